@@ -1,0 +1,106 @@
+"""What can go wrong, as a tree: catch :class:`CallkitError` for all of it.
+
+::
+
+    CallkitError
+    ├── InvalidSidError      a SID list holds something that is no Call SID
+    ├── SidListError         a SID list cannot be read at all
+    ├── CredentialsError     no credentials, or none that may be sent there
+    ├── SandboxError         the sandbox cannot start
+    ├── FrameError           a frame, key, zone or period that a breakdown cannot work with
+    ├── ParquetError         a file that cannot be written or read
+    └── IncompleteError      part of the work failed; what worked is in ``.frame``
+        ├── NormaliseError   some bodies break the contract
+        └── FetchError       some calls could not be fetched
+            └── RunStoppedError       what failed would have failed for every call
+                ├── SignInError       the server keeps refusing the sign-in
+                └── WrongAccountError none of the first calls is known there
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CallkitError",
+    "CredentialsError",
+    "FetchError",
+    "FrameError",
+    "IncompleteError",
+    "InvalidSidError",
+    "NormaliseError",
+    "ParquetError",
+    "RunStoppedError",
+    "SandboxError",
+    "SidListError",
+    "SignInError",
+    "WrongAccountError",
+]
+
+
+class CallkitError(Exception):
+    """The root of every exception that callkit raises on purpose."""
+
+
+class InvalidSidError(CallkitError, ValueError):
+    """A SID list holds entries that are no Call SIDs; the message names the first few."""
+
+
+class SidListError(CallkitError, ValueError):
+    """A SID list cannot be read: no such file, no ``sid`` column, not a list."""
+
+
+class CredentialsError(CallkitError):
+    """There are no credentials, or none that may be sent to that host."""
+
+
+class SandboxError(CallkitError):
+    """The sandbox cannot start: its port is taken, say, or an extra is not installed."""
+
+
+class FrameError(CallkitError, ValueError):
+    """A frame lacks what was asked of it, or a key, zone or period is not one."""
+
+
+class ParquetError(CallkitError):
+    """A file cannot be written where it was asked for, or is no Parquet that callkit reads."""
+
+
+class IncompleteError(CallkitError):
+    """Part of the work failed, and what worked is kept.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        What worked, typed as ever.
+    failures : pandas.DataFrame
+        One row per failure; see :func:`callkit.collect` for its columns.
+    """
+
+    def __init__(self, message: str, *, frame: pd.DataFrame, failures: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.failures = failures
+
+
+class NormaliseError(IncompleteError):
+    """Some bodies break the contract; the good ones are in ``.frame``."""
+
+
+class FetchError(IncompleteError):
+    """Some calls could not be fetched; those that could are in ``.frame``."""
+
+
+class RunStoppedError(FetchError):
+    """The run ended early: what failed would have failed for every call."""
+
+
+class SignInError(RunStoppedError):
+    """The server keeps refusing the sign-in."""
+
+
+class WrongAccountError(RunStoppedError):
+    """None of the first calls is known there: a wrong account or region."""

@@ -1,0 +1,85 @@
+"""How a call that was asked for ends: as a body, or as a failure that says why."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+__all__ = ["REASONS", "Failure", "Fetched", "Outcome", "Reason", "failures_frame"]
+
+Reason: TypeAlias = Literal[
+    "not_found",
+    "unauthorized",
+    "forbidden",
+    "http_error",
+    "rate_limited",
+    "server_error",
+    "timeout",
+    "connection",
+    "bad_response",
+    "not_attempted",
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A call that arrived: its body as the server sent it."""
+
+    sid: str
+    account_sid: str
+    body: bytes
+    request_id: str | None
+    fetched_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that did not arrive, and why.
+
+    ``status``, ``code`` and ``request_id`` are the server's, where there was an answer.
+    ``attempts`` counts the requests that were sent for this call.
+    """
+
+    sid: str | None
+    account_sid: str | None
+    reason: Reason
+    message: str
+    status: int | None = None
+    code: int | None = None
+    request_id: str | None = None
+    attempts: int = 0
+
+
+Outcome: TypeAlias = Fetched | Failure
+
+_FAILURE_DTYPES = {
+    "sid": "str",
+    "account_sid": "str",
+    "reason": pd.CategoricalDtype(REASONS),
+    "message": "str",
+    "status": "Int64",
+    "code": "Int64",
+    "request_id": "str",
+    "attempts": "int64",
+}
+
+
+def failures_frame(failures: Iterable[Failure]) -> pd.DataFrame:
+    """Make the frame of failures: one row each, the same columns and dtypes however many.
+
+    Examples
+    --------
+    >>> failures_frame([]).dtypes["status"]
+    Int64Dtype()
+    """
+    names = [field.name for field in fields(Failure)]
+    frame = pd.DataFrame.from_records([astuple(failure) for failure in failures], columns=names)
+    return frame.astype(_FAILURE_DTYPES)

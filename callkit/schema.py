@@ -1,0 +1,163 @@
+"""What every column means, said once: its name, kind, unit, privacy and description.
+
+:data:`ATTRIBUTES` are the 26 attributes of a call, in the order of Twilio's Fetch Call reference.
+The decoder, the casts, the Parquet fields and the documentation are all made from this list, so an
+attribute is added by adding its line. :data:`MEASURES` describes the columns of breakdowns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import pyarrow as pa
+
+__all__ = ["ARROW_TYPES", "ATTRIBUTES", "MEASURES", "MONEY", "SCHEMA", "Column", "Kind"]
+
+MONEY = pa.decimal128(18, 8)
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    TEXT = "text"
+    CATEGORY = "category"
+    INSTANT = "instant"
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+    MONEY = "money"
+    JSON = "JSON text"
+    COUNT = "count"
+    RATIO = "ratio"
+
+
+ARROW_TYPES: dict[Kind, pa.DataType] = {
+    Kind.TEXT: pa.string(),
+    Kind.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
+    Kind.INSTANT: pa.timestamp("us", tz="UTC"),
+    Kind.SECONDS: pa.duration("s"),
+    Kind.MILLISECONDS: pa.duration("ms"),
+    Kind.MONEY: MONEY,
+    Kind.JSON: pa.string(),
+    Kind.COUNT: pa.int64(),
+    Kind.RATIO: pa.float64(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what it is called, what it holds and what that means."""
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str | None = None
+    personal: bool = False
+    vocabulary: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> pa.Field:
+        """The column as an Arrow field that carries its unit, description and privacy mark."""
+        metadata = {"description": self.description, "personal": str(self.personal).lower()}
+        if self.unit is not None:
+            metadata["unit"] = self.unit
+        return pa.field(self.name, ARROW_TYPES[self.kind], metadata=metadata)
+
+
+_STATUSES = (
+    "queued",
+    "ringing",
+    "in-progress",
+    "completed",
+    "busy",
+    "failed",
+    "no-answer",
+    "canceled",
+)
+_DIRECTIONS = (
+    "inbound",
+    "outbound-api",
+    "outbound-dial",
+    "trunking-originating",
+    "trunking-terminating",
+)
+_ANSWERERS = (
+    "human",
+    "machine",
+    "machine_start",
+    "machine_end_beep",
+    "machine_end_silence",
+    "machine_end_other",
+    "fax",
+    "unknown",
+)
+
+ATTRIBUTES: tuple[Column, ...] = (
+    Column("account_sid", Kind.TEXT, "The account that created the call."),
+    Column(
+        "answered_by",
+        Kind.CATEGORY,
+        "Who answered, where answering-machine detection was asked for.",
+        vocabulary=_ANSWERERS,
+    ),
+    Column("api_version", Kind.TEXT, "The API version that created the call."),
+    Column(
+        "caller_name",
+        Kind.TEXT,
+        "The caller's name, for incoming calls to a number with caller-ID look-up.",
+        personal=True,
+    ),
+    Column("date_created", Kind.INSTANT, "When the record was created.", "UTC"),
+    Column("date_updated", Kind.INSTANT, "When the record last changed.", "UTC"),
+    Column(
+        "direction",
+        Kind.CATEGORY,
+        "Which way the call went, and what placed it.",
+        vocabulary=_DIRECTIONS,
+    ),
+    Column("duration", Kind.SECONDS, "How long the call lasted.", "s"),
+    Column("end_time", Kind.INSTANT, "When the call ended.", "UTC"),
+    Column(
+        "forwarded_from",
+        Kind.TEXT,
+        "The number that forwarded an incoming call, where the carrier tells.",
+        personal=True,
+    ),
+    Column(
+        "from",
+        Kind.TEXT,
+        "Who called: an E.164 number, a SIP address, or a client.",
+        personal=True,
+    ),
+    Column("from_formatted", Kind.TEXT, "Who called, written for display.", personal=True),
+    Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
+    Column("parent_call_sid", Kind.TEXT, "The call that created this leg."),
+    Column(
+        "phone_number_sid",
+        Kind.TEXT,
+        "The account's own number: the one called, or the caller ID shown.",
+    ),
+    Column(
+        "price",
+        Kind.MONEY,
+        "The connectivity charge (negative) or credit (positive); null until it is known.",
+        "price_unit",
+    ),
+    Column("price_unit", Kind.TEXT, "The currency of the price.", "ISO 4217"),
+    Column("queue_time", Kind.MILLISECONDS, "How long the call waited to be placed.", "ms"),
+    Column("sid", Kind.TEXT, "The call itself."),
+    Column("start_time", Kind.INSTANT, "When the call started; null if it never did.", "UTC"),
+    Column("status", Kind.CATEGORY, "How far the call got.", vocabulary=_STATUSES),
+    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
+    Column(
+        "to",
+        Kind.TEXT,
+        "Who was called: an E.164 number, a SIP address, or a client.",
+        personal=True,
+    ),
+    Column("to_formatted", Kind.TEXT, "Who was called, written for display.", personal=True),
+    Column("trunk_sid", Kind.TEXT, "The SIP trunk that carried the call."),
+    Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
+)
+
+SCHEMA: pa.Schema = pa.schema([column.field for column in ATTRIBUTES])
