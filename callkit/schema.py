@@ -2,7 +2,7 @@
 
 :data:`ATTRIBUTES` are the 26 attributes of a call, in the order of Twilio's Fetch Call reference.
 The decoder, the casts, the Parquet fields and the documentation are all made from this list, so an
-attribute is added by adding its line. :data:`MEASURES` describes the columns of breakdowns.
+attribute is added by adding its line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum
 
 import pyarrow as pa
 
-__all__ = ["ARROW_TYPES", "ATTRIBUTES", "MEASURES", "MONEY", "SCHEMA", "Column", "Kind"]
+__all__ = ["ARROW_TYPES", "ATTRIBUTES", "MONEY", "SCHEMA", "Column", "Kind"]
 
 MONEY = pa.decimal128(18, 8)
 

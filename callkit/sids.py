@@ -25,6 +25,7 @@ SidSource: TypeAlias = "str | PathLike[str] | pd.DataFrame | Iterable[object]"
 _CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 _NAMED_AT_MOST = 5
+_SHOWN_AT_MOST = 60
 
 
 class CallKey(NamedTuple):
@@ -136,7 +137,7 @@ def _describe(malformed: list[tuple[int, object]], total: int | None, place: str
 
 def _abridged(sid: object) -> str:
     text = repr(sid)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _SHOWN_AT_MOST else text[: _SHOWN_AT_MOST - 3] + "..."
 
 
 def _from_file(path: Path) -> tuple[Sequence[object], Iterable[object], str]:
