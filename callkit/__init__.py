@@ -2,3 +2,81 @@
 
 A list of Call SIDs goes in; a typed DataFrame, Parquet, and charts of cost and duration come out.
 """
+
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
+
+__version__ = _version("callkit")
+
+from callkit.breakdown import cost_breakdown, duration_breakdown
+from callkit.errors import (
+    CallFailedError,
+    CallkitError,
+    CredentialsError,
+    FetchError,
+    FrameError,
+    IncompleteError,
+    IncompleteWarning,
+    InvalidSidError,
+    NormaliseError,
+    ParquetError,
+    RunStoppedError,
+    SandboxError,
+    SidListError,
+    SignInError,
+    WrongAccountError,
+)
+from callkit.fetch import Client
+from callkit.frame import Collected, collect, to_frame
+from callkit.normalise import normalise
+from callkit.outcomes import Failure, Fetched
+from callkit.parquet import Exported, export, read_parquet, to_parquet
+from callkit.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from callkit import charts
+
+__all__ = [
+    "SCHEMA",
+    "CallFailedError",
+    "CallkitError",
+    "Client",
+    "Collected",
+    "CredentialsError",
+    "Exported",
+    "Failure",
+    "FetchError",
+    "Fetched",
+    "FrameError",
+    "IncompleteError",
+    "IncompleteWarning",
+    "InvalidSidError",
+    "NormaliseError",
+    "ParquetError",
+    "RunStoppedError",
+    "SandboxError",
+    "SidListError",
+    "SignInError",
+    "WrongAccountError",
+    "charts",
+    "collect",
+    "cost_breakdown",
+    "duration_breakdown",
+    "export",
+    "normalise",
+    "read_parquet",
+    "to_frame",
+    "to_parquet",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Load the charts, and matplotlib with them, when they are first used."""
+    if name == "charts":
+        return _import_module("callkit.charts")
+    raise AttributeError(f"module 'callkit' has no attribute {name!r}")

@@ -3,13 +3,14 @@
 ::
 
     CallkitError
-    ├── InvalidSidError      a SID list holds something that is no Call SID
     ├── SidListError         a SID list cannot be read at all
     ├── CredentialsError     no credentials, or none that may be sent there
     ├── SandboxError         the sandbox cannot start
     ├── FrameError           a frame, key, zone or period that a breakdown cannot work with
     ├── ParquetError         a file that cannot be written or read
+    ├── CallFailedError      the one call that was asked for did not arrive
     └── IncompleteError      part of the work failed; what worked is in ``.frame``
+        ├── InvalidSidError  a SID list holds something that is no Call SID
         ├── NormaliseError   some bodies break the contract
         └── FetchError       some calls could not be fetched
             └── RunStoppedError       what failed would have failed for every call
@@ -22,14 +23,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     import pandas as pd
 
+    from callkit.outcomes import Failure
+
+    Frame: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
+
 __all__ = [
+    "CallFailedError",
     "CallkitError",
     "CredentialsError",
     "FetchError",
     "FrameError",
     "IncompleteError",
+    "IncompleteWarning",
     "InvalidSidError",
     "NormaliseError",
     "ParquetError",
@@ -43,10 +53,6 @@ __all__ = [
 
 class CallkitError(Exception):
     """The root of every exception that callkit raises on purpose."""
-
-
-class InvalidSidError(CallkitError, ValueError):
-    """A SID list holds entries that are no Call SIDs; the message names the first few."""
 
 
 class SidListError(CallkitError, ValueError):
@@ -69,6 +75,14 @@ class ParquetError(CallkitError):
     """A file cannot be written where it was asked for, or is no Parquet that callkit reads."""
 
 
+class CallFailedError(CallkitError):
+    """The one call that was asked for did not arrive; ``.failure`` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.sid}: {failure.reason}: {failure.message}")
+        self.failure = failure
+
+
 class IncompleteError(CallkitError):
     """Part of the work failed, and what worked is kept.
 
@@ -80,10 +94,44 @@ class IncompleteError(CallkitError):
         One row per failure; see :func:`callkit.collect` for its columns.
     """
 
-    def __init__(self, message: str, *, frame: pd.DataFrame, failures: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        frame: Frame | None = None,
+        failures: pd.DataFrame | None = None,
+    ) -> None:
         super().__init__(message)
-        self.frame = frame
-        self.failures = failures
+        self.attach(frame, failures)
+
+    def attach(self, frame: Frame | None, failures: pd.DataFrame | None) -> None:
+        """Hold on to what worked (or to how it is read when asked for) and what failed."""
+        self._frame = frame
+        self._failures = failures
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """What worked."""
+        return _attached(self._frame)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """What failed."""
+        return _attached(self._failures)
+
+
+def _attached(frame: Frame | None) -> pd.DataFrame:
+    if frame is None:
+        raise AttributeError("no frame was made: nothing was fetched, or fetch_many handed it over")
+    return frame() if callable(frame) else frame
+
+
+class InvalidSidError(IncompleteError, ValueError):
+    """A SID list holds entries that are no Call SIDs; the message names the first few.
+
+    A list is refused before the first request. A generator is checked as it is read, and what was
+    fetched until then is in ``.frame``.
+    """
 
 
 class NormaliseError(IncompleteError):
@@ -104,3 +152,7 @@ class SignInError(RunStoppedError):
 
 class WrongAccountError(RunStoppedError):
     """None of the first calls is known there: a wrong account or region."""
+
+
+class IncompleteWarning(UserWarning):
+    """What :class:`FetchError` and :class:`NormaliseError` say, under ``errors="warn"``."""

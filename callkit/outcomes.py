@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
@@ -60,10 +60,10 @@ class Failure:
 
 Outcome: TypeAlias = Fetched | Failure
 
-_FAILURE_DTYPES = {
+_FAILURE_DTYPES: dict[str, Any] = {
     "sid": "str",
     "account_sid": "str",
-    "reason": pd.CategoricalDtype(REASONS),
+    "reason": pd.CategoricalDtype(list(REASONS)),
     "message": "str",
     "status": "Int64",
     "code": "Int64",

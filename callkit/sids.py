@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -14,9 +15,6 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from callkit.errors import InvalidSidError, SidListError
-
-if TYPE_CHECKING:
-    from os import PathLike
 
 __all__ = ["CallKey", "SidSource", "distinct", "is_account_sid", "read_sids"]
 
@@ -69,7 +67,7 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     >>> read_sids(["CA" + "0A" * 16, "CA" + "0a" * 16])
     [CallKey(sid='CA0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', account_sid=None)]
     """
-    if isinstance(source, str | Path) or hasattr(source, "__fspath__"):
+    if isinstance(source, str | PathLike):
         return _checked_whole(*_from_file(Path(source)))
     if isinstance(source, pd.DataFrame):
         return _checked_whole(*_from_columns(source, "the frame"), place="row")

@@ -1,0 +1,7 @@
+"""``python -m callkit``."""
+
+import sys
+
+from callkit.cli import main
+
+sys.exit(main())

@@ -1,0 +1,274 @@
+"""Many calls at once: a crowd of workers, one pace, and every call ending in one outcome."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import TYPE_CHECKING
+
+from callkit.fetch.answers import TRANSIENT, judge, retry_after
+from callkit.fetch.pacing import Pace, back_off
+from callkit.fetch.transport import Answer
+from callkit.fetch.watch import Watch
+from callkit.outcomes import Failure, Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from callkit.fetch.transport import Line, NoAnswer, Wire
+    from callkit.outcomes import Outcome
+    from callkit.sids import CallKey
+
+__all__ = ["Run"]
+
+_LOOK_AHEAD = 16_384  # calls taken from the list and not yet handed over
+_MOUTHFUL = 256  # calls read from the list at a time, since a generator may be slow
+_TICK = 0.02  # seconds between hand-overs: handfuls leave the workers in peace
+_ATTEMPTS = 5
+_SIGN_IN_AGAIN_AFTER = 2.0  # seconds
+_JOIN_WITHIN = 1.5  # seconds
+
+
+@dataclass(slots=True)
+class _Job:
+    """A call on its way: its place in the list, and what has been tried."""
+
+    position: int
+    sid: str
+    account_sid: str
+    requests: int = 0
+    attempts: int = 0  # requests less those answered 429, which were not processed
+    sent_at: float = 0.0
+    last: Failure | None = None
+
+
+class Run:
+    """One bulk fetch: iterate over :meth:`outcomes`, once.
+
+    Parameters
+    ----------
+    wire : Wire
+        How requests are sent.
+    account_sid : str
+        Whose the calls are where the list does not say.
+    concurrency : int
+        How many requests may be in flight at most.
+    timeout : float
+        How many seconds one request may take, from start to end.
+    """
+
+    def __init__(self, wire: Wire, account_sid: str, concurrency: int, timeout: float) -> None:
+        self._wire = wire
+        self._account_sid = account_sid
+        self._concurrency = concurrency
+        self._timeout = timeout
+        self._pace = Pace(concurrency)
+        self._watch = Watch(f"{account_sid} at {wire.base_url}", time.monotonic())
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._later: list[tuple[float, int, _Job]] = []  # a heap: first what is due first
+        self._tie = count()
+        self._done: list[tuple[int, Outcome]] = []
+        self._handful = threading.Event()
+        self._unsettled = 0
+        self._closed = False
+        self._workers: list[tuple[threading.Thread, Line]] = []
+
+    def outcomes(
+        self, keys: Iterator[CallKey], *, in_order: bool = False
+    ) -> Generator[Outcome, None, None]:
+        """Fetch every call of `keys` and yield its outcome.
+
+        Yields as calls complete, or in the order of `keys`. Either way only some thousand calls are
+        taken from `keys` beyond what has been handed over, so memory does not grow with the list.
+
+        Raises
+        ------
+        SignInError, WrongAccountError, RunStoppedError
+            After the last outcome, where the run ended early.
+        """
+        jobs = (
+            _Job(position, key.sid, key.account_sid or self._account_sid)
+            for position, key in enumerate(keys)
+        )
+        try:
+            arrivals = self._arrivals(jobs)
+            for _, outcome in _by_position(arrivals) if in_order else arrivals:
+                yield outcome
+            if self._watch.stop is not None:
+                raise self._watch.stop
+        finally:
+            self._close()
+
+    def _arrivals(self, jobs: Iterator[_Job]) -> Iterator[tuple[int, Outcome]]:
+        taken = settled = 0
+        oldest = _Oldest()
+        exhausted = False
+        while True:
+            room = min(_MOUTHFUL, _LOOK_AHEAD - (taken - oldest.position))
+            mouthful = [] if exhausted else list(islice(jobs, max(room, 0)))
+            exhausted = exhausted or len(mouthful) < room
+            taken += len(mouthful)
+            self._put(mouthful)
+            for arrival in self._take(wait=exhausted or room <= 0):
+                settled += 1
+                oldest.settle(arrival[0])
+                yield arrival
+            if exhausted and settled == taken:
+                return
+
+    def _put(self, jobs: list[_Job]) -> None:
+        with self._changed:
+            self._waiting.extend(jobs)
+            self._unsettled += len(jobs)
+            if self._watch.stop is not None:
+                self._give_up()
+            else:
+                self._hire(min(self._concurrency, self._unsettled))
+                self._changed.notify(len(jobs))
+
+    def _take(self, *, wait: bool) -> list[tuple[int, Outcome]]:
+        if wait:
+            self._handful.wait(_TICK)
+        self._cut_overdue()
+        with self._changed:
+            self._handful.clear()
+            arrivals, self._done = self._done, []
+        return arrivals
+
+    def _hire(self, wanted: int) -> None:
+        while len(self._workers) < wanted:
+            line = self._wire.line()
+            name = f"callkit-{len(self._workers)}"
+            worker = threading.Thread(target=self._work, args=(line,), name=name, daemon=True)
+            self._workers.append((worker, line))
+            worker.start()
+
+    def _work(self, line: Line) -> None:
+        while (job := self._next_job()) is not None:
+            reply = line.get(job.sid, job.account_sid)
+            self._came_back(job, reply)
+
+    def _next_job(self) -> _Job | None:
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                while self._later and self._later[0][0] <= now:
+                    self._waiting.appendleft(heapq.heappop(self._later)[2])
+                pause = self._pace.wait(now) if self._waiting else None
+                if pause == 0.0:
+                    job = self._waiting.popleft()
+                    job.sent_at = now
+                    self._pace.sent()
+                    return job
+                if pause is None and self._later:
+                    pause = self._later[0][0] - now
+                self._changed.wait(pause)
+        return None
+
+    def _came_back(self, job: _Job, reply: Answer | NoAnswer) -> None:
+        job.requests += 1
+        outcome = judge(reply, job.sid, job.account_sid, job.requests)
+        with self._changed:
+            now = time.monotonic()
+            self._pace.came_back()
+            self._watch.saw(outcome, now)
+            if isinstance(outcome, Fetched):
+                self._pace.answered()
+                self._settle(job, outcome)
+            else:
+                self._failed(job, outcome, reply, now)
+            if self._watch.stop is not None:
+                self._give_up()
+
+    def _failed(self, job: _Job, failure: Failure, reply: Answer | NoAnswer, now: float) -> None:
+        job.last = failure
+        if failure.reason == "rate_limited" and isinstance(reply, Answer):
+            self._pace.refused(job.sent_at, now, retry_after(reply))
+            self._waiting.appendleft(job)
+            self._changed.notify()
+            return
+        job.attempts += 1
+        if failure.reason == "unauthorized":
+            self._pace.doubted(now + _SIGN_IN_AGAIN_AFTER)
+            self._again(job, failure, now + _SIGN_IN_AGAIN_AFTER)
+        elif failure.reason in TRANSIENT:
+            self._again(job, failure, now + back_off(job.attempts))
+        else:
+            self._pace.answered()
+            self._settle(job, failure)
+
+    def _again(self, job: _Job, failure: Failure, at: float) -> None:
+        if job.attempts >= _ATTEMPTS:
+            self._settle(job, failure)
+        else:
+            heapq.heappush(self._later, (at, next(self._tie), job))
+            self._changed.notify()
+
+    def _settle(self, job: _Job, outcome: Outcome) -> None:
+        self._done.append((job.position, outcome))
+        self._unsettled -= 1
+        if self._unsettled == 0 or len(self._done) >= _MOUTHFUL:
+            self._handful.set()
+        self._changed.notify()
+
+    def _give_up(self) -> None:
+        for job in [*self._waiting, *(job for _, _, job in self._later)]:
+            self._settle(job, _unfinished(job, str(self._watch.stop)))
+        self._waiting.clear()
+        self._later.clear()
+
+    def _cut_overdue(self) -> None:
+        """Cut off answers that drip in for ever: socket timeouts only see silence."""
+        latest = time.monotonic() - self._timeout
+        for _, line in self._workers:
+            if line.busy_since is not None and line.busy_since < latest:
+                line.cut()
+
+    def _close(self) -> None:
+        """Leave no worker behind: those that wait are woken, those that listen are cut off."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        give_up_at = time.monotonic() + _JOIN_WITHIN
+        for _, line in self._workers:
+            line.cut()
+        for worker, _ in self._workers:
+            worker.join(max(0.0, give_up_at - time.monotonic()))
+
+
+class _Oldest:
+    """The place of the first call in the list that is still under way."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._settled_beyond: set[int] = set()
+
+    def settle(self, position: int) -> None:
+        self._settled_beyond.add(position)
+        while self.position in self._settled_beyond:
+            self._settled_beyond.remove(self.position)
+            self.position += 1
+
+
+def _by_position(arrivals: Iterator[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
+    """Hold arrivals back until all before them have come."""
+    held: dict[int, Outcome] = {}
+    due = 0
+    for position, outcome in arrivals:
+        held[position] = outcome
+        while due in held:
+            yield due, held.pop(due)
+            due += 1
+
+
+def _unfinished(job: _Job, why: str) -> Failure:
+    """Say of a call that the run ended before it arrived: what kept it, if it was tried."""
+    if job.last is not None:
+        return job.last
+    message = f"the run ended before its turn: {why}"
+    return Failure(job.sid, job.account_sid, "not_attempted", message)

@@ -1,0 +1,202 @@
+"""The client: who signs in, where, and how hard it may ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+import requests
+
+import callkit
+from callkit.errors import CallFailedError, InvalidSidError
+from callkit.fetch.bulk import Run
+from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
+from callkit.fetch.transport import Wire, mount_on
+from callkit.outcomes import Failure
+from callkit.sids import is_account_sid, read_sids
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from types import TracebackType
+
+    from callkit.outcomes import Outcome
+    from callkit.sids import CallKey, SidSource
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A sign-in to the API, and the connections made with it.
+
+    Whatever is not passed is taken from the environment variables that Twilio's own tools read:
+    ``TWILIO_ACCOUNT_SID``, ``TWILIO_AUTH_TOKEN``, ``TWILIO_API_KEY``, ``TWILIO_API_SECRET``,
+    ``TWILIO_REGION`` and ``TWILIO_EDGE``.
+
+    Parameters
+    ----------
+    account_sid : str, optional
+        Whose calls are fetched (``AC…``), unless a SID list says otherwise.
+    auth_token : str, optional
+        The account's token: the simplest sign-in.
+    api_key, api_secret : str, optional
+        An API key (``SK…``) and its secret: the sign-in that Twilio advises.
+    region, edge : str, optional
+        Where the calls are kept and where to enter Twilio's network, ``ie1`` and ``dublin``, say.
+    base_url : str, optional
+        Another host altogether: a sandbox, or a gateway of your own.
+    timeout : float, default 30
+        How many seconds one request may take, from start to end.
+    concurrency : int, default 25
+        How many requests may be in flight at most. The account's limit is shared with production.
+    session : requests.Session, optional
+        Your own, where proxies, certificates or adapters need more than the environment's
+        settings. An adapter of your own should keep `concurrency` connections alive.
+
+    Raises
+    ------
+    CredentialsError
+        There are no credentials, or none that may be sent to that host.
+
+    Examples
+    --------
+    >>> from callkit.sandbox import Sandbox
+    >>> with Sandbox(calls=10, seed=7) as sandbox:
+    ...     with callkit.Client(
+    ...         account_sid=sandbox.account_sid,
+    ...         auth_token=sandbox.auth_token,
+    ...         base_url=sandbox.url,
+    ...     ) as client:
+    ...         call = client.fetch(sandbox.sids(1)[0])
+    >>> len(call["sid"])
+    34
+    """
+
+    def __init__(
+        self,
+        *,
+        account_sid: str | None = None,
+        auth_token: str | None = None,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        region: str | None = None,
+        edge: str | None = None,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        concurrency: int = 25,
+        session: requests.Session | None = None,
+    ) -> None:
+        if not timeout > 0:
+            raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
+        self._credentials = Credentials.resolve(
+            account_sid=account_sid,
+            auth_token=auth_token,
+            api_key=api_key,
+            api_secret=api_secret,
+        )
+        self._base_url = base_url_for(base_url, region, edge)
+        refuse_unsafe(self._base_url)
+        self.timeout = float(timeout)
+        self.concurrency = int(concurrency)
+        self._own_session = session is None
+        self._session = session if session is not None else self._new_session()
+
+    @property
+    def account_sid(self) -> str:
+        """Whose calls are fetched."""
+        return self._credentials.account_sid
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is."""
+        return self._base_url
+
+    def __repr__(self) -> str:
+        return f"Client(account_sid={self.account_sid!r}, base_url={self.base_url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; a session that was passed in stays open."""
+        if self._own_session:
+            self._session.close()
+
+    def fetch(self, sid: str, *, account_sid: str | None = None) -> dict[str, Any]:
+        """Fetch one call.
+
+        Parameters
+        ----------
+        sid : str
+            The call.
+        account_sid : str, optional
+            Whose it is, if not the client's own account's: a subaccount's, say.
+
+        Returns
+        -------
+        dict
+            The JSON object, as the server sent it.
+
+        Raises
+        ------
+        InvalidSidError
+            `sid` is no Call SID.
+        CallFailedError
+            The call did not arrive; ``.failure`` says why.
+        SignInError
+            The server keeps refusing the sign-in.
+        """
+        if account_sid is not None and not is_account_sid(account_sid):
+            raise InvalidSidError(f"account_sid {account_sid!r} is no Account SID")
+        [key] = read_sids([sid])
+        (outcome,) = self.run(iter([key._replace(account_sid=account_sid)]))
+        if isinstance(outcome, Failure):
+            raise CallFailedError(outcome)
+        call: dict[str, Any] = msgspec.json.decode(outcome.body)
+        return call
+
+    def fetch_many(self, sids: SidSource) -> Iterator[Outcome]:
+        """Fetch many calls, and yield each one's outcome as it completes.
+
+        Parameters
+        ----------
+        sids : str, path, DataFrame, Series, Index or any iterable
+            A SID list, as :func:`callkit.to_frame` takes it.
+
+        Yields
+        ------
+        Fetched or Failure
+            One for each distinct call.
+
+        Raises
+        ------
+        InvalidSidError, SidListError
+            Before the first request (for a generator: where the entry is met).
+        SignInError, WrongAccountError, RunStoppedError
+            After the last outcome, where the run ended early.
+        """
+        return self.run(iter(read_sids(sids)))
+
+    def run(
+        self, keys: Iterator[CallKey], *, in_order: bool = False
+    ) -> Generator[Outcome, None, None]:
+        """Fetch calls that have been read from a SID list, in its order if asked."""
+        wire = Wire(self._session, self._base_url, self._credentials, self.timeout)
+        run = Run(wire, self.account_sid, self.concurrency, self.timeout)
+        return run.outcomes(keys, in_order=in_order)
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.headers["User-Agent"] = f"callkit/{callkit.__version__}"
+        session.headers["Accept"] = "application/json"
+        mount_on(session, self._base_url, self.concurrency)
+        return session

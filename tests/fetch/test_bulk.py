@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from callkit import Client, Failure, Fetched, InvalidSidError, SignInError, WrongAccountError
+from callkit.fetch import bulk, watch
+from callkit.sids import read_sids
+from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, cut_short, reset, sid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from callkit.outcomes import Outcome
+    from tests.scripted import Act, Handler
+
+
+def outcomes_of(client: Client, *numbers: int) -> dict[str, Outcome]:
+    outcomes = list(client.fetch_many([sid(number) for number in numbers]))
+    by_sid = {outcome.sid: outcome for outcome in outcomes if outcome.sid is not None}
+    assert len(by_sid) == len(outcomes)
+    return by_sid
+
+
+def failure_of(client: Client, number: int = 1) -> Failure:
+    outcome = outcomes_of(client, number)[sid(number)]
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def test_every_call_ends_in_one_outcome_with_its_own_body(
+    server: ScriptedServer, client: Client
+) -> None:
+    outcomes = outcomes_of(client, *range(500))
+    assert set(outcomes) == {sid(number) for number in range(500)}
+    for call_sid, outcome in outcomes.items():
+        assert isinstance(outcome, Fetched)
+        assert json.loads(outcome.body)["sid"] == call_sid
+
+
+def test_a_call_named_twice_is_fetched_once(server: ScriptedServer, client: Client) -> None:
+    assert len(list(client.fetch_many([sid(1), sid(1).upper(), sid(1)]))) == 1
+    assert server.asked[sid(1)] == 1
+
+
+def test_an_empty_list_asks_nothing(server: ScriptedServer, client: Client) -> None:
+    assert list(client.fetch_many([])) == []
+    assert server.paths == []
+
+
+def test_in_order_means_the_order_of_the_list(server: ScriptedServer, client: Client) -> None:
+    server.script[sid(3)] = [Reply(503, b""), Reply(503, b"")]
+    keys = read_sids([sid(number) for number in range(40)])
+    arrived = [outcome.sid for outcome in client.run(iter(keys), in_order=True)]
+    assert arrived == [key.sid for key in keys]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Reply(500, b"oops"),
+        Reply(503, b'{"message": "later"}'),
+        reset,
+        cut_short,
+        Reply(200, b"<html>"),
+        Reply(200, b'{"sid": '),
+        Reply(200, b"null"),
+        Reply(200, b'{"no": "sid"}'),
+        Reply(200, call_body(sid(99))),
+        Reply(200, b"[" * 100_000),
+        Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
+        Reply(401, b"{}"),
+    ],
+    ids=[
+        "500",
+        "503",
+        "reset",
+        "cut short",
+        "HTML",
+        "half JSON",
+        "null",
+        "no SID",
+        "another call",
+        "deep",
+        "broken gzip",
+        "a spurious 401",
+    ],
+)
+def test_passing_trouble_is_tried_again(
+    server: ScriptedServer, client: Client, trouble: Act
+) -> None:
+    server.script[sid(1)] = [trouble]
+    outcome = outcomes_of(client, 1)[sid(1)]
+    assert isinstance(outcome, Fetched)
+    assert outcome.attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "status"),
+    [
+        (Reply(500, b"oops"), "server_error", 500),
+        (reset, "connection", None),
+        (cut_short, "connection", None),
+        (Reply(200, b"<html>"), "bad_response", 200),
+        (Reply(200, call_body(sid(99))), "bad_response", 200),
+    ],
+    ids=["500", "reset", "cut short", "HTML", "another call"],
+)
+def test_lasting_trouble_is_a_failure_after_five_attempts(
+    server: ScriptedServer, client: Client, trouble: Act, reason: str, status: int | None
+) -> None:
+    server.script[sid(1)] = [trouble] * 20
+    failure = failure_of(client)
+    assert (failure.reason, failure.status, failure.attempts) == (reason, status, 5)
+    assert server.asked[sid(1)] == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(404, "not_found"), (403, "forbidden"), (400, "http_error"), (405, "http_error")],
+)
+def test_what_another_attempt_cannot_mend_is_asked_once(
+    server: ScriptedServer, client: Client, status: int, reason: str
+) -> None:
+    server.script[sid(1)] = [Reply(status, b"{}")]
+    assert failure_of(client).reason == reason
+    assert server.asked[sid(1)] == 1
+
+
+def test_a_failure_says_what_the_server_said(server: ScriptedServer, client: Client) -> None:
+    body = json.dumps({"code": 20403, "message": "Forbidden", "status": 403}).encode()
+    server.script[sid(1)] = [Reply(403, body, {"Twilio-Request-Id": "RQ7"})]
+    assert failure_of(client) == Failure(
+        sid(1), ACCOUNT, "forbidden", "Forbidden", 403, 20403, "RQ7", 1
+    )
+
+
+def test_a_call_may_meet_many_429s_and_still_arrive(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script[sid(1)] = [Reply(429, b'{"code": 20429}')] * 8
+    outcome = outcomes_of(client, 1)[sid(1)]
+    assert isinstance(outcome, Fetched)
+    assert outcome.attempts == 9
+
+
+def test_a_429_holds_everybody_back_for_as_long_as_it_asks(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script[sid(1)] = [Reply(429, b"{}", {"Retry-After": "1"})]
+    began = time.monotonic()
+    assert all(isinstance(o, Fetched) for o in outcomes_of(client, 1, 2, 3).values())
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
+    silence = threading.Event()
+    server.always = lambda handler: _keep_silent(handler, silence)
+    with Client(
+        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=0.05
+    ) as client:
+        failure = failure_of(client)
+    silence.set()
+    assert (failure.reason, failure.attempts) == ("timeout", 5)
+
+
+def test_an_answer_that_drips_in_for_ever_is_cut_off(server: ScriptedServer) -> None:
+    server.script[sid(1)] = [_drip] * 5
+    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=0.3) as client:
+        assert failure_of(client).reason == "timeout"
+
+
+def test_a_body_without_end_is_refused(server: ScriptedServer, client: Client) -> None:
+    server.script[sid(1)] = [Reply(200, b"x" * 3_000_000)] * 5
+    failure = failure_of(client)
+    assert (failure.reason, failure.message) == (
+        "bad_response",
+        "the body is longer than 1,048,576 bytes",
+    )
+
+
+def test_a_compressed_body_arrives_plain(server: ScriptedServer, client: Client) -> None:
+    packed = gzip.compress(call_body(sid(1)))
+    server.script[sid(1)] = [Reply(200, packed, {"Content-Encoding": "gzip"})]
+    outcome = outcomes_of(client, 1)[sid(1)]
+    assert isinstance(outcome, Fetched)
+    assert outcome.body == call_body(sid(1))
+
+
+def test_a_sign_in_that_stays_refused_stops_the_run(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.always = Reply(401, b"{}")
+    outcomes: list[Outcome] = []
+    with pytest.raises(SignInError):
+        outcomes.extend(client.fetch_many([sid(number) for number in range(1000)]))
+    reasons = Counter(o.reason for o in outcomes if isinstance(o, Failure))
+    assert reasons == {"unauthorized": 1, "not_attempted": 999}
+    assert sum(server.asked.values()) < 10
+
+
+def test_the_sign_in_is_proved_by_one_call_before_the_crowd_starts(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script[sid(0)] = [Reply(401, b"{}"), Reply(401, b"{}")]
+    list(client.fetch_many([sid(number) for number in range(10)]))
+    assert [path[-37:-5] for path in server.paths[:3]] == [sid(0)[2:]] * 3
+
+
+def test_nothing_but_unknown_calls_stops_the_run(server: ScriptedServer, client: Client) -> None:
+    server.always = Reply(404, b"{}")
+    outcomes: list[Outcome] = []
+    with pytest.raises(WrongAccountError, match=f"none of the first 200 .*{ACCOUNT} at"):
+        outcomes.extend(client.fetch_many([sid(number) for number in range(5000)]))
+    assert len(outcomes) == 5000
+    reasons = Counter(o.reason for o in outcomes if isinstance(o, Failure))
+    assert 200 <= reasons["not_found"] <= 225
+    assert reasons["not_attempted"] == 5000 - reasons["not_found"]
+
+
+def test_one_known_call_among_the_first_keeps_the_run_going(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.always = Reply(404, b"{}")
+    server.script[sid(0)] = [Reply()]
+    assert len(outcomes_of(client, *range(300))) == 300
+
+
+def test_the_run_ends_when_no_call_arrives_for_too_long(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_PATIENCE", 0.2)
+    server.always = Reply(429, b"{}")
+    outcomes: list[Outcome] = []
+    with pytest.raises(Exception, match="no call arrived") as caught:
+        outcomes.extend(client.fetch_many([sid(number) for number in range(50)]))
+    assert type(caught.value).__name__ == "RunStoppedError"
+    assert {o.reason for o in outcomes if isinstance(o, Failure)} == {
+        "rate_limited",
+        "not_attempted",
+    }
+
+
+def test_calls_of_several_accounts_are_asked_for_under_their_own(
+    server: ScriptedServer, client: Client
+) -> None:
+    import pandas as pd
+
+    other = "AC" + "b" * 32
+    list(
+        client.fetch_many(
+            pd.DataFrame({"sid": [sid(1), sid(2)], "account_sid": [other, None]})
+        )
+    )
+    assert sorted(path.split("/")[3] for path in server.paths) == [ACCOUNT, other]
+
+
+def test_a_generator_is_read_only_so_far_ahead(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "_LOOK_AHEAD", 100)
+    monkeypatch.setattr(bulk, "_MOUTHFUL", 10)
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield sid(read)
+
+    outcomes = client.fetch_many(endless())
+    for _ in range(50):
+        next(outcomes)
+    assert read <= 150
+    outcomes.close()  # type: ignore[attr-defined]
+
+
+def test_a_malformed_entry_in_a_list_is_refused_before_the_first_request(
+    server: ScriptedServer, client: Client
+) -> None:
+    with pytest.raises(InvalidSidError, match="entry 2: 'CA1'"):
+        client.fetch_many([sid(1), "CA1"])
+    assert server.paths == []
+
+
+def test_leaving_early_leaves_no_worker(server: ScriptedServer, client: Client) -> None:
+    silence = threading.Event()
+    for number in range(1, 100):
+        server.script[sid(number)] = [lambda handler: _keep_silent(handler, silence)]
+    outcomes = client.fetch_many([sid(number) for number in range(100)])
+    next(outcomes)
+    began = time.monotonic()
+    outcomes.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - began < 2.0
+    assert [t.name for t in threading.enumerate() if t.name.startswith("callkit")] == []
+    silence.set()
+
+
+def _keep_silent(handler: Handler, until: threading.Event) -> None:
+    until.wait(10)
+    handler.close_connection = True
+
+
+def _drip(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    pause = threading.Event()
+    while not pause.wait(0.05):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import base64
+import logging
+import pickle
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from callkit import CallFailedError, Client, InvalidSidError, SignInError
+from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_fetch_returns_the_object_as_the_server_sent_it(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script[sid(1)] = [Reply(body=b'{"sid": "%s", "odd": [1, null]}' % sid(1).encode())]
+    assert client.fetch(sid(1)) == {"sid": sid(1), "odd": [1, None]}
+
+
+def test_fetch_asks_for_the_call_under_its_account(server: ScriptedServer, client: Client) -> None:
+    client.fetch(sid(0xABC).upper())
+    client.fetch(sid(1), account_sid="AC" + "b" * 32)
+    assert server.paths == [
+        f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{sid(0xABC)}.json",
+        f"/2010-04-01/Accounts/AC{'b' * 32}/Calls/{sid(1)}.json",
+    ]
+
+
+def test_fetch_names_why_a_call_did_not_come(server: ScriptedServer, client: Client) -> None:
+    body = b'{"code": 20404, "message": "no such call", "status": 404}'
+    server.script[sid(1)] = [Reply(404, body, {"Twilio-Request-Id": "RQ1"})]
+    with pytest.raises(CallFailedError, match="not_found: no such call") as caught:
+        client.fetch(sid(1))
+    failure = caught.value.failure
+    assert (failure.status, failure.code, failure.request_id) == (404, 20404, "RQ1")
+
+
+@pytest.mark.parametrize("malformed", ["CA1", "", "AC" + "0" * 32, "../../Keys.json"])
+def test_fetch_refuses_what_is_no_sid(
+    server: ScriptedServer, client: Client, malformed: str
+) -> None:
+    with pytest.raises(InvalidSidError):
+        client.fetch(malformed)
+    assert server.paths == []
+
+
+def test_fetch_refuses_an_account_that_is_none(server: ScriptedServer, client: Client) -> None:
+    with pytest.raises(InvalidSidError, match="no Account SID"):
+        client.fetch(sid(1), account_sid="../Keys")
+    assert server.paths == []
+
+
+def test_a_refused_sign_in_is_told_apart_from_a_missing_call(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.always = Reply(401, b'{"code": 20003, "message": "Authenticate"}')
+    with pytest.raises(SignInError, match=f"{ACCOUNT} at {server.url}: Authenticate"):
+        client.fetch(sid(1))
+
+
+def test_the_sign_in_is_basic_auth_and_never_netrc(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    client.fetch(sid(1))
+    expected = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+    assert server.request_headers[0]["Authorization"] == f"Basic {expected}"
+
+
+def test_a_redirect_is_a_failure_and_carries_the_sign_in_nowhere(
+    server: ScriptedServer, client: Client
+) -> None:
+    with ScriptedServer() as elsewhere:
+        server.script[sid(1)] = [Reply(302, b"", {"Location": f"{elsewhere.url}/x"})]
+        with pytest.raises(CallFailedError, match="http_error: HTTP 302: a redirect"):
+            client.fetch(sid(1))
+        assert elsewhere.paths == []
+
+
+def test_a_session_of_ones_own_is_used_and_left_open(server: ScriptedServer) -> None:
+    session = requests.Session()
+    session.headers["X-Gateway"] = "mine"
+    with Client(
+        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, session=session
+    ) as client:
+        client.fetch(sid(1))
+    assert server.request_headers[0]["X-Gateway"] == "mine"
+    assert session.get(f"{server.url}/").status_code == 200
+    session.close()
+
+
+def test_connections_are_kept_alive_one_for_each_worker(server: ScriptedServer) -> None:
+    with Client(
+        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=4
+    ) as client:
+        assert len(list(client.fetch_many([sid(i) for i in range(200)]))) == 200
+    assert 1 <= server.connections <= 4
+
+
+def test_no_worker_is_left_behind(client: Client) -> None:
+    list(client.fetch_many([sid(i) for i in range(50)]))
+    assert [t.name for t in threading.enumerate() if t.name.startswith("callkit")] == []
+
+
+def test_the_token_shows_in_no_repr_log_or_exception(
+    server: ScriptedServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.always = Reply(401, b"{}")
+    with caplog.at_level(logging.DEBUG), pytest.raises(SignInError) as caught:
+        client.fetch(sid(1))
+    shown = f"{client!r} {caplog.text} {''.join(traceback.format_exception(caught.value))}"
+    encoded = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+    assert server.url in shown
+    assert TOKEN not in shown
+    assert encoded not in shown
+
+
+def test_a_client_cannot_be_pickled(client: Client) -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(client)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({"timeout": 0}, "timeout must be"), ({"concurrency": 0}, "concurrency must be")],
+)
+def test_impossible_options_are_refused(options: dict[str, int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Client(account_sid=ACCOUNT, auth_token=TOKEN, **options)  # type: ignore[arg-type]

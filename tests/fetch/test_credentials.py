@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import base64
+import pickle
+
+import pytest
+
+from callkit.errors import CredentialsError
+from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
+
+ACCOUNT = "AC" + "1" * 32
+NOTHING: dict[str, str] = {}
+
+
+def resolve(environment: dict[str, str] = NOTHING, **arguments: str | None) -> Credentials:
+    names = ("account_sid", "auth_token", "api_key", "api_secret")
+    return Credentials.resolve(
+        **{name: arguments.get(name) for name in names}, environment=environment
+    )
+
+
+def signs_in_as(credentials: Credentials) -> str:
+    scheme, _, encoded = credentials.authorization().partition(" ")
+    assert scheme == "Basic"
+    return base64.b64decode(encoded).decode()
+
+
+def test_a_token_signs_in_as_the_account() -> None:
+    assert signs_in_as(resolve(account_sid=ACCOUNT, auth_token="t")) == f"{ACCOUNT}:t"
+
+
+def test_an_api_key_signs_in_as_itself() -> None:
+    key = resolve(account_sid=ACCOUNT, api_key="SKx", api_secret="s")
+    assert signs_in_as(key) == "SKx:s"
+    assert key.account_sid == ACCOUNT
+
+
+def test_the_environment_fills_what_is_not_passed() -> None:
+    environment = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "t"}
+    assert signs_in_as(resolve(environment)) == f"{ACCOUNT}:t"
+
+
+def test_the_environments_api_key_comes_before_its_token() -> None:
+    environment = {
+        "TWILIO_ACCOUNT_SID": ACCOUNT,
+        "TWILIO_AUTH_TOKEN": "t",
+        "TWILIO_API_KEY": "SKx",
+        "TWILIO_API_SECRET": "s",
+    }
+    assert signs_in_as(resolve(environment)) == "SKx:s"
+
+
+def test_a_token_that_is_passed_keeps_the_environments_api_key_out() -> None:
+    environment = {"TWILIO_API_KEY": "SKx", "TWILIO_API_SECRET": "s"}
+    credentials = resolve(environment, account_sid=ACCOUNT, auth_token="t")
+    assert signs_in_as(credentials) == f"{ACCOUNT}:t"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "no account: pass account_sid= or set TWILIO_ACCOUNT_SID"),
+        ({"account_sid": "CA1"}, "'CA1' is no Account SID"),
+        ({"account_sid": ACCOUNT}, "no sign-in: pass auth_token="),
+        ({"account_sid": ACCOUNT, "api_key": "SKx"}, "no sign-in"),
+        ({"account_sid": ACCOUNT, "auth_token": "t", "api_key": "SKx"}, "not both"),
+    ],
+)
+def test_what_is_missing_is_named(arguments: dict[str, str], sentence: str) -> None:
+    with pytest.raises(CredentialsError, match=sentence):
+        resolve(**arguments)
+
+
+def test_the_secret_shows_nowhere() -> None:
+    credentials = resolve(account_sid=ACCOUNT, auth_token="hush")
+    assert "hush" not in f"{credentials!r} {credentials!s}"
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(credentials)
+
+
+@pytest.mark.parametrize(
+    ("region", "edge", "host"),
+    [
+        (None, None, "api.twilio.com"),
+        ("ie1", None, "api.ie1.twilio.com"),
+        ("ie1", "dublin", "api.dublin.ie1.twilio.com"),
+        (None, "dublin", "api.dublin.us1.twilio.com"),
+    ],
+)
+def test_region_and_edge_name_the_host(region: str | None, edge: str | None, host: str) -> None:
+    assert base_url_for(None, region, edge, NOTHING) == f"https://{host}"
+    environment = {"TWILIO_REGION": region or "", "TWILIO_EDGE": edge or ""}
+    assert base_url_for(None, None, None, environment) == f"https://{host}"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://gateway.example", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"]
+)
+def test_tls_and_this_machine_may_have_the_sign_in(url: str) -> None:
+    refuse_unsafe(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.twilio.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "ftp://127.0.0.1",
+        "api.twilio.com",
+        "",
+        "https://user:pass@host",
+        "https://host?x=1",
+    ],
+)
+def test_anything_else_may_not(url: str) -> None:
+    with pytest.raises(CredentialsError):
+        refuse_unsafe(url)

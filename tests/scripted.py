@@ -1,0 +1,129 @@
+"""A real HTTP server that answers as a script says, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+ACCOUNT = "AC" + "a" * 32
+TOKEN = "not-a-real-token"
+
+
+def sid(number: int) -> str:
+    return f"CA{number:032x}"
+
+
+def call_body(call_sid: str, **attributes: object) -> bytes:
+    return json.dumps({"sid": call_sid, **attributes}).encode()
+
+
+@dataclass
+class Reply:
+    status: int = 200
+    body: bytes | None = None  # None: the body of the call that was asked for
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Act: TypeAlias = "Reply | Callable[[Handler], None]"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer
+    server: ScriptedServer
+
+    def do_GET(self) -> None:
+        match = re.fullmatch(r"/2010-04-01/Accounts/(\w+)/Calls/(\w+)\.json", self.path)
+        self.call_sid = match[2] if match else ""
+        act = self.server.next_act(self)
+        if isinstance(act, Reply):
+            self.answer(act)
+        else:
+            act(self)
+
+    def answer(self, reply: Reply) -> None:
+        body = call_body(self.call_sid) if reply.body is None else reply.body
+        self.send_response(reply.status)
+        for name, value in {"Content-Length": str(len(body)), **reply.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.script: dict[str, list[Act]] = defaultdict(list)
+        self.always: Act = Reply()
+        self.asked: Counter[str] = Counter()
+        self.paths: list[str] = []
+        self.request_headers: list[dict[str, str]] = []
+        self.connections = 0
+        self.peak = 0
+        self._under_way = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        self.connections += 1
+        return super().get_request()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay quiet about connections that a test breaks on purpose."""
+
+    def next_act(self, handler: Handler) -> Act:
+        with self._lock:
+            self.asked[handler.call_sid] += 1
+            self.paths.append(handler.path)
+            self.request_headers.append(dict(handler.headers))
+            acts = self.script[handler.call_sid]
+            return acts.pop(0) if acts else self.always
+
+
+def reset(handler: Handler) -> None:
+    """Break the connection off with a RST instead of an answer."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def cut_short(handler: Handler) -> None:
+    """Promise a whole body and send half of it."""
+    body = call_body(handler.call_sid)
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body[: len(body) // 2])
+    handler.close_connection = True
