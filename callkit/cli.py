@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FAILED, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
+_SLOWEST = 3600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,7 +138,7 @@ class _whole:  # noqa: N801  (argparse names it in its messages)
 
 def _seconds(text: str) -> float:
     seconds = float(text)
-    if not 0.0 <= seconds <= 3600.0:
+    if not 0.0 <= seconds <= _SLOWEST:
         raise ValueError
     return seconds
 

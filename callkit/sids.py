@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
@@ -11,12 +11,11 @@ from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+import pyarrow.parquet as pq
 
 from callkit.errors import InvalidSidError, SidListError
 
-__all__ = ["CallKey", "SidSource", "distinct", "is_account_sid", "read_sids"]
+__all__ = ["CallKey", "SidSource", "is_account_sid", "read_sids"]
 
 SidSource: TypeAlias = "str | PathLike[str] | pd.DataFrame | Iterable[object]"
 
@@ -68,21 +67,32 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     [CallKey(sid='CA0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', account_sid=None)]
     """
     if isinstance(source, str | PathLike):
-        return _checked_whole(*_from_file(Path(source)))
+        return _checked_whole(_from_file(Path(source)))
     if isinstance(source, pd.DataFrame):
-        return _checked_whole(*_from_columns(source, "the frame"), place="row")
+        return _checked_whole(_from_columns(source, "the frame"))
     if isinstance(source, bytes) or not isinstance(source, Iterable):
         raise SidListError(
             f"a SID list is a list, Series, Index, frame, generator or path, "
             f"not {type(source).__name__}"
         )
     if isinstance(source, Iterator):
-        return distinct(_checked_as_read(source))
-    entries = list(source)
-    return _checked_whole(entries, repeat(None, len(entries)))
+        return _distinct(_checked_as_read(source))
+    return _checked_whole(_Entries(list(source)))
 
 
-def distinct(keys: Iterable[CallKey]) -> Iterator[CallKey]:
+class _Entries(NamedTuple):
+    """What a list holds, not checked yet, and how its entries are to be named."""
+
+    sids: Sequence[object]
+    accounts: Sequence[object] | None = None
+    place: str = "entry"
+    numbers: Sequence[int] | None = None  # where they are not simply 1, 2, 3, …
+
+    def name(self, index: int) -> str:
+        return f"{self.place} {self.numbers[index] if self.numbers else index + 1}"
+
+
+def _distinct(keys: Iterable[CallKey]) -> Iterator[CallKey]:
     """Yield each call at its first mention only."""
     seen: set[str] = set()
     for key in keys:
@@ -91,45 +101,50 @@ def distinct(keys: Iterable[CallKey]) -> Iterator[CallKey]:
             yield key
 
 
-def _checked_whole(
-    sids: Sequence[object], accounts: Iterable[object], place: str = "entry"
-) -> list[CallKey]:
+def _checked_whole(entries: _Entries) -> list[CallKey]:
     keys: dict[str, CallKey] = {}
-    malformed: list[tuple[int, object]] = []
-    matches = _CALL_SID.fullmatch
-    for number, (sid, account) in enumerate(zip(sids, accounts, strict=True), start=1):
-        if not (isinstance(sid, str) and matches(sid)):
-            malformed.append((number, sid))
-        elif not (account is None or is_account_sid(account)):
-            raise InvalidSidError(
-                f"{place} {number} names the account {account!r}, which is no Account SID "
-                "('AC' and 32 hexadecimal digits)"
-            )
+    malformed: list[int] = []
+    accounts = entries.accounts or repeat(None, len(entries.sids))
+    for index, (sid, account) in enumerate(zip(entries.sids, accounts, strict=True)):
+        if not (isinstance(sid, str) and _CALL_SID.fullmatch(sid)):
+            malformed.append(index)
         else:
             canonical = "CA" + sid[2:].lower()
-            keys.setdefault(canonical, CallKey(canonical, account))  # type: ignore[arg-type]
+            keys.setdefault(
+                canonical, CallKey(canonical, _checked_account(account, entries, index))
+            )
     if malformed:
-        raise InvalidSidError(_describe(malformed, len(sids), place))
+        raise InvalidSidError(_describe(malformed, entries))
     return list(keys.values())
+
+
+def _checked_account(account: object, entries: _Entries, index: int) -> str | None:
+    if account is None or (isinstance(account, str) and _ACCOUNT_SID.fullmatch(account)):
+        return account
+    raise InvalidSidError(
+        f"{entries.name(index)} names the account {_abridged(account)}, which is no Account SID "
+        "('AC' and 32 hexadecimal digits)"
+    )
 
 
 def _checked_as_read(entries: Iterator[object]) -> Iterator[CallKey]:
     for number, sid in enumerate(entries, start=1):
         if not (isinstance(sid, str) and _CALL_SID.fullmatch(sid)):
-            raise InvalidSidError(_describe([(number, sid)], None, "entry"))
+            raise InvalidSidError(
+                f"entry {number} is no Call SID ('CA' and 32 hexadecimal digits): {_abridged(sid)}"
+            )
         yield CallKey("CA" + sid[2:].lower(), None)
 
 
-def _describe(malformed: list[tuple[int, object]], total: int | None, place: str) -> str:
+def _describe(malformed: list[int], entries: _Entries) -> str:
     shown = ", ".join(
-        f"{place} {number}: {_abridged(sid)}" for number, sid in islice(malformed, _NAMED_AT_MOST)
+        f"{entries.name(index)}: {_abridged(entries.sids[index])}"
+        for index in malformed[:_NAMED_AT_MOST]
     )
-    if total is None:
-        return f"{shown} is no Call SID ('CA' and 32 hexadecimal digits)"
     more = len(malformed) - _NAMED_AT_MOST
     return (
-        f"{len(malformed):,} of {total:,} entries are no Call SIDs ('CA' and 32 hexadecimal "
-        f"digits): {shown}" + (f", and {more:,} more" if more > 0 else "")
+        f"{len(malformed):,} of {len(entries.sids):,} entries are no Call SIDs ('CA' and 32 "
+        f"hexadecimal digits): {shown}" + (f", and {more:,} more" if more > 0 else "")
     )
 
 
@@ -138,64 +153,64 @@ def _abridged(sid: object) -> str:
     return text if len(text) <= _SHOWN_AT_MOST else text[: _SHOWN_AT_MOST - 3] + "..."
 
 
-def _from_file(path: Path) -> tuple[Sequence[object], Iterable[object], str]:
+def _from_file(path: Path) -> _Entries:
     if _CALL_SID.fullmatch(str(path)):
         raise SidListError(f"{str(path)!r} is one SID, not a path: pass it in a list")
-    suffix = path.suffix.lower()
+    kind, read = _READERS.get(path.suffix.lower(), ("UTF-8 text", _from_text))
     try:
-        if suffix == ".parquet":
-            return *_from_parquet(path), "row"
-        if suffix in {".csv", ".tsv"}:
-            return *_from_csv(path, "\t" if suffix == ".tsv" else ","), "row"
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return read(path)
     except OSError as error:
         raise SidListError(
             f"the SID list {str(path)!r} cannot be read: {error.strerror or error}"
         ) from error
-    except (UnicodeDecodeError, pa.ArrowInvalid) as error:
-        kind = {".parquet": "a Parquet file", ".csv": "a CSV file", ".tsv": "a TSV file"}
-        raise SidListError(
-            f"the SID list {str(path)!r} is not {kind.get(suffix, 'UTF-8 text')}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    numbered = [line.strip() for line in lines]
-    return _without_blanks(numbered)
-
-
-def _without_blanks(lines: list[str]) -> tuple[Sequence[object], Iterable[object], str]:
-    sids = [line for line in lines if line]
-    return sids, repeat(None, len(sids)), "entry"
-
-
-def _from_parquet(path: Path) -> tuple[Sequence[object], Iterable[object]]:
-    names = pyarrow.parquet.read_schema(path).names
-    wanted = [name for name in ("sid", "account_sid") if name in names]
-    table = pyarrow.parquet.read_table(path, columns=wanted) if wanted else None
-    return _from_columns(
-        table.to_pandas() if table is not None else pd.DataFrame(columns=names), repr(str(path))
-    )
-
-
-def _from_csv(path: Path, delimiter: str) -> tuple[Sequence[object], Iterable[object]]:
-    try:
-        frame = pd.read_csv(
-            path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except pd.errors.ParserError as error:
-        raise SidListError(f"the SID list {str(path)!r} is not a CSV file: {error}") from error
     except pd.errors.EmptyDataError as error:
         raise SidListError(
             f"the SID list {str(path)!r} is empty: it should begin with a header that names 'sid'"
         ) from error
+    except (UnicodeDecodeError, pa.ArrowException, pd.errors.ParserError) as error:
+        raise SidListError(
+            f"the SID list {str(path)!r} is not {kind}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _from_text(path: Path) -> _Entries:
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    numbered = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
+    return _Entries(list(numbered.values()), None, "line", list(numbered))
+
+
+def _from_parquet(path: Path) -> _Entries:
+    with pq.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        wanted = [name for name in ("sid", "account_sid") if name in names]
+        if "sid" not in wanted:
+            raise SidListError(_no_sids(repr(str(path)), names))
+        return _from_columns(file.read(columns=wanted).to_pandas(), repr(str(path)))
+
+
+def _from_csv(path: Path) -> _Entries:
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     return _from_columns(frame, repr(str(path)))
 
 
-def _from_columns(frame: pd.DataFrame, holder: str) -> tuple[Sequence[object], Iterable[object]]:
+_READERS: dict[str, tuple[str, Callable[[Path], _Entries]]] = {
+    ".parquet": ("a Parquet file", _from_parquet),
+    ".csv": ("a CSV file", _from_csv),
+    ".tsv": ("a TSV file", _from_csv),
+}
+
+
+def _from_columns(frame: pd.DataFrame, holder: str) -> _Entries:
     if "sid" not in frame.columns:
-        columns = ", ".join(map(repr, islice(frame.columns, 10))) or "no columns at all"
-        raise SidListError(f"{holder} needs a column 'sid' and has {columns}")
+        raise SidListError(_no_sids(holder, frame.columns))
     sids = frame["sid"].tolist()
     if "account_sid" not in frame.columns:
-        return sids, repeat(None, len(sids))
+        return _Entries(sids, place="row")
     accounts = frame["account_sid"].astype(object)
-    return sids, accounts.where(accounts.notna() & (accounts != ""), None).tolist()
+    return _Entries(sids, accounts.where(accounts.notna() & (accounts != ""), None).tolist(), "row")
+
+
+def _no_sids(holder: str, columns: Iterable[object]) -> str:
+    names = ", ".join(map(repr, islice(columns, 10))) or "no columns at all"
+    return f"{holder} needs a column 'sid' and has {names}"

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 from callkit import Client, Failure, Fetched, InvalidSidError, SignInError, WrongAccountError
@@ -141,9 +142,7 @@ def test_a_failure_says_what_the_server_said(server: ScriptedServer, client: Cli
     )
 
 
-def test_a_call_may_meet_many_429s_and_still_arrive(
-    server: ScriptedServer, client: Client
-) -> None:
+def test_a_call_may_meet_many_429s_and_still_arrive(server: ScriptedServer, client: Client) -> None:
     server.script[sid(1)] = [Reply(429, b'{"code": 20429}')] * 8
     outcome = outcomes_of(client, 1)[sid(1)]
     assert isinstance(outcome, Fetched)
@@ -162,9 +161,7 @@ def test_a_429_holds_everybody_back_for_as_long_as_it_asks(
 def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
     silence = threading.Event()
     server.always = lambda handler: _keep_silent(handler, silence)
-    with Client(
-        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=0.05
-    ) as client:
+    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=0.05) as client:
         failure = failure_of(client)
     silence.set()
     assert (failure.reason, failure.attempts) == ("timeout", 5)
@@ -193,9 +190,7 @@ def test_a_compressed_body_arrives_plain(server: ScriptedServer, client: Client)
     assert outcome.body == call_body(sid(1))
 
 
-def test_a_sign_in_that_stays_refused_stops_the_run(
-    server: ScriptedServer, client: Client
-) -> None:
+def test_a_sign_in_that_stays_refused_stops_the_run(server: ScriptedServer, client: Client) -> None:
     server.always = Reply(401, b"{}")
     outcomes: list[Outcome] = []
     with pytest.raises(SignInError):
@@ -250,14 +245,8 @@ def test_the_run_ends_when_no_call_arrives_for_too_long(
 def test_calls_of_several_accounts_are_asked_for_under_their_own(
     server: ScriptedServer, client: Client
 ) -> None:
-    import pandas as pd
-
     other = "AC" + "b" * 32
-    list(
-        client.fetch_many(
-            pd.DataFrame({"sid": [sid(1), sid(2)], "account_sid": [other, None]})
-        )
-    )
+    list(client.fetch_many(pd.DataFrame({"sid": [sid(1), sid(2)], "account_sid": [other, None]})))
     assert sorted(path.split("/")[3] for path in server.paths) == [ACCOUNT, other]
 
 

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import base64
 import pickle
+from typing import TYPE_CHECKING
 
 import pytest
 
 from callkit.errors import CredentialsError
 from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 ACCOUNT = "AC" + "1" * 32
 NOTHING: dict[str, str] = {}
 
 
-def resolve(environment: dict[str, str] = NOTHING, **arguments: str | None) -> Credentials:
+def resolve(environment: Mapping[str, str] = NOTHING, /, **arguments: str) -> Credentials:
     names = ("account_sid", "auth_token", "api_key", "api_secret")
     return Credentials.resolve(
         **{name: arguments.get(name) for name in names}, environment=environment
@@ -94,7 +98,8 @@ def test_region_and_edge_name_the_host(region: str | None, edge: str | None, hos
 
 
 @pytest.mark.parametrize(
-    "url", ["https://gateway.example", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"]
+    "url",
+    ["https://gateway.example", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"],
 )
 def test_tls_and_this_machine_may_have_the_sign_in(url: str) -> None:
     refuse_unsafe(url)

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from callkit.errors import InvalidSidError, SidListError
+from callkit.sids import CallKey, read_sids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from callkit.sids import SidSource
+
+ONE, TWO, THREE = (f"CA{digit * 32}" for digit in "abc")
+ACCOUNT = "AC" + "1" * 32
+BOTH = [CallKey(ONE, None), CallKey(TWO, None)]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        pd.Series,
+        pd.Index,
+        pl.Series,
+        dict.fromkeys,
+        lambda sids: pd.DataFrame({"sid": sids}),
+        lambda sids: pd.Series(sids, index=[9, 9], dtype="category"),
+    ],
+    ids=["list", "tuple", "Series", "Index", "Polars", "dict keys", "frame", "category"],
+)
+def test_a_list_is_whatever_holds_sids(make: Callable[[list[str]], SidSource]) -> None:
+    assert read_sids(make([ONE, TWO])) == BOTH
+
+
+def test_each_call_stands_where_it_was_first_mentioned() -> None:
+    assert [key.sid for key in read_sids([TWO, ONE, TWO, THREE, ONE])] == [TWO, ONE, THREE]
+
+
+def test_spreadsheets_upper_case_is_the_same_sid() -> None:
+    assert read_sids([ONE.upper(), ONE]) == [CallKey(ONE, None)]
+
+
+def test_an_empty_list_is_a_list() -> None:
+    assert read_sids([]) == []
+
+
+def test_a_generator_is_read_as_it_is_needed() -> None:
+    def sids() -> object:
+        yield ONE
+        raise AssertionError
+
+    assert next(iter(read_sids(sids()))) == CallKey(ONE, None)  # type: ignore[arg-type]
+
+
+def test_a_generator_names_its_malformed_entry_where_it_is_met() -> None:
+    keys = iter(read_sids(iter([ONE, "nonsense"])))
+    next(keys)
+    with pytest.raises(InvalidSidError, match="entry 2 is no Call SID .*: 'nonsense'"):
+        next(keys)
+
+
+def test_a_frame_may_say_whose_calls_they_are() -> None:
+    frame = pd.DataFrame({"sid": [ONE, TWO, THREE], "account_sid": [ACCOUNT, None, math.nan]})
+    assert read_sids(frame) == [CallKey(ONE, ACCOUNT), CallKey(TWO, None), CallKey(THREE, None)]
+
+
+def test_an_account_that_is_none_is_refused() -> None:
+    frame = pd.DataFrame({"sid": [ONE], "account_sid": ["../Keys"]})
+    with pytest.raises(InvalidSidError, match=r"row 1 names the account '\.\./Keys'"):
+        read_sids(frame)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "CA1",
+        ONE + "0",
+        ONE + "\n",
+        " " + ONE,
+        "ca" + "a" * 32,
+        "CA" + "g" * 32,
+        "CA" + "٤" * 32,
+        math.nan,
+        None,
+        pd.NA,
+        7,
+        ONE.encode(),
+        "",
+    ],
+    ids=repr,
+)
+def test_what_is_no_sid_is_refused_and_named(entry: object) -> None:
+    with pytest.raises(InvalidSidError, match="1 of 3 entries .* entry 2: ") as caught:
+        read_sids([ONE, entry, TWO])
+    assert repr(entry)[:30] in str(caught.value)
+
+
+def test_only_the_first_few_of_many_malformed_are_named() -> None:
+    with pytest.raises(InvalidSidError, match="1,000 of 1,000 .* entry 5: 4, and 995 more"):
+        read_sids(range(1000))
+
+
+def test_one_malformed_among_two_million_is_found_at_once() -> None:
+    sids: list[str] = [f"CA{number:032x}" for number in range(2_000_000)]
+    sids[1_234_567] = "CA1"
+    began = time.monotonic()
+    with pytest.raises(InvalidSidError, match="1 of 2,000,000 .* entry 1234568: 'CA1'"):
+        read_sids(sids)
+    assert time.monotonic() - began < 60  # a hang, not a speed
+
+
+def test_a_text_file_has_a_sid_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "sids.txt"
+    path.write_text(f"\ufeff{ONE}\r\n\r\n  {TWO}  \n", encoding="utf-8")
+    assert read_sids(path) == BOTH
+    assert read_sids(str(path)) == BOTH
+
+
+def test_a_text_files_malformed_line_is_named_by_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "sids.txt"
+    path.write_text(f"{ONE}\n\n\nnonsense\n")
+    with pytest.raises(InvalidSidError, match="line 4: 'nonsense'"):
+        read_sids(path)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".csv", ","), (".tsv", "\t"), (".CSV", ",")])
+def test_a_csv_file_has_a_sid_column(tmp_path: Path, suffix: str, separator: str) -> None:
+    path = tmp_path / f"sids{suffix}"
+    rows = [("note", "sid", "account_sid"), ("x", ONE, ACCOUNT), ("y", TWO, "")]
+    path.write_text("\n".join(separator.join(row) for row in rows))
+    assert read_sids(path) == [CallKey(ONE, ACCOUNT), CallKey(TWO, None)]
+
+
+def test_an_empty_cell_of_a_csv_file_is_malformed(tmp_path: Path) -> None:
+    path = tmp_path / "sids.csv"
+    path.write_text(f"note,sid\nx,{ONE}\ny,\n")
+    with pytest.raises(InvalidSidError, match="row 2: ''"):
+        read_sids(path)
+
+
+def test_a_parquet_file_has_a_sid_column(tmp_path: Path) -> None:
+    path = tmp_path / "sids.parquet"
+    pd.DataFrame({"sid": [ONE, TWO], "other": [1, 2]}).to_parquet(path)
+    assert read_sids(path) == BOTH
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.txt", None, "cannot be read: No such file"),
+        ("folder", "folder", "cannot be read: Is a directory"),
+        ("binary.txt", b"\xff\xfe\x00", "is not UTF-8 text"),
+        ("fake.parquet", b"not parquet at all", "is not a Parquet file"),
+        ("other.csv", b"a,b\n1,2\n", "needs a column 'sid' and has 'a', 'b'"),
+        ("empty.csv", b"", "is empty"),
+        ("binary.csv", b"\xff\xfe\x00", "is not a CSV file"),
+    ],
+)
+def test_an_unreadable_file_is_told_in_one_sentence(
+    tmp_path: Path, name: str, content: bytes | str | None, sentence: str
+) -> None:
+    path = tmp_path / name
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    with pytest.raises(SidListError, match=sentence) as caught:
+        read_sids(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_bare_sid_is_a_path_and_says_so() -> None:
+    with pytest.raises(SidListError, match="is one SID, not a path: pass it in a list"):
+        read_sids(ONE)
+
+
+def test_a_frame_without_sids_names_what_it_has() -> None:
+    with pytest.raises(SidListError, match="the frame needs a column 'sid' and has 'a'"):
+        read_sids(pd.DataFrame({"a": [1]}))
+
+
+@pytest.mark.parametrize("source", [None, 7, b"CA"])
+def test_what_is_no_list_is_refused(source: object) -> None:
+    with pytest.raises(SidListError, match="a SID list is a list, Series"):
+        read_sids(source)  # type: ignore[arg-type]
