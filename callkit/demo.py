@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from callkit import charts
@@ -19,7 +20,6 @@ from callkit.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
     from matplotlib.axes import Axes
 
     from callkit.frame import Collected
@@ -55,9 +55,9 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
         got = collect(sids, client=client, progress=progress)
     _report(got)
     cost = cost_breakdown(got.frame, by="direction")
-    duration = duration_breakdown(got.frame, by="status")
-    _print_table("Connectivity cost by direction", cost)
-    _print_table("Duration by status", duration)
+    duration = duration_breakdown(got.frame, by="direction")
+    _print_table("Connectivity cost by direction", cost, keys=["direction", "price_unit"])
+    _print_table("Duration by direction", duration, keys=["direction"])
     written = [
         *(
             _save(folder / f"{name}.parquet", frame)
@@ -101,11 +101,23 @@ def _report(got: Collected) -> None:
         print(".")
         return
     print(f", and {describe_failures(got.failures['reason'].tolist())}:")
-    print(got.failures[["sid", "reason", "status", "code", "message"]].to_string(index=False))
+    print(got.failures[["sid", "reason", "status", "code"]].to_string(index=False))
 
 
-def _print_table(title: str, frame: pd.DataFrame) -> None:
-    print(f"\n{title}\n{frame.to_string(index=False)}")
+def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
+    """Print a breakdown turned on its side: there are more measures than groups."""
+    upright = frame.set_index(keys).map(_cell).T
+    upright.columns.names = [None] * len(keys)
+    print(f"\n{title}\n{upright.to_string()}")
+
+
+def _cell(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "-"
+    if isinstance(value, pd.Timedelta):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
 def _save(path: Path, frame: pd.DataFrame) -> Path:

@@ -29,6 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(21, "Is a directory", str(path))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
         temporary.replace(path)

@@ -279,7 +279,7 @@ def _writing(path: Path) -> Iterator[Path]:
 @contextmanager
 def _readable(path: Path) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as raw, pq.ParquetFile(raw) as file:
             yield file
     except OSError as error:
         raise ParquetError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
