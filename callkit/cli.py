@@ -91,7 +91,7 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     sandbox.add_argument("--port", type=_whole(0, 65_535), default=8080, help="%(default)s")
     sandbox.add_argument(
-        "--calls", type=_whole(0), default=10_000, help="how many calls there are (%(default)s)"
+        "--calls", type=_whole(1), default=10_000, help="how many calls there are (%(default)s)"
     )
     sandbox.add_argument(
         "--seed", type=_whole(0), default=7, help="what they are made from (%(default)s)"

@@ -1,0 +1,113 @@
+"""The sandbox's two accounts: a parent billed in dollars, its subaccount in euros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from callkit.sandbox.countries import COUNTRIES
+from callkit.sandbox.draws import Draws, Mix
+from callkit.sandbox.parties import telephone
+from callkit.sandbox.rhythm import Rhythm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from callkit.sandbox.parties import Party
+
+__all__ = ["Account", "Credentials", "make_accounts", "make_credentials"]
+
+# Account SIDs and secrets begin with it, so that nobody takes them for real ones.
+_FAKE = "fa4e" * 3
+_OWN_NUMBERS = 12
+_TRUNKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account: its currency, where it calls, and what it has bought."""
+
+    sid: str
+    currency: str
+    dollar: Decimal
+    rhythm: Rhythm
+    reach: Mix[str]
+    own_numbers: tuple[Party, ...]
+    trunks: tuple[str, ...]
+
+    def rate(self, dollars: Decimal) -> Decimal:
+        """Convert a rate a minute to the account's currency, with as many digits as in dollars."""
+        return (dollars * self.dollar).quantize(dollars)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Both forms of signing in to the parent account."""
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    api_key: str
+    api_secret: str = field(repr=False)
+
+
+def make_credentials(key: bytes, account_sid: str) -> Credentials:
+    """Make the credentials that `key` stands for."""
+    draws = Draws(key, b"credentials")
+    return Credentials(
+        account_sid=account_sid,
+        auth_token=_fake(draws),
+        api_key=f"SK{_fake(draws)}",
+        api_secret=_fake(draws),
+    )
+
+
+def make_accounts(key: bytes) -> tuple[Account, Account]:
+    """Make the parent account and its subaccount."""
+    parent = _account(
+        Draws(key, b"parent account"),
+        currency="USD",
+        dollar="1",
+        utc_offset=-5,
+        homes=("US", "US", "US", "CA", "GB", "AU"),
+        reach={"US": 48, "CA": 12, "GB": 11, "AU": 8, "JM": 4, "DO": 4}
+        | {"DE": 4, "FR": 4, "IE": 3, "SE": 2},
+    )
+    subaccount = _account(
+        Draws(key, b"subaccount"),
+        currency="EUR",
+        dollar="0.92",
+        utc_offset=1,
+        homes=("DE", "FR", "IE", "SE", "GB"),
+        reach={"DE": 26, "FR": 21, "GB": 17, "IE": 14, "SE": 12}
+        | {"US": 6, "CA": 1.5, "AU": 1.5, "JM": 0.5, "DO": 0.5},
+    )
+    return parent, subaccount
+
+
+def _account(
+    draws: Draws,
+    *,
+    currency: str,
+    dollar: str,
+    utc_offset: int,
+    homes: tuple[str, ...],
+    reach: Mapping[str, float],
+) -> Account:
+    bought = [
+        telephone(draws, COUNTRIES[homes[index % len(homes)]], own=True)
+        for index in range(_OWN_NUMBERS)
+    ]
+    return Account(
+        sid=f"AC{_fake(draws)}",
+        currency=currency,
+        dollar=Decimal(dollar),
+        rhythm=Rhythm(utc_offset),
+        reach=Mix(reach),
+        own_numbers=tuple({party.address: party for party in bought}.values()),
+        trunks=tuple(f"TK{draws.hexadecimal(32)}" for _ in range(_TRUNKS)),
+    )
+
+
+def _fake(draws: Draws) -> str:
+    return _FAKE + draws.hexadecimal(32)[len(_FAKE) :]

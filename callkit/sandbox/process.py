@@ -1,0 +1,48 @@
+"""The sandbox as a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+from callkit.sandbox.server import Sandbox
+
+__all__ = ["serve"]
+
+
+def serve(
+    *,
+    port: int = 0,
+    calls: int = 10_000,
+    seed: int = 7,
+    latency: float = 0.0,
+    limit: int | None = None,
+    retry_after: int | None = None,
+) -> None:
+    """Run a sandbox until SIGINT or SIGTERM; the parameters are those of :class:`Sandbox`.
+
+    One line on standard output says where it is and how to sign in, as soon as it answers.
+    """
+    sandbox = Sandbox(
+        calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
+    )
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        with sandbox:
+            sys.stdout.write(_invitation(sandbox))
+            sys.stdout.flush()
+            stop.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _invitation(sandbox: Sandbox) -> str:
+    return (
+        f"callkit sandbox at {sandbox.url} for account {sandbox.account_sid}: "
+        f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} TWILIO_AUTH_TOKEN={sandbox.auth_token} "
+        f'and pass base_url="{sandbox.url}" (Ctrl-C stops it)\n'
+    )
