@@ -23,7 +23,7 @@ format: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install --constraint constraints.txt pip
-	$(PIP) install --constraint constraints.txt --group dev --editable '.[sandbox]'
+	$(PIP) install --constraint constraints.txt --build-constraint constraints.txt --group dev --editable '.[sandbox]'
 	touch $@
 
 clean:

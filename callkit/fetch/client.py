@@ -30,7 +30,7 @@ class Client:
 
     Whatever is not passed is taken from the environment variables that Twilio's own tools read:
     ``TWILIO_ACCOUNT_SID``, ``TWILIO_AUTH_TOKEN``, ``TWILIO_API_KEY``, ``TWILIO_API_SECRET``,
-    ``TWILIO_REGION`` and ``TWILIO_EDGE``.
+    ``TWILIO_REGION`` and ``TWILIO_EDGE``. ``CALLKIT_BASE_URL`` stands in for `base_url`.
 
     Parameters
     ----------

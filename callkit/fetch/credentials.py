@@ -97,11 +97,16 @@ def base_url_for(
 ) -> str:
     """Say where the API is: `base_url` as it is, else Twilio's host for that region and edge.
 
+    Without arguments the environment decides: ``CALLKIT_BASE_URL``, or ``TWILIO_REGION`` and
+    ``TWILIO_EDGE``.
+
     Examples
     --------
     >>> base_url_for(None, None, "dublin", environment={})
     'https://api.dublin.us1.twilio.com'
     """
+    if base_url is None and not (region or edge):
+        base_url = environment.get("CALLKIT_BASE_URL") or None
     if base_url is not None:
         return base_url.rstrip("/")
     region = region or environment.get("TWILIO_REGION")
