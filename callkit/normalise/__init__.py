@@ -1,0 +1,108 @@
+"""Bodies → Arrow table → DataFrame: every value right, or refused by name.
+
+``decode`` reads each body alone (``body`` the odd ones, with care), ``columns`` casts whole columns
+(``amounts`` and ``dates`` know how), ``table`` puts each call in exactly one place, ``frame`` makes
+pandas of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
+
+from callkit.errors import IncompleteWarning, NormaliseError
+from callkit.normalise.body import Body
+from callkit.normalise.frame import table_to_frame
+from callkit.normalise.table import Batch, read_batch, settle, to_table
+from callkit.outcomes import failures_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Body", "normalise", "table_to_frame", "to_table"]
+
+_BATCH = 10_000
+
+
+def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
+    """Type the bodies of calls, wherever they came from.
+
+    Parameters
+    ----------
+    bodies : iterable of bytes, str or mapping
+        Each the JSON object of one call: as the server sent it, or already decoded. Bytes and text
+        are best: a float in a mapping has lost the digits of its number and is refused.
+    errors : {"raise", "warn"}
+        What to do, after all bodies are read, about those that break the contract: raise, or warn
+        once and go on with the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per distinct call, in the order of first mention, with the 26 columns of
+        :data:`callkit.SCHEMA`: ``str``; ``category`` (``status``, ``direction``, ``answered_by``);
+        ``datetime64[us, UTC]``; ``timedelta64[ms]`` (``duration``, ``queue_time``); Arrow
+        ``decimal128(18, 8)`` (``price``).
+
+    Raises
+    ------
+    NormaliseError
+        Some bodies break the contract. ``.frame`` has the others, ``.failures`` says what is wrong.
+
+    Warns
+    -----
+    IncompleteWarning
+        The same, with ``errors="warn"``.
+
+    Notes
+    -----
+    - ``null``, ``""`` and a missing attribute are all absent; ``"0"`` is zero. Only ``sid`` must be
+      there. Attributes beyond the 26 are passed over.
+    - Of several bodies of one call the last counts, broken or not, at the place of the first.
+    - A body in which a key stands twice is broken: nobody can say which value was meant.
+    - A JSON number is read, digit by digit, where the contract has a number in text (``duration``,
+      ``queue_time``, ``price``); anywhere else what is not text is broken.
+    - Dates are read by RFC 5322 (the successor of RFC 2822, which the API names): ``-0000`` is UTC,
+      and a date without a zone, or with a weekday that is not its own, is broken.
+    - Prices have at most ten digits before the point and eight after it; more are broken, never
+      rounded.
+    - ``sid`` and ``parent_call_sid`` are given as ``CA`` and lower-case hexadecimal digits.
+
+    Examples
+    --------
+    >>> body = b'{"sid": "CA0123456789abcdef0123456789abcdef", "duration": "65", "price": "-0.03"}'
+    >>> frame = normalise([body])
+    >>> frame.loc[0, "duration"], frame.loc[0, "price"]
+    (Timedelta('0 days 00:01:05'), Decimal('-0.03000000'))
+    """
+    if errors not in {"raise", "warn"}:
+        raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
+    if isinstance(bodies, bytes | bytearray | memoryview | str | Mapping):
+        raise TypeError(f"bodies is a list of bodies: put the {type(bodies).__name__} into one")
+    table, failures = settle(_batches(bodies))
+    frame = table_to_frame(table)
+    if failures:
+        message = (
+            f"{len(failures):,} of {len(failures) + len(frame):,} calls have a body that breaks "
+            f"the contract, the first: {failures[0].message}"
+        )
+        if errors == "raise":
+            raise NormaliseError(
+                f"{message} (`except callkit.NormaliseError as e`: the others are in e.frame, and "
+                "what is wrong with these in e.failures)",
+                frame=frame,
+                failures=failures_frame(failures),
+            )
+        warnings.warn(message, IncompleteWarning, stacklevel=2)
+    return frame
+
+
+def _batches(bodies: Iterable[Body]) -> Iterator[Batch]:
+    """Read batch by batch, so that memory holds the text of one batch only."""
+    remaining = iter(bodies)
+    first = 0
+    while batch := list(islice(remaining, _BATCH)):
+        yield read_batch(batch, first)
+        first += len(batch)
