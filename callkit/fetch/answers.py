@@ -15,7 +15,7 @@ from callkit.outcomes import Failure, Fetched
 if TYPE_CHECKING:
     from callkit.outcomes import Outcome, Reason
 
-__all__ = ["TRANSIENT", "judge", "retry_after"]
+__all__ = ["TRANSIENT", "concurrent_requests", "judge", "retry_after"]
 
 TRANSIENT: frozenset[Reason] = frozenset(
     {"rate_limited", "server_error", "timeout", "connection", "bad_response"}
@@ -33,6 +33,7 @@ _SERVER_ERRORS = range(500, 600)
 _REDIRECTS = range(300, 400)
 _WAIT_AT_MOST = 3600.0
 _MESSAGE_AT_MOST = 200
+_COUNT = re.compile(r"[0-9]{1,6}")
 
 
 class _Sid(msgspec.Struct):
@@ -67,9 +68,19 @@ def judge(reply: Answer | NoAnswer, sid: str, account_sid: str, attempts: int) -
     )
 
 
-def retry_after(answer: Answer) -> float | None:
+def concurrent_requests(reply: Answer | NoAnswer) -> int | None:
+    """Return how many requests the server counted in flight for the account, if it says."""
+    if isinstance(reply, NoAnswer):
+        return None
+    value = reply.headers.get("Twilio-Concurrent-Requests", "")
+    return int(value) if _COUNT.fullmatch(value) else None
+
+
+def retry_after(reply: Answer | NoAnswer) -> float | None:
     """Return how many seconds the server asks us to wait (RFC 9110 §10.2.3), if it does."""
-    value = answer.headers.get("Retry-After", "").strip()
+    if isinstance(reply, NoAnswer):
+        return None
+    value = reply.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value):
         return min(float(value), _WAIT_AT_MOST)
     try:

@@ -6,20 +6,20 @@ import heapq
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from callkit.fetch.answers import TRANSIENT, judge, retry_after
-from callkit.fetch.pacing import Pace, back_off
-from callkit.fetch.transport import Answer
+from callkit.fetch.answers import TRANSIENT, concurrent_requests, judge, retry_after
+from callkit.fetch.pacing import Sent, back_off
 from callkit.fetch.watch import Watch
 from callkit.outcomes import Failure, Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from callkit.fetch.transport import Line, NoAnswer, Wire
+    from callkit.fetch.pacing import Pace
+    from callkit.fetch.transport import Answer, Line, NoAnswer, Wire
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
 
@@ -31,6 +31,8 @@ _TICK = 0.02  # seconds between hand-overs: handfuls leave the workers in peace
 _ATTEMPTS = 5
 _SIGN_IN_AGAIN_AFTER = 2.0  # seconds
 _JOIN_WITHIN = 1.5  # seconds
+_LOOK_AGAIN = 0.25  # seconds; the pace may be shared with another run, which wakes only its own
+_PROBE = -1  # the place of a request that is not in the list
 
 
 @dataclass(slots=True)
@@ -41,33 +43,50 @@ class _Job:
     sid: str
     account_sid: str
     requests: int = 0
-    attempts: int = 0  # requests less those answered 429, which were not processed
-    sent_at: float = 0.0
+    attempts: int = 0
+    in_doubt: bool = False  # whether the last failure was the call's or the network's
+    sent: Sent = field(default_factory=lambda: Sent(0.0, 0))
     last: Failure | None = None
 
 
 class Run:
     """One bulk fetch: iterate over :meth:`outcomes`, once.
 
+    A 429 is no attempt: it was not processed. Nor is a failure while nothing else succeeds; then
+    one probe goes out at a time, to a call that is known to arrive, and the others wait.
+
     Parameters
     ----------
     wire : Wire
         How requests are sent.
+    pace : Pace
+        When requests may go out.
     account_sid : str
         Whose the calls are where the list does not say.
     concurrency : int
-        How many requests may be in flight at most.
+        How many workers there are at most.
     timeout : float
         How many seconds one request may take, from start to end.
+    patience : float
+        How many waking seconds may pass without a success.
     """
 
-    def __init__(self, wire: Wire, account_sid: str, concurrency: int, timeout: float) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        pace: Pace,
+        account_sid: str,
+        *,
+        concurrency: int,
+        timeout: float,
+        patience: float,
+    ) -> None:
         self._wire = wire
+        self._pace = pace
         self._account_sid = account_sid
         self._concurrency = concurrency
         self._timeout = timeout
-        self._pace = Pace(concurrency)
-        self._watch = Watch(f"{account_sid} at {wire.base_url}", time.monotonic())
+        self._watch = Watch(f"{account_sid} at {wire.base_url}", patience)
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._later: list[tuple[float, int, _Job]] = []  # a heap: first what is due first
@@ -75,6 +94,7 @@ class Run:
         self._done: list[tuple[int, Outcome]] = []
         self._handful = threading.Event()
         self._unsettled = 0
+        self._known: _Job | None = None  # a call that has arrived
         self._closed = False
         self._workers: list[tuple[threading.Thread, Line]] = []
 
@@ -136,6 +156,9 @@ class Run:
             self._handful.wait(_TICK)
         self._cut_overdue()
         with self._changed:
+            self._watch.look()
+            if self._watch.stop is not None:
+                self._give_up()
             self._handful.clear()
             arrivals, self._done = self._done, []
         return arrivals
@@ -159,62 +182,91 @@ class Run:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
                     self._waiting.appendleft(heapq.heappop(self._later)[2])
-                pause = self._pace.wait(now) if self._waiting else None
-                if pause == 0.0:
-                    job = self._waiting.popleft()
-                    job.sent_at = now
-                    self._pace.sent()
-                    return job
-                if pause is None and self._later:
-                    pause = self._later[0][0] - now
+                self._settle_exhausted()
+                pause = self._later[0][0] - now if self._later else _LOOK_AGAIN
+                if self._waiting:
+                    sent = self._pace.send(now)
+                    if isinstance(sent, Sent):
+                        return self._take_job(sent)
+                    pause = _LOOK_AGAIN if sent is None else sent
                 self._changed.wait(pause)
         return None
+
+    def _settle_exhausted(self) -> None:
+        """Count failures in doubt, now that others have succeeded since."""
+        while self._waiting and (job := self._waiting[0]).in_doubt:
+            if self._pace.answered_at < job.sent.at:
+                return
+            job.in_doubt = False
+            job.attempts += 1
+            if job.attempts >= _ATTEMPTS and job.last is not None:
+                self._waiting.popleft()
+                self._settle(job, job.last)
+
+    def _take_job(self, sent: Sent) -> _Job:
+        if self._pace.in_outage and self._known is not None:
+            job = _Job(_PROBE, self._known.sid, self._known.account_sid)
+        else:
+            job = self._waiting.popleft()
+        job.sent = sent
+        return job
 
     def _came_back(self, job: _Job, reply: Answer | NoAnswer) -> None:
         job.requests += 1
         outcome = judge(reply, job.sid, job.account_sid, job.requests)
         with self._changed:
             now = time.monotonic()
-            self._pace.came_back()
+            self._tell_pace(job, outcome, reply, now)
             self._watch.saw(outcome, now)
-            if isinstance(outcome, Fetched):
-                self._pace.answered()
-                self._settle(job, outcome)
-            else:
-                self._failed(job, outcome, reply, now)
+            if job.position != _PROBE:
+                self._file(job, outcome, now)
             if self._watch.stop is not None:
                 self._give_up()
-
-    def _failed(self, job: _Job, failure: Failure, reply: Answer | NoAnswer, now: float) -> None:
-        job.last = failure
-        if failure.reason == "rate_limited" and isinstance(reply, Answer):
-            self._pace.refused(job.sent_at, now, retry_after(reply))
-            self._waiting.appendleft(job)
             self._changed.notify()
-            return
-        job.attempts += 1
-        if failure.reason == "unauthorized":
-            self._pace.doubted(now + _SIGN_IN_AGAIN_AFTER)
-            self._again(job, failure, now + _SIGN_IN_AGAIN_AFTER)
-        elif failure.reason in TRANSIENT:
-            self._again(job, failure, now + back_off(job.attempts))
+
+    def _tell_pace(self, job: _Job, outcome: Outcome, reply: Answer | NoAnswer, now: float) -> None:
+        reason = None if isinstance(outcome, Fetched) else outcome.reason
+        concurrent = concurrent_requests(reply)
+        if reason == "rate_limited":
+            self._pace.refused(job.sent, now, concurrent, retry_after(reply))
+        elif reason == "unauthorized":
+            self._pace.doubted(now, _SIGN_IN_AGAIN_AFTER)
+        elif reason in TRANSIENT:
+            self._pace.failed(job.sent, now)
         else:
-            self._pace.answered()
-            self._settle(job, failure)
+            self._pace.answered(job.sent, now, concurrent)
+
+    def _file(self, job: _Job, outcome: Outcome, now: float) -> None:
+        """Settle the call, or have it tried again."""
+        if isinstance(outcome, Fetched):
+            self._known = job
+            self._settle(job, outcome)
+            return
+        job.last = outcome
+        if outcome.reason == "rate_limited":
+            self._waiting.appendleft(job)
+        elif outcome.reason == "unauthorized":
+            job.attempts += 1
+            self._again(job, outcome, now + _SIGN_IN_AGAIN_AFTER)
+        elif outcome.reason in TRANSIENT:
+            lonely = self._unsettled == 1 and self._known is None
+            job.in_doubt = not lonely and self._pace.answered_at < job.sent.at
+            job.attempts += not job.in_doubt
+            self._again(job, outcome, now + back_off(max(1, job.attempts)))
+        else:
+            self._settle(job, outcome)
 
     def _again(self, job: _Job, failure: Failure, at: float) -> None:
         if job.attempts >= _ATTEMPTS:
             self._settle(job, failure)
         else:
             heapq.heappush(self._later, (at, next(self._tie), job))
-            self._changed.notify()
 
     def _settle(self, job: _Job, outcome: Outcome) -> None:
         self._done.append((job.position, outcome))
         self._unsettled -= 1
         if self._unsettled == 0 or len(self._done) >= _MOUTHFUL:
             self._handful.set()
-        self._changed.notify()
 
     def _give_up(self) -> None:
         for job in [*self._waiting, *(job for _, _, job in self._later)]:

@@ -11,6 +11,7 @@ import callkit
 from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.bulk import Run
 from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
+from callkit.fetch.pacing import Pace
 from callkit.fetch.transport import Wire, mount_on
 from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids
@@ -48,6 +49,8 @@ class Client:
         How many seconds one request may take, from start to end.
     concurrency : int, default 25
         How many requests may be in flight at most. The account's limit is shared with production.
+    patience : float, default 300
+        How many seconds a run goes on while nothing succeeds. Time asleep does not count.
     session : requests.Session, optional
         Your own, where proxies, certificates or adapters need more than the environment's
         settings. An adapter of your own should keep `concurrency` connections alive.
@@ -83,10 +86,13 @@ class Client:
         base_url: str | None = None,
         timeout: float = 30.0,
         concurrency: int = 25,
+        patience: float = 300.0,
         session: requests.Session | None = None,
     ) -> None:
         if not timeout > 0:
             raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if not patience > 0:
+            raise ValueError(f"patience must be a number of seconds above 0, not {patience!r}")
         if concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
         self._credentials = Credentials.resolve(
@@ -98,7 +104,9 @@ class Client:
         self._base_url = base_url_for(base_url, region, edge)
         refuse_unsafe(self._base_url)
         self.timeout = float(timeout)
+        self.patience = float(patience)
         self.concurrency = int(concurrency)
+        self._pace = Pace(self.concurrency)
         self._own_session = session is None
         self._session = session if session is not None else self._new_session()
 
@@ -191,7 +199,14 @@ class Client:
     ) -> Generator[Outcome, None, None]:
         """Fetch calls that have been read from a SID list, in its order if asked."""
         wire = Wire(self._session, self._base_url, self._credentials, self.timeout)
-        run = Run(wire, self.account_sid, self.concurrency, self.timeout)
+        run = Run(
+            wire,
+            self._pace,
+            self.account_sid,
+            concurrency=self.concurrency,
+            timeout=self.timeout,
+            patience=self.patience,
+        )
         return run.outcomes(keys, in_order=in_order)
 
     def _new_session(self) -> requests.Session:

@@ -1,67 +1,212 @@
-"""When the next request may go out: how many at once, and how long to back off."""
+"""When the next request may go out: how many at once, and how long to back off.
+
+The limit of an account is not published, differs, moves, and belongs to production too. So it is
+felt for: in flight doubles every round trip until a 429 shows what the account bears; then it stays
+just there, and asks for a little more from time to time. What others have in flight (the server's
+count less our own) is theirs: some room is left beside it, whoever has more gives way, and whoever
+has much less may push in. `benchmarks/pacing.py` runs the rules against a simulated server.
+"""
 
 from __future__ import annotations
 
 import random
+import threading
+from dataclasses import dataclass
 
-__all__ = ["Pace", "back_off"]
+__all__ = ["Pace", "Sent", "back_off"]
 
 _FIRST_BACK_OFF = 0.25
 _LONGEST_BACK_OFF = 30.0
+_LONGEST_OUTAGE_PROBE = 5.0
+_HOLD = 2.0  # seconds at the known capacity before asking for more
+_LONGEST_HOLD = 20.0
+_HOLD_PER_PAUSE = 20.0  # a refused try costs a pause, so a long pause makes tries rarer
+_HOLD_BESIDE_OTHERS = 4.0  # times as long: a try may cost the others a 429
+_NOISE = 1.5  # "others" below this is the jitter of the two counts
+_SMOOTHING = 0.05
+_HEADROOM = 0.05
+_PUSH_IN_BELOW = 0.7  # of what others have
+_GIVE_WAY = 3.0  # more than others
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """When a request went out, and how many of ours were then in flight, itself included."""
+
+    at: float
+    in_flight: int
 
 
 class Pace:
-    """The one pace of all workers of a run. Not locked: it is used under the run's lock.
+    """The one pace of everything that a client has in flight.
 
-    One request goes out alone, until an answer has shown that the sign-in is accepted; then the
-    crowd may follow. A 429 speaks for the account, not for one call, so everybody backs off
-    together. Requests that were under way when the back-off began say nothing new, and do not
-    lengthen it.
+    Many refusals within one round trip are one signal: only a request that was sent after the last
+    cut can say something new.
+
+    Parameters
+    ----------
+    concurrency : int
+        How many requests may be in flight at most.
     """
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._proved = False
+        self._first_limit = float(min(concurrency, max(4, concurrency // 4)))
+        self._lock = threading.Lock()
         self._in_flight = 0
+        self._limit = 1.0  # until one call has proved the sign-in
+        self._proved = False
+        self._capacity: float | None = None  # what the account bears, others included
+        self._others = 0.0
+        self._round_trip = 0.1
+        self._turned_at = 0.0
         self._resume_at = 0.0
-        self._backed_off_at = float("-inf")
+        self._cut_at = float("-inf")
         self._refusals = 0
+        self._ask_more_at = 0.0
+        self._ask_more_by = 1
+        self._failures = 0
+        self._outage_pauses = 0
+        self.answered_at = float("-inf")
 
-    def wait(self, now: float) -> float | None:
-        """Say how long until a request may go out; None: not before another has come back."""
-        if self._in_flight >= (self._concurrency if self._proved else 1):
-            return None
-        return max(0.0, self._resume_at - now)
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._in_flight
 
-    def sent(self) -> None:
-        """Count a request that goes out."""
-        self._in_flight += 1
+    @property
+    def in_outage(self) -> bool:
+        """Whether nothing succeeds: then one probe goes out at a time."""
+        return self._outage_pauses > 0
 
-    def came_back(self) -> None:
-        """Count a request that has come back, however it ended."""
-        self._in_flight -= 1
+    def send(self, now: float) -> Sent | float | None:
+        """Let a request go out if it may.
 
-    def answered(self) -> None:
-        """Learn that the account answers and accepts the sign-in."""
-        self._proved = True
-        self._refusals = 0
+        Returns
+        -------
+        Sent, float or None
+            It goes out; or it may go out in so many seconds; or not before another has come back.
+        """
+        with self._lock:
+            if self._in_flight >= (1 if self.in_outage else int(self._limit)):
+                return None
+            if self._resume_at > now:
+                return self._resume_at - now
+            self._in_flight += 1
+            return Sent(now, self._in_flight)
 
-    def doubted(self, until: float) -> None:
+    def answered(self, sent: Sent, now: float, concurrent: int | None) -> None:
+        """Learn that the server answered a request properly.
+
+        Parameters
+        ----------
+        sent : Sent
+            As :meth:`send` gave it.
+        now : float
+            Seconds, of the same clock.
+        concurrent : int or None
+            ``Twilio-Concurrent-Requests``: how many the server counted in flight.
+        """
+        with self._lock:
+            self._in_flight -= 1
+            self.answered_at = now
+            self._failures = 0
+            self._round_trip += 0.1 * (now - sent.at - self._round_trip)
+            if concurrent is not None:
+                self._others += _SMOOTHING * (max(0, concurrent - sent.in_flight) - self._others)
+            if sent.at >= self._cut_at:
+                self._refusals = 0
+            if not self._proved or self.in_outage:
+                self._proved = True
+                self._outage_pauses = 0
+                self._limit = self._first_limit
+            elif self._capacity is None:
+                self._limit = min(self._concurrency, self._limit + 1.0)
+            elif sent.at >= self._turned_at:
+                self._turned_at = now
+                self._adjust(self._capacity, now)
+
+    def refused(
+        self, sent: Sent, now: float, concurrent: int | None, retry_after: float | None
+    ) -> None:
+        """Learn of a 429: there was one too many in flight, so have everybody back off."""
+        with self._lock:
+            self._in_flight -= 1
+            if sent.at >= self._cut_at:
+                self._cut(sent, now, concurrent, retry_after or 0.0)
+            if retry_after is not None:
+                self._resume_at = max(self._resume_at, now + retry_after)
+
+    def failed(self, sent: Sent, now: float) -> None:
+        """Learn that a request came to nothing: a 5xx, a reset, a time-out."""
+        with self._lock:
+            self._in_flight -= 1
+            self._failures += 1
+            alone = self._in_flight == 0 or self._failures >= self._limit
+            if alone and sent.at >= self._resume_at:
+                self._outage_pauses += 1
+                pause = min(_LONGEST_OUTAGE_PROBE, back_off(self._outage_pauses))
+                self._resume_at = now + pause
+
+    def doubted(self, now: float, pause: float) -> None:
         """Learn of a 401: before the sign-in is proved, nobody else need try it meanwhile."""
-        if not self._proved:
-            self._resume_at = max(self._resume_at, until)
+        with self._lock:
+            self._in_flight -= 1
+            if not self._proved:
+                self._resume_at = max(self._resume_at, now + pause)
 
-    def refused(self, sent_at: float, now: float, retry_after: float | None) -> None:
-        """Learn that there was one request too many in flight, and have everybody back off."""
-        if sent_at >= self._backed_off_at:
-            self._refusals += 1
-            self._backed_off_at = now
-            self._resume_at = now + back_off(self._refusals)
-        if retry_after is not None:
-            self._resume_at = max(self._resume_at, now + retry_after)
+    def _adjust(self, capacity: float, now: float) -> None:
+        """Once a round trip: ask for more if it is time, and move towards our share."""
+        if now >= self._ask_more_at and self._limit < self._concurrency:
+            capacity += self._ask_more_by
+            self._ask_more_by *= 2
+            self._capacity = capacity
+        others = self._share_of_others()
+        headroom = max(2.0, _HEADROOM * capacity) if others else 0.0
+        room = capacity - headroom - others - self._limit
+        if others and self._limit < _PUSH_IN_BELOW * others:
+            self._limit += 1.0
+        elif room < 0:
+            self._limit += room * self._limit / (self._limit + others)
+        elif others and room < headroom and self._limit > others + _GIVE_WAY:
+            self._limit -= 0.5
+        else:
+            self._limit += min(room, 1.0 if others else max(1.0, self._limit / 4))
+        self._limit = min(max(self._limit, 1.0), float(self._concurrency))
+
+    def _cut(self, sent: Sent, now: float, concurrent: int | None, retry_after: float) -> None:
+        self._refusals += 1
+        others = self._share_of_others()
+        if concurrent is not None:
+            total = min(concurrent - 1.0, self._limit + others - 1.0)
+        else:
+            total = max(sent.in_flight - 1.0, 0.75 * self._limit) + others
+        if self._refusals > 2:  # noqa: PLR2004  (twice is bad luck, thrice is a lower limit)
+            total = min(total, others + self._limit / 2)
+        self._capacity = max(1.0, min(total, self._capacity or total))
+        if others:
+            self._limit = max(1.0, self._limit * (0.8 if self._limit > others else 0.95))
+        else:
+            self._limit = max(1.0, min(self._limit, self._capacity))
+        self._cut_at = self._turned_at = now
+        self._pause_after_cut(now, retry_after, hold_longer=others > 0)
+
+    def _pause_after_cut(self, now: float, retry_after: float, *, hold_longer: bool) -> None:
+        first = min(_FIRST_BACK_OFF, max(0.02, self._round_trip / 2))
+        pause = back_off(self._refusals, first)
+        self._resume_at = max(self._resume_at, now + pause)
+        longest = max(pause, retry_after)
+        hold = min(_LONGEST_HOLD, max(_HOLD, _HOLD_PER_PAUSE * longest))
+        if hold_longer:
+            hold *= _HOLD_BESIDE_OTHERS
+        self._ask_more_at = now + longest + hold * _jitter(0.8, 1.2)
+        self._ask_more_by = 1
+
+    def _share_of_others(self) -> float:
+        return self._others if self._others > _NOISE else 0.0
 
 
-def back_off(failures: int) -> float:
+def back_off(failures: int, first: float | None = None) -> float:
     """Draw how many seconds to wait after so many failures in a row.
 
     Exponential, with jitter over its upper half.
@@ -71,5 +216,9 @@ def back_off(failures: int) -> float:
     >>> 0.5 <= back_off(3) <= 1.0
     True
     """
-    longest = min(_LONGEST_BACK_OFF, _FIRST_BACK_OFF * 2.0 ** min(failures - 1, 30))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, not a secret)
+    longest = (_FIRST_BACK_OFF if first is None else first) * 2.0 ** min(failures - 1, 30)
+    return min(_LONGEST_BACK_OFF, longest) * _jitter(0.5, 1.0)
+
+
+def _jitter(least: float, most: float) -> float:
+    return random.uniform(least, most)  # noqa: S311  (jitter, not a secret)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
@@ -11,12 +12,27 @@ from callkit.outcomes import Fetched
 if TYPE_CHECKING:
     from callkit.outcomes import Outcome
 
-__all__ = ["Watch"]
+__all__ = ["WakingClock", "Watch"]
 
 _REFUSED_SIGN_INS = 3
 _REFUSED_FOR = 5.0  # seconds: under load a valid sign-in is now and then refused
 _UNKNOWN_FROM_THE_START = 200
-_PATIENCE = 300.0  # seconds
+_LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and we were asleep
+
+
+@dataclass(slots=True)
+class WakingClock:
+    """Counts the seconds that this process was awake: a closed lid is not impatience."""
+
+    _awake: float = 0.0
+    _looked_at: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        """Return the seconds awake. To be called several times a second."""
+        now = time.monotonic()
+        self._awake += min(now - self._looked_at, _LONGEST_BLINK)
+        self._looked_at = now
+        return self._awake
 
 
 @dataclass(slots=True)
@@ -27,15 +43,18 @@ class Watch:
     ----------
     where : str
         Account and host, as the messages should name them.
-    last_success : float
-        When a call last arrived, or the run began (monotonic clock).
+    patience : float
+        How many seconds may pass without a success.
     stop : RunStoppedError or None
         Why the run must end, as soon as that is known.
     """
 
     where: str
-    last_success: float
+    patience: float
     stop: RunStoppedError | None = None
+    _clock: WakingClock = field(default_factory=WakingClock)
+    _last_success: float = 0.0
+    _last_trouble: str = ""
     _refused: int = 0
     _refused_since: float = 0.0
     _unknown: int = 0
@@ -46,22 +65,27 @@ class Watch:
         if isinstance(outcome, Fetched):
             self._refused = 0
             self._some_known = True
-            self.last_success = now
+            self._last_success = self._clock.now()
         elif outcome.reason == "unauthorized":
             self._refuse(outcome.message, now)
-        elif outcome.reason == "not_found":
+        elif outcome.reason in {"not_found", "forbidden", "http_error"}:
             self._refused = 0
-            self.last_success = now
-            self._unknown += 1
+            self._last_success = self._clock.now()
+            self._unknown += outcome.reason == "not_found"
             if self._unknown == _UNKNOWN_FROM_THE_START and not self._some_known:
                 self.stop = WrongAccountError(
                     f"none of the first {self._unknown} calls is known to {self.where}: "
                     "a wrong account or region?"
                 )
-        elif now - self.last_success > _PATIENCE:
+        else:
+            self._last_trouble = f"{outcome.reason}: {outcome.message}"
+
+    def look(self) -> None:
+        """Look at the clock, several times a second, and see whether patience is at an end."""
+        if self._clock.now() - self._last_success > self.patience and self.stop is None:
             self.stop = RunStoppedError(
-                f"no call arrived from {self.where} for {_PATIENCE:.0f} s; "
-                f"the last attempt ended in {outcome.reason}: {outcome.message}"
+                f"nothing succeeded at {self.where} for {self.patience:g} s; the last attempt "
+                f"ended in {self._last_trouble or 'no answer'}"
             )
 
     def _refuse(self, message: str, now: float) -> None:
