@@ -309,3 +309,57 @@ def _drip(handler: Handler) -> None:
     while not pause.wait(0.05):
         handler.wfile.write(b" ")
         handler.wfile.flush()
+
+
+def test_an_outage_in_the_middle_costs_no_call(server: ScriptedServer, client: Client) -> None:
+    began: list[float] = []
+
+    def falter(handler: Handler) -> None:
+        if sum(server.asked.values()) > 100 and not began:
+            began.append(time.monotonic())
+        down = bool(began) and time.monotonic() - began[0] < 1.0
+        handler.answer(Reply(503, b"") if down else Reply())
+
+    server.always = falter
+    outcomes = outcomes_of(client, *range(400))
+    assert began
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes.values())
+
+
+def test_in_an_outage_one_probe_goes_out_at_a_time(server: ScriptedServer, client: Client) -> None:
+    list(client.fetch_many([sid(0)]))
+    until = time.monotonic() + 0.5
+
+    def down(handler: Handler) -> None:
+        handler.answer(Reply(503, b"") if time.monotonic() < until else Reply())
+
+    server.always = down
+    list(client.fetch_many([sid(number) for number in range(1000, 1200)]))
+    assert sum(server.asked.values()) < 1 + 200 + 150
+
+
+def test_calls_that_always_fail_are_told_from_an_outage_at_the_end_of_a_list(
+    server: ScriptedServer, client: Client
+) -> None:
+    for number in range(3):
+        server.script[sid(number)] = [Reply(500, b"")] * 50
+    outcomes = outcomes_of(client, *range(3, 60), *range(3))
+    failed = [o for o in outcomes.values() if isinstance(o, Failure)]
+    assert sorted((o.sid, o.reason) for o in failed) == [
+        (sid(number), "server_error") for number in range(3)
+    ]
+
+
+def test_two_threads_may_fetch_with_one_client(client: Client) -> None:
+    results: list[int] = []
+
+    def fetch(first: int) -> None:
+        wanted = [sid(number) for number in range(first, first + 100)]
+        results.append(sum(isinstance(o, Fetched) for o in client.fetch_many(wanted)))
+
+    threads = [threading.Thread(target=fetch, args=(first,)) for first in (0, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [100, 100]
