@@ -1,0 +1,94 @@
+"""Reading the columns of a frame of calls, or saying in one sentence what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from callkit.errors import FrameError
+from callkit.schema import ATTRIBUTES, MONEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+__all__ = ["any_of", "instants", "milliseconds", "need", "present", "prices"]
+
+_OURS = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
+_ALL = {column.name for column in ATTRIBUTES}
+
+
+def need(df: object, columns: Iterable[str]) -> None:
+    """Refuse what is no frame, or lacks `columns`."""
+    if not isinstance(df, pd.DataFrame):
+        library = type(df).__module__.partition(".")[0]
+        advice = ": pass df.to_pandas()" if hasattr(df, "to_pandas") else ""
+        raise FrameError(
+            f"expected a pandas DataFrame of calls, not {library}.{type(df).__name__}{advice}"
+        )
+    missing = [name for name in dict.fromkeys(columns) if name not in df.columns]
+    if missing:
+        named = ", ".join(map(repr, missing))
+        ours = "" if _ALL.isdisjoint(df.columns) else " (was it read with columns=?)"
+        raise FrameError(f"the frame of calls lacks the columns it needs here: {named}{ours}")
+
+
+def prices(df: pd.DataFrame) -> pa.ChunkedArray:
+    """Read the prices, exact: decimal128(18, 8)."""
+    values = _arrow(df, "price", "decimals")
+    if not (kinds.is_decimal(values.type) or kinds.is_null(values.type)):
+        raise FrameError(
+            f"price is {values.type}, which is not exact: it should be decimals, so {_OURS}"
+        )
+    try:
+        return values.cast(MONEY)
+    except pa.ArrowInvalid as error:
+        raise FrameError(
+            "price holds more digits than fit: it should have at most ten before the point and "
+            "eight after it"
+        ) from error
+
+
+def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read a column of durations: how many milliseconds, and where that is known."""
+    values = _arrow(df, name, "durations")
+    if not (kinds.is_duration(values.type) or kinds.is_null(values.type)):
+        raise FrameError(f"{name} is {values.type}: it should be durations, so {_OURS}")
+    whole = values.cast(pa.duration("ms")).cast(pa.int64())
+    return whole.fill_null(0).to_numpy(), np.asarray(whole.is_valid())
+
+
+def instants(df: pd.DataFrame) -> pd.Series:
+    """Read when the calls started: datetime64[us, UTC]."""
+    values = _arrow(df, "start_time", "instants")
+    zoned = kinds.is_timestamp(values.type) and values.type.tz is not None
+    if not (zoned or kinds.is_null(values.type)):
+        raise FrameError(f"start_time is {values.type}, without a zone: {_OURS}")
+    return pd.Series(
+        values.cast(pa.timestamp("us", tz="UTC")).to_pandas().to_numpy("datetime64[us]"),
+        index=df.index,
+    ).dt.tz_localize("UTC")
+
+
+def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.bool_]:
+    """Say of each call whether `name` is one of `values`; a missing one is not."""
+    return df[name].isin(list(values)).to_numpy(bool, copy=True)
+
+
+def present(df: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Say of each call whether `name` is known."""
+    return df[name].notna().to_numpy(bool, copy=True)
+
+
+def _arrow(df: pd.DataFrame, name: str, wanted: str) -> pa.ChunkedArray:
+    try:
+        return pa.chunked_array(pa.Table.from_pandas(df[[name]], preserve_index=False)[name])
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise FrameError(
+            f"{name} holds values of several kinds: it should be {wanted}, so {_OURS}"
+        ) from error

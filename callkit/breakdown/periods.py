@@ -1,0 +1,160 @@
+"""Which period a call belongs to: stretches of the local clock and calendar, of fixed origin."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from callkit.errors import FrameError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Frequency", "frequency", "local_clock", "period_starts", "zone"]
+
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+_MONDAY = -3  # 1970-01-01 was a Thursday
+_MICROSECONDS = {"s": 1_000_000, "min": 60_000_000, "h": _HOUR}
+_DAYS = {"D": 1, "W": 7}
+_MONTHS = {"M": 1, "Q": 3, "Y": 12}
+_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_ALIAS = re.compile(
+    r"(?P<count>[1-9][0-9]{0,4})?"
+    r"(?:(?P<short>s|min|h|D|W)"
+    rf"|(?P<long>[MQY])(?P<edge>[SE]?)(?:-(?P<anchor>{'|'.join(_NAMES)}))?)"
+)
+
+
+class Frequency(NamedTuple):
+    """A length of period: so many microseconds, days or months, counted from `origin`."""
+
+    unit: str
+    length: int
+    origin: int = 0
+
+
+def frequency(freq: object) -> Frequency:
+    """Read a pandas alias.
+
+    As in pandas, an anchor names the first month where the alias ends in ``S`` (``"QS-FEB"``), the
+    last month elsewhere (``"Q-JAN"``, ``"QE-JAN"``): those three mean the same quarters.
+
+    Examples
+    --------
+    >>> frequency("2D")
+    Frequency(unit='day', length=2, origin=0)
+    >>> frequency("YS-APR") == frequency("Y-MAR")
+    True
+    """
+    match = _ALIAS.fullmatch(freq) if isinstance(freq, str) else None
+    if match is None:
+        raise FrameError(
+            f"freq={freq!r} is no period: it should be one of 's', 'min', 'h', 'D', 'W' (from "
+            "Monday), 'M' or 'MS', 'Q' or 'QS', 'Y' or 'YS', with a whole number before it for "
+            "multiples ('6h') and a month after it for other quarters and years ('YS-APR')"
+        )
+    count = int(match["count"] or 1)
+    short, long = match["short"], match["long"]
+    if short in _MICROSECONDS:
+        return Frequency("microsecond", count * _MICROSECONDS[short])
+    if short is not None:
+        return Frequency("day", count * _DAYS[short], _MONDAY if short == "W" else 0)
+    if match["anchor"] is None or long == "M":
+        origin = 0
+    else:
+        origin = _NAMES.index(match["anchor"]) + (match["edge"] != "S")
+    return Frequency("month", count * _MONTHS[long], origin % _MONTHS[long])
+
+
+def zone(tz: str) -> ZoneInfo:
+    """Look up an IANA time zone."""
+    try:
+        return ZoneInfo(tz)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise FrameError(
+            f"tz={tz!r} is no time zone: it should be an IANA name such as 'UTC' or 'Europe/Berlin'"
+        ) from error
+
+
+def local_clock(instants: pd.Series, tz: str) -> pd.Series:
+    """Read the clock on the wall in `tz` at each instant: naive ``datetime64[us]``."""
+    wall: pd.Series = instants.dt.tz_convert(_as_pandas(tz)).dt.tz_localize(None)
+    return wall
+
+
+def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
+    """Find when the period began in which each instant lies.
+
+    Parameters
+    ----------
+    instants : Series of datetime64[us, UTC]
+    freq : str
+        See :func:`frequency`.
+    tz : str
+        The IANA zone whose clock and calendar count.
+
+    Returns
+    -------
+    Series of datetime64[us, tz]
+        Null where the instant is.
+
+    Notes
+    -----
+    Days, months and multiples of the clock's units are counted from 1970-01-01 00:00 on the local
+    clock, weeks from the Monday before, so which other instants there are never moves a period. A
+    period begins when its first clock reading is first shown; where that reading is skipped (a
+    midnight that does not exist), when the clock jumps over it. An hour that the clock shows twice
+    is two periods of an hour, or twice as many shorter ones; longer periods hold both.
+    """
+    every = frequency(freq)
+    wall = local_clock(instants, tz)
+    codes, labels = pd.factorize(_labels(wall.to_numpy("datetime64[us]"), every))
+    first, last = _when_shown(pd.DatetimeIndex(labels), tz)
+    starts = _taken(first, codes)
+    if every.unit == "microsecond" and every.length <= _HOUR and (first != last).any():
+        again = _taken(last, codes)
+        now = instants.to_numpy("datetime64[us]")
+        starts = np.where(again <= now, again, starts)
+    local = pd.DatetimeIndex(starts).tz_localize("UTC").tz_convert(_as_pandas(tz))
+    return pd.Series(local, index=instants.index, name="period")
+
+
+def _as_pandas(tz: str) -> str | ZoneInfo:
+    # by its name, pandas makes the dtype of the frame's own columns
+    return "UTC" if tz == "UTC" else zone(tz)
+
+
+def _labels(wall: NDArray[np.datetime64], every: Frequency) -> NDArray[np.datetime64]:
+    unit = {"microsecond": "us", "day": "D", "month": "M"}[every.unit]
+    ticks = wall.astype(f"datetime64[{unit}]")
+    counted = ticks.view("int64") - every.origin
+    floored = counted - counted % every.length + every.origin
+    labels: NDArray[np.datetime64] = floored.view(ticks.dtype)
+    labels[np.isnat(wall)] = np.datetime64("NaT")
+    return labels.astype("datetime64[us]")
+
+
+def _when_shown(
+    labels: pd.DatetimeIndex, tz: str
+) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+    """Find the first and the last instant at which the clock in `tz` showed each label."""
+    where = _as_pandas(tz)
+    shown = [
+        labels.tz_localize(where, ambiguous=np.full(len(labels), dst), nonexistent="shift_forward")
+        .tz_convert("UTC")
+        .tz_localize(None)
+        .to_numpy("datetime64[us]")
+        for dst in (True, False)
+    ]
+    return np.minimum(*shown), np.maximum(*shown)
+
+
+def _taken(values: NDArray[np.datetime64], codes: NDArray[np.intp]) -> NDArray[np.datetime64]:
+    missing = np.datetime64("NaT", "us")
+    taken: NDArray[np.datetime64] = np.append(values, missing)[codes]  # a missing value's is -1
+    return taken

@@ -1,0 +1,155 @@
+"""Connectivity cost, over time or by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from callkit.charts.bars import horizontal, stacked
+from callkit.charts.style import amount, empty, head, legend_above, new_axes, panels_in
+from callkit.errors import FrameError
+from callkit.measures import MEASURES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["cost"]
+
+_NEEDED = ("price_unit", "priced_calls", "unpriced_calls", "cost")
+_MEASURES = {column.name for column in MEASURES}
+_MOST_BARS = 12
+_MOST_LAYERS = 6
+
+
+def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw connectivity cost: over time where the breakdown has periods, else by its keys.
+
+    Over time, bars stand on the start of their period and are stacked by key: the five dearest
+    keys, and the others together. Without periods there is one bar per key: the eleven dearest,
+    and the others together. What is drawn is ``cost``, charges less credits; groups in which no
+    call has a price have none. A note says what all comes to, and what is not drawn or not known.
+
+    Parameters
+    ----------
+    breakdown : DataFrame
+        What :func:`callkit.cost_breakdown` returned, with any keys.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure otherwise.
+
+    Returns
+    -------
+    matplotlib Axes
+        The one drawn on. Currencies never share an axis: where there are several, this Axes bears
+        the title, and in its place stands a panel for each currency, in the order of their codes
+        (``ax.child_axes``).
+
+    Raises
+    ------
+    FrameError
+        `breakdown` is no cost breakdown.
+
+    Examples
+    --------
+    >>> import callkit
+    >>> daily = callkit.cost_breakdown(df, "direction", freq="D")  # doctest: +SKIP
+    >>> callkit.charts.cost(daily).figure.savefig("cost.png")  # doctest: +SKIP
+    """
+    _check(breakdown)
+    keys = [name for name in breakdown.columns if name not in _MEASURES]
+    keys = [name for name in keys if name not in {"period", "price_unit"}]
+    over_time = "period" in breakdown.columns
+    tidy, labels, rest = _labelled(breakdown, keys, _MOST_LAYERS if over_time else _MOST_BARS)
+    currencies = _currencies(breakdown)
+    ax = new_axes(max(1, len(currencies))) if ax is None else ax
+    title = "Connectivity cost" + (f" by {', '.join(keys)}" if keys else "")
+    panels = panels_in(ax, len(currencies))
+    notes = _notes_of_panels(breakdown, currencies)
+    head(ax, title, notes[0] if panels == [ax] else [], lines=len(notes[0]))
+    if not currencies:
+        empty(ax, "no call has a price")
+    for panel, currency, said in zip(panels, currencies, notes, strict=False):
+        if panel is not ax:
+            head(panel, "", said)
+        draw = stacked if over_time else horizontal
+        draw(panel, tidy[tidy["currency"] == currency], labels, rest, currency)
+    if currencies and over_time and len(labels) > 1:
+        legend_above(panels[0])
+    return ax
+
+
+def _check(breakdown: object) -> None:
+    if not isinstance(breakdown, pd.DataFrame) or not set(_NEEDED) <= set(breakdown.columns):
+        raise FrameError(
+            "charts.cost draws what callkit.cost_breakdown returns: pass it "
+            "callkit.cost_breakdown(df, by=..., freq=...)"
+        )
+
+
+def _currency(breakdown: pd.DataFrame) -> pd.Series:
+    return (
+        breakdown["price_unit"].astype(object).where(breakdown["price_unit"].notna(), "no currency")
+    )
+
+
+def _currencies(breakdown: pd.DataFrame) -> list[str]:
+    return sorted(_currency(breakdown)[breakdown["cost"].notna()].unique())
+
+
+def _labelled(
+    breakdown: pd.DataFrame, keys: list[str], most: int
+) -> tuple[pd.DataFrame, list[str], str | None]:
+    """Name what each row is drawn as, and list the names, dearest first, and the rest."""
+    tidy = pd.DataFrame(
+        {
+            "currency": _currency(breakdown),
+            "label": _joined(breakdown[keys]),
+            "cost": breakdown["cost"].astype("float64"),
+        }
+    )
+    if "period" in breakdown.columns:
+        tidy["period"] = breakdown["period"]
+    size = tidy["cost"].abs()
+    share = (size / size.groupby(tidy["currency"]).transform("sum")).where(size != 0, 0.0)
+    dearest = share.where(size.notna()).groupby(tidy["label"]).sum(min_count=1).dropna()
+    labels = dearest.sort_values(ascending=False, kind="stable").index.tolist()
+    if len(labels) <= most:
+        return tidy, labels, None
+    shown, others = labels[: most - 1], labels[most - 1 :]
+    rest = f"other ({len(others):,})"
+    tidy["label"] = tidy["label"].where(~tidy["label"].isin(others), rest)
+    return tidy, [*shown, rest], rest
+
+
+def _joined(keys: pd.DataFrame) -> pd.Series:
+    """Write the keys of each row as one label."""
+    written = [keys[name].astype(object).where(keys[name].notna(), "(none)") for name in keys]
+    rows = zip(*written, strict=True) if written else ([] for _ in range(len(keys)))
+    return pd.Series([" · ".join(map(str, row)) for row in rows], keys.index, dtype="str")
+
+
+def _notes_of_panels(breakdown: pd.DataFrame, currencies: list[str]) -> list[list[str]]:
+    if len(currencies) <= 1:
+        return [_notes(breakdown)]
+    mine = _currency(breakdown)
+    notes = [_notes(breakdown[mine == currency]) for currency in currencies]
+    elsewhere = int(breakdown.loc[~mine.isin(currencies), "unpriced_calls"].sum())
+    if elsewhere:
+        notes[-1].append(f"in no currency above, completed calls not priced yet: {elsewhere:,}")
+    return notes
+
+
+def _notes(breakdown: pd.DataFrame) -> list[str]:
+    """Say what the bars come to; then what is left out of them, and what is not known yet."""
+    priced = breakdown[breakdown["cost"].notna()]
+    notes, besides = [], []
+    if len(priced):
+        (currency,) = _currency(priced).unique()
+        notes.append(f"{amount(priced['cost'].sum())} {currency} in all")
+        if "period" in priced and priced["period"].isna().any():
+            apart = amount(priced.loc[priced["period"].isna(), "cost"].sum())
+            besides.append(f"calls that never started, not drawn: {apart} {currency}")
+    unpriced = int(breakdown["unpriced_calls"].sum())
+    if unpriced:
+        besides.append(f"completed calls not priced yet: {unpriced:,}")
+    return [*notes, " · ".join(besides)] if besides else notes

@@ -1,0 +1,123 @@
+"""The keys that calls are grouped by."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from callkit import FrameError, cost_breakdown, duration_breakdown
+from tests.breakdown.frames import calls, in_plain_values
+
+
+def groups_of(frame: pd.DataFrame, by: str, tz: str = "UTC") -> list[tuple[object, ...]]:
+    return in_plain_values(duration_breakdown(frame, by, tz=tz)[[by, "calls"]])
+
+
+@pytest.mark.parametrize(
+    ("call", "channel"),
+    [
+        ({"direction": "outbound-api", "to": "+442079460000", "from": "client:amy"}, "pstn"),
+        ({"direction": "inbound", "from": "client:amy", "to": "+442079460000"}, "client"),
+        ({"direction": "outbound-dial", "to": "sip:amy@example.com"}, "sip"),
+        ({"direction": "outbound-dial", "to": "sips:amy@example.com"}, "sip"),
+        ({"direction": "inbound", "from": "SIM:HS0123"}, "sim"),
+        ({"direction": "inbound", "from": "whatsapp:+442079460000"}, "other"),
+        ({"direction": "inbound", "from": "+266696687"}, "pstn"),
+        ({"direction": "trunking-terminating", "to": "+442079460000"}, "trunk"),
+        ({"direction": "inbound", "from": "+442079460000", "trunk_sid": "TK" + "0" * 32}, "trunk"),
+        ({"direction": "inbound", "to": "+442079460000"}, None),
+        ({"direction": "sideways", "to": "+442079460000"}, None),
+    ],
+)
+def test_the_channel_is_that_of_the_other_party(call: dict[str, str | None], channel: str) -> None:
+    assert groups_of(calls(call), "channel") == [(channel, 1)]
+
+
+@pytest.mark.parametrize(
+    ("direction", "ours", "theirs"),
+    [
+        ("inbound", "+2", "+1"),
+        ("trunking-originating", "+2", "+1"),
+        ("outbound-api", "+1", "+2"),
+        ("outbound-dial", "+1", "+2"),
+        ("trunking-terminating", "+1", "+2"),
+        (None, None, None),
+    ],
+)
+def test_which_side_is_ours_follows_the_direction(
+    direction: str | None, ours: str | None, theirs: str | None
+) -> None:
+    call = calls({"direction": direction, "from": "+1", "to": "+2"})
+    assert groups_of(call, "our_number") == [(ours, 1)]
+    assert groups_of(call, "other_party") == [(theirs, 1)]
+
+
+def test_hour_and_weekday_are_read_off_the_local_clock() -> None:
+    sunday_night = calls({"start": "2025-03-30T22:30:00+00:00"}, {})
+    assert groups_of(sunday_night, "hour") == [(22, 1), (None, 1)]
+    assert groups_of(sunday_night, "hour", tz="Europe/Berlin") == [(0, 1), (None, 1)]
+    assert groups_of(sunday_night, "weekday") == [("Sunday", 1), (None, 1)]
+    assert groups_of(sunday_night, "weekday", tz="Europe/Berlin") == [("Monday", 1), (None, 1)]
+
+
+def test_groups_are_sorted_by_one_key_after_the_other_missing_keys_last() -> None:
+    frame = calls(
+        {"direction": None, "status": "busy"},
+        {"direction": "outbound-api", "status": "busy"},
+        {"direction": "inbound", "status": "busy"},
+        {"direction": "inbound", "status": "completed"},
+    )
+    got = in_plain_values(duration_breakdown(frame, ["direction", "status"]))
+    assert [row[:2] for row in got] == [
+        ("inbound", "completed"),  # as in the vocabulary: completed comes before busy
+        ("inbound", "busy"),
+        ("outbound-api", "busy"),
+        (None, "busy"),
+    ]
+
+
+def test_a_column_of_ones_own_goes_before_a_derived_key() -> None:
+    frame = calls({"direction": "inbound", "from": "+1"}).assign(channel="sales")
+    assert groups_of(frame, "channel") == [("sales", 1)]
+
+
+@pytest.mark.parametrize("by", ["price", "duration", "start_time"])
+def test_any_column_can_be_a_key(by: str) -> None:
+    frame = calls(
+        {"price": "-2", "duration": "2", "start": "2025-01-02T00:00:00+00:00"},
+        {"price": "-1", "duration": "3", "start": "2025-01-03T00:00:00+00:00"},
+        {},
+    )
+    got = duration_breakdown(frame, by)[by]
+    assert got.dtype == frame[by].dtype
+    assert got.tolist()[:2] == sorted(frame[by].tolist()[:2])
+    assert got.isna().tolist() == [False, False, True]
+
+
+def test_many_keys_of_many_values() -> None:
+    frame = calls(*[{"from": f"+{n}", "to": f"+{n % 7}"} for n in range(50)])
+    by = ["sid", "from", "to", "sid", "status", "account_sid"]
+    assert len(duration_breakdown(frame, by)) == 50
+
+
+@pytest.mark.parametrize("name", ["calls", "cost"])
+def test_a_key_named_like_a_measure_is_refused(name: str) -> None:
+    frame = calls({}).assign(**{name: 1})
+    with pytest.raises(FrameError, match=f"by='{name}' is what a breakdown calls a column"):
+        cost_breakdown(frame, name)
+
+
+def test_a_key_whose_values_cannot_be_compared_is_refused() -> None:
+    frame = calls({}).assign(tags=pd.Series([["a"]], dtype=object))
+    with pytest.raises(FrameError, match="by='tags' holds values that cannot be grouped"):
+        duration_breakdown(frame, "tags")
+
+
+def test_a_name_that_two_columns_bear_is_refused() -> None:
+    with pytest.raises(FrameError, match="by='to' is the name of 2 columns"):
+        duration_breakdown(pd.concat([calls({}), calls({})[["to"]]], axis="columns"), "to")
+
+
+def test_what_a_derived_key_is_read_from_is_asked_for() -> None:
+    with pytest.raises(FrameError, match="lacks the columns it needs here: 'parent_call_sid'"):
+        cost_breakdown(calls({}).drop(columns="parent_call_sid"), "leg")
