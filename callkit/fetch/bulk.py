@@ -166,7 +166,7 @@ class Run:
     def _hire(self, wanted: int) -> None:
         while len(self._workers) < wanted:
             line = self._wire.line()
-            name = f"callkit-{len(self._workers)}"
+            name = f"callkit-fetch-{len(self._workers)}"
             worker = threading.Thread(target=self._work, args=(line,), name=name, daemon=True)
             self._workers.append((worker, line))
             worker.start()

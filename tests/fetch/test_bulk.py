@@ -292,7 +292,7 @@ def test_leaving_early_leaves_no_worker(server: ScriptedServer, client: Client) 
     began = time.monotonic()
     outcomes.close()  # type: ignore[attr-defined]
     assert time.monotonic() - began < 2.0
-    assert [t.name for t in threading.enumerate() if t.name.startswith("callkit")] == []
+    assert [t.name for t in threading.enumerate() if t.name.startswith("callkit-fetch")] == []
     silence.set()
 
 

@@ -107,7 +107,7 @@ def test_connections_are_kept_alive_one_for_each_worker(server: ScriptedServer) 
 
 def test_no_worker_is_left_behind(client: Client) -> None:
     list(client.fetch_many([sid(i) for i in range(50)]))
-    assert [t.name for t in threading.enumerate() if t.name.startswith("callkit")] == []
+    assert [t.name for t in threading.enumerate() if t.name.startswith("callkit-fetch")] == []
 
 
 def test_the_token_shows_in_no_repr_log_or_exception(
