@@ -13,16 +13,20 @@ __version__ = _version("callkit")
 
 from callkit.breakdown import cost_breakdown, duration_breakdown
 from callkit.errors import (
+    CacheError,
+    CacheWarning,
     CallFailedError,
     CallkitError,
     CredentialsError,
     FetchError,
+    FetchInterrupted,
     FrameError,
     IncompleteError,
     IncompleteWarning,
     InvalidSidError,
     NormaliseError,
     ParquetError,
+    PriceChangeWarning,
     RunStoppedError,
     SandboxError,
     SidListError,
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
+    "CacheError",
+    "CacheWarning",
     "CallFailedError",
     "CallkitError",
     "Client",
@@ -51,6 +57,7 @@ __all__ = [
     "Exported",
     "Failure",
     "FetchError",
+    "FetchInterrupted",
     "Fetched",
     "FrameError",
     "IncompleteError",
@@ -58,6 +65,7 @@ __all__ = [
     "InvalidSidError",
     "NormaliseError",
     "ParquetError",
+    "PriceChangeWarning",
     "RunStoppedError",
     "SandboxError",
     "SidListError",

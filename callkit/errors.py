@@ -5,6 +5,7 @@
     CallkitError
     ├── SidListError         a SID list cannot be read at all
     ├── CredentialsError     no credentials, or none that may be sent there
+    ├── CacheError           a cache that cannot be used
     ├── SandboxError         the sandbox cannot start
     ├── FrameError           a frame, key, zone or period that a breakdown cannot work with
     ├── ParquetError         a file that cannot be written or read
@@ -16,6 +17,9 @@
             └── RunStoppedError       what failed would have failed for every call
                 ├── SignInError       the server keeps refusing the sign-in
                 └── WrongAccountError none of the first calls is known there
+
+    KeyboardInterrupt
+    └── FetchInterrupted         Ctrl-C; what had arrived is in ``.frame``
 """
 
 from __future__ import annotations
@@ -33,16 +37,20 @@ if TYPE_CHECKING:
     Frame: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
 
 __all__ = [
+    "CacheError",
+    "CacheWarning",
     "CallFailedError",
     "CallkitError",
     "CredentialsError",
     "FetchError",
+    "FetchInterrupted",
     "FrameError",
     "IncompleteError",
     "IncompleteWarning",
     "InvalidSidError",
     "NormaliseError",
     "ParquetError",
+    "PriceChangeWarning",
     "RunStoppedError",
     "SandboxError",
     "SidListError",
@@ -61,6 +69,10 @@ class SidListError(CallkitError, ValueError):
 
 class CredentialsError(CallkitError):
     """There are no credentials, or none that may be sent to that host."""
+
+
+class CacheError(CallkitError):
+    """A cache cannot be opened, is damaged, or is no cache of callkit's; it is not touched."""
 
 
 class SandboxError(CallkitError):
@@ -142,6 +154,21 @@ class FetchError(IncompleteError):
     """Some calls could not be fetched; those that could are in ``.frame``."""
 
 
+class FetchInterrupted(KeyboardInterrupt):
+    """Ctrl-C, or a notebook's stop button, while calls were fetched.
+
+    Attributes
+    ----------
+    frame, failures : pandas.DataFrame
+        What had arrived, and what had failed, until then.
+    """
+
+    def __init__(self, message: str, frame: pd.DataFrame, failures: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.frame = frame
+        self.failures = failures
+
+
 class RunStoppedError(FetchError):
     """The run ended early: what failed would have failed for every call."""
 
@@ -156,3 +183,11 @@ class WrongAccountError(RunStoppedError):
 
 class IncompleteWarning(UserWarning):
     """What :class:`FetchError` and :class:`NormaliseError` say, under ``errors="warn"``."""
+
+
+class CacheWarning(UserWarning):
+    """The cache can no longer be written; the run goes on without it."""
+
+
+class PriceChangeWarning(UserWarning):
+    """Prices are no longer what the cache had."""

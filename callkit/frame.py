@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
 import pyarrow as pa
 
-import callkit
 from callkit.errors import (
     FetchError,
+    FetchInterrupted,
     IncompleteError,
     IncompleteWarning,
-    InvalidSidError,
-    RunStoppedError,
+    PriceChangeWarning,
 )
-from callkit.fetch import Client
-from callkit.normalise import table_to_frame, to_table
-from callkit.outcomes import Failure, Fetched, failures_frame
-from callkit.progress import watched
-from callkit.schema import SCHEMA
+from callkit.fetch.cache import check_refresh
+from callkit.gathering import Gathering
+from callkit.normalise import table_to_frame
+from callkit.outcomes import failures_frame
+from callkit.schema import MONEY, SCHEMA
 from callkit.sids import read_sids
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
-    from datetime import datetime
-
-    import pandas as pd
+    from collections.abc import Iterable, Sequence
+    from os import PathLike
 
     from callkit.errors import Frame
-    from callkit.outcomes import Outcome
-    from callkit.sids import CallKey, SidSource
+    from callkit.fetch import Client
+    from callkit.fetch.cache import PriceChange, Refresh
+    from callkit.sids import SidSource
 
-__all__ = ["Collected", "Gathering", "collect", "to_frame"]
-
-_BATCH = 4_096
+__all__ = ["Collected", "collect", "to_frame"]
 
 
 @dataclass(frozen=True)
@@ -51,123 +47,26 @@ class Collected:
     failures : pandas.DataFrame
         One row per call that did not: ``sid``, ``account_sid``, ``reason`` (category),
         ``message``, ``status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).
+    price_changes : pandas.DataFrame
+        One row per call whose price is no longer what the cache had: ``sid``, ``old`` and ``new``
+        (exact decimals; null is "not priced").
     """
 
     frame: pd.DataFrame
     failures: pd.DataFrame
+    price_changes: pd.DataFrame
 
     def __repr__(self) -> str:
         counts = describe_failures(self.failures["reason"].tolist())
         return f"Collected({len(self.frame):,} calls, {counts or 'no failures'})"
 
 
-@dataclass
-class Gathering:
-    """A SID list being fetched and typed, batch by batch, in its order.
-
-    Iterate over :meth:`tables`; afterwards, or whenever that ended, the rest says what happened.
-    """
-
-    keys: list[CallKey] | Iterator[CallKey]
-    client: Client | None
-    progress: bool | None
-    calls: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    as_of_first: datetime | None = None
-    as_of_last: datetime | None = None
-
-    def tables(self) -> Generator[pa.Table, None, None]:
-        """Yield tables of :data:`callkit.SCHEMA`, some thousand calls each.
-
-        Raises
-        ------
-        SignInError, WrongAccountError, RunStoppedError
-            After the last table, where the run ended early.
-        InvalidSidError
-            After the last table, where a generator yielded what is no SID.
-        """
-        if isinstance(self.keys, list) and not self.keys:
-            return
-        client = self.client if self.client is not None else Client()
-        keys = _UntilInvalid(self.keys)
-        try:
-            with closing(client.run(iter(keys), in_order=True)) as run:
-                yield from self._typed(watched(run, self._total, self.progress))
-        finally:
-            if client is not self.client:
-                client.close()
-        if keys.error is not None:
-            raise keys.error
-
-    def attributes(self) -> dict[str, Any]:
-        """Return what `df.attrs` and a Parquet file say of the whole."""
-        return {
-            "callkit": {
-                "version": callkit.__version__,
-                "calls_asked": self.calls + len(self.failures),
-                "calls_got": self.calls,
-                "calls_failed": len(self.failures),
-                "as_of_first": self.as_of_first and self.as_of_first.isoformat(),
-                "as_of_last": self.as_of_last and self.as_of_last.isoformat(),
-            }
-        }
-
-    @property
-    def _total(self) -> int | None:
-        return len(self.keys) if isinstance(self.keys, list) else None
-
-    def _typed(self, outcomes: Iterator[Outcome]) -> Iterator[pa.Table]:
-        batch: list[Outcome] = []
-        stop: RunStoppedError | None = None
-        try:
-            for outcome in outcomes:
-                batch.append(outcome)
-                if len(batch) == _BATCH:
-                    yield self._table(batch)
-                    batch = []
-        except RunStoppedError as error:
-            stop = error
-        if batch:
-            yield self._table(batch)
-        if stop is not None:
-            raise stop
-
-    def _table(self, batch: list[Outcome]) -> pa.Table:
-        fetched = {outcome.sid: outcome for outcome in batch if isinstance(outcome, Fetched)}
-        bodies = [outcome.body for outcome in fetched.values()]
-        table, broken = to_table(bodies, list(fetched))
-        by_sid = {failure.sid: failure for failure in broken}
-        for outcome in batch:
-            if isinstance(outcome, Failure):
-                self.failures.append(outcome)
-            elif outcome.sid in by_sid:
-                self.failures.append(_located(by_sid[outcome.sid], outcome))
-        self.calls += table.num_rows
-        times = [outcome.fetched_at for outcome in fetched.values()]
-        if times:
-            self.as_of_first = min(filter(None, [self.as_of_first, *times]))
-            self.as_of_last = max(filter(None, [self.as_of_last, *times]))
-        return table
-
-
-class _UntilInvalid:
-    """A generator's calls up to the first entry that is none, so that those before it are kept."""
-
-    def __init__(self, keys: Iterable[CallKey]) -> None:
-        self._keys = keys
-        self.error: InvalidSidError | None = None
-
-    def __iter__(self) -> Iterator[CallKey]:
-        try:
-            yield from self._keys
-        except InvalidSidError as error:
-            self.error = error
-
-
 def collect(
     sids: SidSource,
     *,
     client: Client | None = None,
+    cache: str | PathLike[str] | None = None,
+    refresh: Refresh = None,
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> Collected:
@@ -180,6 +79,13 @@ def collect(
         several accounts, ``account_sid``), or the SIDs themselves.
     client : Client, optional
         Who signs in, and where; by default as the environment says.
+    cache : str or path, optional
+        A file that keeps calls as they came, made if there is none. Calls whose records are final
+        are taken from it and never asked for again; a run that was cut short goes on from there.
+        It holds personal data, and only its owner may read it.
+    refresh : {"all", "unpriced"} or datetime, optional
+        Ask again for calls that the cache has settled: all, those without a price, or those
+        fetched before that moment.
     columns : sequence of str, optional
         Which columns, in which order; by default all of :data:`callkit.SCHEMA`.
     progress : bool, optional
@@ -188,8 +94,9 @@ def collect(
     Returns
     -------
     Collected
-        ``.frame`` with one row per distinct call, in the order of first mention, and ``.failures``
-        with one row per call that did not arrive. See :func:`to_frame` for the dtypes.
+        ``.frame`` with one row per distinct call, in the order of first mention, ``.failures``
+        with one row per call that did not arrive, and ``.price_changes`` against the cache. See
+        :func:`to_frame` for the dtypes.
 
     Raises
     ------
@@ -199,6 +106,11 @@ def collect(
         There are no credentials.
     SignInError, WrongAccountError, RunStoppedError
         What failed would have failed for every call. What was fetched is in ``.frame``.
+    CacheError
+        The cache cannot be opened; before the first request.
+    FetchInterrupted
+        Ctrl-C, or a notebook's stop button: a KeyboardInterrupt, with what was fetched in
+        ``.frame``.
 
     Examples
     --------
@@ -210,8 +122,9 @@ def collect(
     >>> got
     Collected(20 calls, 2 failures: 2 not_found)
     """
+    check_refresh(refresh)
     names = _checked_columns(columns)
-    gathering = Gathering(read_sids(sids), client, progress)
+    gathering = Gathering(read_sids(sids), client, cache, refresh, progress)
     tables = [SCHEMA.empty_table()]
     try:
         for table in gathering.tables():
@@ -219,13 +132,18 @@ def collect(
     except IncompleteError as stop:
         stop.attach(*_frames(tables, names, gathering))
         raise
-    return Collected(*_frames(tables, names, gathering))
+    except KeyboardInterrupt:
+        message = describe_interruption(gathering)
+        raise FetchInterrupted(message, *_frames(tables, names, gathering)) from None
+    return Collected(*_frames(tables, names, gathering), price_changes_frame(gathering))
 
 
 def to_frame(
     sids: SidSource,
     *,
     client: Client | None = None,
+    cache: str | PathLike[str] | None = None,
+    refresh: Refresh = None,
     errors: Literal["raise", "warn"] = "raise",
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
@@ -234,7 +152,7 @@ def to_frame(
 
     Parameters
     ----------
-    sids, client, columns, progress
+    sids, client, cache, refresh, columns, progress
         As for :func:`collect`.
     errors : {"raise", "warn"}, default "raise"
         What to do, at the end, about calls that did not arrive.
@@ -252,8 +170,13 @@ def to_frame(
     FetchError
         Calls did not arrive. ``.frame`` has those that did, ``.failures`` says why the others
         did not.
-    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError
-        As for :func:`collect`.
+    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
+        As for :func:`collect`, :class:`FetchInterrupted` too.
+
+    Warns
+    -----
+    PriceChangeWarning
+        Prices are no longer what the cache had; :func:`collect` says which.
 
     Examples
     --------
@@ -269,7 +192,10 @@ def to_frame(
     ['a', 'b', 'c']
     """
     check_errors(errors)
-    got = collect(sids, client=client, columns=columns, progress=progress)
+    got = collect(
+        sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
+    )
+    warn_of_changes(got.price_changes)
     report_failures(got.frame, len(got.frame), got.failures, errors)
     return got.frame
 
@@ -291,6 +217,36 @@ def report_failures(frame: Frame, calls: int, failures: pd.DataFrame, errors: st
         return
     hint = "the others are kept: except callkit.FetchError as e: e.frame, e.failures"
     raise FetchError(f"{message}; {hint}", frame=frame, failures=failures)
+
+
+def warn_of_changes(price_changes: pd.DataFrame) -> None:
+    """Warn if prices that the cache had have changed; a first price is no change."""
+    changed = price_changes["old"].notna().sum()
+    if changed:
+        warnings.warn(
+            f"{changed:,} calls have another price than the cache had; "
+            "callkit.collect(…).price_changes says which",
+            PriceChangeWarning,
+            stacklevel=3,
+        )
+
+
+def describe_interruption(gathering: Gathering) -> str:
+    """Say how far a run got that was interrupted, and how to go on from there."""
+    total = "" if gathering.total is None else f" of {gathering.total:,}"
+    arrived = f"interrupted when {gathering.calls:,}{total} calls had arrived"
+    if gathering.cache is not None:
+        return f"{arrived}; they are in {str(gathering.cache)!r}: run it again to go on from there"
+    return f"{arrived}; they are in the exception's .frame (with cache=… a run can be resumed)"
+
+
+def price_changes_frame(gathering: Gathering) -> pd.DataFrame:
+    """Make the frame of prices that are no longer what the cache had."""
+    changes: Iterable[PriceChange] = gathering.price_changes
+    rows = [(change.sid, change.old, change.new) for change in changes]
+    frame = pd.DataFrame(rows, columns=["sid", "old", "new"])
+    money = pd.ArrowDtype(MONEY)
+    return frame.astype({"sid": "str", "old": money, "new": money})
 
 
 def describe_failures(reasons: Sequence[str]) -> str:
@@ -320,14 +276,3 @@ def _frames(
     frame = table_to_frame(pa.concat_tables(tables))
     frame.attrs.update(gathering.attributes())
     return frame, failures_frame(gathering.failures)
-
-
-def _located(failure: Failure, fetched: Fetched) -> Failure:
-    """Say of a body that breaks the contract how it was fetched."""
-    return replace(
-        failure,
-        account_sid=fetched.account_sid,
-        status=200,
-        request_id=fetched.request_id,
-        attempts=fetched.attempts,
-    )

@@ -14,9 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import callkit
-from callkit.errors import IncompleteError, ParquetError
+from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
+from callkit.fetch.cache import check_refresh
 from callkit.files import replacing
-from callkit.frame import Gathering, check_errors, describe_failures, report_failures
+from callkit.frame import (
+    check_errors,
+    describe_failures,
+    describe_interruption,
+    price_changes_frame,
+    report_failures,
+    warn_of_changes,
+)
+from callkit.gathering import Gathering
 from callkit.measures import KEYS, MEASURES
 from callkit.normalise import table_to_frame
 from callkit.outcomes import failures_frame
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from callkit.fetch import Client
+    from callkit.fetch.cache import Refresh
     from callkit.sids import SidSource
 
 __all__ = ["Exported", "export", "read_parquet", "to_parquet"]
@@ -50,12 +60,15 @@ class Exported:
         One row per call that did not arrive, as in :class:`Collected`.
     failures_path : pathlib.Path or None
         The failures as CSV, where there are any.
+    price_changes : pandas.DataFrame
+        Prices that are no longer what the cache had, as in :class:`Collected`.
     """
 
     path: Path
     calls: int
     failures: pd.DataFrame
     failures_path: Path | None
+    price_changes: pd.DataFrame
 
     def __repr__(self) -> str:
         counts = describe_failures(self.failures["reason"].tolist())
@@ -67,6 +80,8 @@ def export(
     path: str | PathLike[str],
     *,
     client: Client | None = None,
+    cache: str | PathLike[str] | None = None,
+    refresh: Refresh = None,
     errors: Literal["raise", "warn"] = "raise",
     progress: bool | None = None,
 ) -> Exported:
@@ -78,7 +93,7 @@ def export(
 
     Parameters
     ----------
-    sids, client, errors, progress
+    sids, client, cache, refresh, errors, progress
         As for :func:`callkit.to_frame`.
     path : str or path
         Where to write.
@@ -94,8 +109,10 @@ def export(
         Calls did not arrive; both files are written all the same. ``.failures`` says why.
     ParquetError
         The file cannot be written there; found out before the first request.
-    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError
+    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`callkit.collect`. Where calls had been fetched, they are in the file.
+    FetchInterrupted
+        Ctrl-C: no file is left. What had arrived is in the cache, or else in ``.frame``.
 
     Examples
     --------
@@ -108,23 +125,40 @@ def export(
     20
     """
     check_errors(errors)
+    check_refresh(refresh)
     target = Path(path)
-    gathering = Gathering(read_sids(sids), client, progress)
-    stop: IncompleteError | None = None
-    with _writing(target) as part, pq.ParquetWriter(part, SCHEMA, compression=_COMPRESSION) as to:
-        try:
-            for table in gathering.tables():
-                to.write_table(table)
-        except IncompleteError as error:
-            stop = error
-        to.add_key_value_metadata(_footer(gathering.attributes()))
+    gathering = Gathering(read_sids(sids), client, cache, refresh, progress)
+    stop = _write_calls(gathering, target)
     failures = failures_frame(gathering.failures)
     failures_path = _leave_failures(target, failures)
+    kept = partial(read_parquet, target)
     if stop is not None:
-        stop.attach(partial(read_parquet, target), failures)
+        stop.attach(kept, failures)
         raise stop
-    report_failures(partial(read_parquet, target), gathering.calls, failures, errors)
-    return Exported(target, gathering.calls, failures, failures_path)
+    price_changes = price_changes_frame(gathering)
+    warn_of_changes(price_changes)
+    report_failures(kept, gathering.calls, failures, errors)
+    return Exported(target, gathering.calls, failures, failures_path, price_changes)
+
+
+def _write_calls(gathering: Gathering, target: Path) -> IncompleteError | None:
+    """Write calls as they come, and return what stopped the run early, if anything did."""
+    stop: IncompleteError | KeyboardInterrupt | None = None
+    with _writing(target) as part:
+        with pq.ParquetWriter(part, SCHEMA, compression=_COMPRESSION) as writer:
+            try:
+                for table in gathering.tables():
+                    writer.write_table(table)
+            except (IncompleteError, KeyboardInterrupt) as error:
+                stop = error
+            writer.add_key_value_metadata(_footer(gathering.attributes()))
+        if isinstance(stop, KeyboardInterrupt):
+            raise FetchInterrupted(
+                describe_interruption(gathering),
+                read_parquet(part),
+                failures_frame(gathering.failures),
+            ) from None
+    return stop
 
 
 def to_parquet(df: pd.DataFrame, path: str | PathLike[str]) -> None:

@@ -16,7 +16,7 @@ from callkit.fetch.watch import Watch
 from callkit.outcomes import Failure, Fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from callkit.fetch.pacing import Pace
     from callkit.fetch.transport import Answer, Line, NoAnswer, Wire
@@ -99,15 +99,24 @@ class Run:
         self._workers: list[tuple[threading.Thread, Line]] = []
 
     def outcomes(
-        self, keys: Iterator[CallKey], *, in_order: bool = False
+        self,
+        keys: Iterator[CallKey],
+        *,
+        in_order: bool = False,
+        keep: Callable[[list[Outcome]], None] | None = None,
+        interrupted: Callable[[], bool] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Fetch every call of `keys` and yield its outcome.
 
         Yields as calls complete, or in the order of `keys`. Either way only some thousand calls are
         taken from `keys` beyond what has been handed over, so memory does not grow with the list.
+        `keep` is handed what has arrived at once, several times a second, even if nothing has;
+        `interrupted` is asked as often whether the user has had enough.
 
         Raises
         ------
+        KeyboardInterrupt
+            Interrupted: after everything that had arrived, with every worker gone.
         SignInError, WrongAccountError, RunStoppedError
             After the last outcome, where the run ended early.
         """
@@ -116,7 +125,7 @@ class Run:
             for position, key in enumerate(keys)
         )
         try:
-            arrivals = self._arrivals(jobs)
+            arrivals = self._arrivals(jobs, keep or _forget, interrupted or _never)
             for _, outcome in _by_position(arrivals) if in_order else arrivals:
                 yield outcome
             if self._watch.stop is not None:
@@ -124,22 +133,31 @@ class Run:
         finally:
             self._close()
 
-    def _arrivals(self, jobs: Iterator[_Job]) -> Iterator[tuple[int, Outcome]]:
+    def _arrivals(
+        self,
+        jobs: Iterator[_Job],
+        keep: Callable[[list[Outcome]], None],
+        interrupted: Callable[[], bool],
+    ) -> Iterator[tuple[int, Outcome]]:
         taken = settled = 0
         oldest = _Oldest()
         exhausted = False
-        while True:
+        while not (exhausted and settled == taken):
             room = min(_MOUTHFUL, _LOOK_AHEAD - (taken - oldest.position))
             mouthful = [] if exhausted else list(islice(jobs, max(room, 0)))
             exhausted = exhausted or len(mouthful) < room
             taken += len(mouthful)
             self._put(mouthful)
-            for arrival in self._take(wait=exhausted or room <= 0):
+            if stopping := interrupted():
+                self._close()
+            arrivals = self._take(wait=not stopping and (exhausted or room <= 0))
+            keep([outcome for _, outcome in arrivals])
+            for arrival in arrivals:
                 settled += 1
                 oldest.settle(arrival[0])
                 yield arrival
-            if exhausted and settled == taken:
-                return
+            if stopping:
+                raise KeyboardInterrupt
 
     def _put(self, jobs: list[_Job]) -> None:
         with self._changed:
@@ -308,14 +326,26 @@ class _Oldest:
 
 
 def _by_position(arrivals: Iterator[tuple[int, Outcome]]) -> Iterator[tuple[int, Outcome]]:
-    """Hold arrivals back until all before them have come."""
+    """Hold arrivals back until all before them have come, or no more can come."""
     held: dict[int, Outcome] = {}
     due = 0
-    for position, outcome in arrivals:
-        held[position] = outcome
-        while due in held:
-            yield due, held.pop(due)
-            due += 1
+    try:
+        for position, outcome in arrivals:
+            held[position] = outcome
+            while due in held:
+                yield due, held.pop(due)
+                due += 1
+    except KeyboardInterrupt:
+        yield from sorted(held.items())
+        raise
+
+
+def _forget(outcomes: list[Outcome]) -> None:
+    """Keep nothing: there is no cache."""
+
+
+def _never() -> bool:
+    return False
 
 
 def _unfinished(job: _Job, why: str) -> Failure:

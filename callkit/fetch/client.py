@@ -17,7 +17,7 @@ from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
 
     from callkit.outcomes import Outcome
@@ -106,7 +106,7 @@ class Client:
         self.timeout = float(timeout)
         self.patience = float(patience)
         self.concurrency = int(concurrency)
-        self._pace = Pace(self.concurrency)
+        self.pace = Pace(self.concurrency)
         self._own_session = session is None
         self._session = session if session is not None else self._new_session()
 
@@ -195,19 +195,24 @@ class Client:
         return self.run(iter(read_sids(sids)))
 
     def run(
-        self, keys: Iterator[CallKey], *, in_order: bool = False
+        self,
+        keys: Iterator[CallKey],
+        *,
+        in_order: bool = False,
+        keep: Callable[[list[Outcome]], None] | None = None,
+        interrupted: Callable[[], bool] | None = None,
     ) -> Generator[Outcome, None, None]:
-        """Fetch calls that have been read from a SID list, in its order if asked."""
+        """Fetch the calls of a SID list that has been read; see `callkit.fetch.bulk.Run`."""
         wire = Wire(self._session, self._base_url, self._credentials, self.timeout)
         run = Run(
             wire,
-            self._pace,
+            self.pace,
             self.account_sid,
             concurrency=self.concurrency,
             timeout=self.timeout,
             patience=self.patience,
         )
-        return run.outcomes(keys, in_order=in_order)
+        return run.outcomes(keys, in_order=in_order, keep=keep, interrupted=interrupted)
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()

@@ -47,6 +47,13 @@ class Pace:
     ----------
     concurrency : int
         How many requests may be in flight at most.
+
+    Attributes
+    ----------
+    answered_at : float
+        When the server last answered properly.
+    refusals_met : int
+        How many requests were answered 429.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -68,6 +75,7 @@ class Pace:
         self._failures = 0
         self._outage_pauses = 0
         self.answered_at = float("-inf")
+        self.refusals_met = 0
 
     @property
     def in_flight(self) -> int:
@@ -132,6 +140,7 @@ class Pace:
         """Learn of a 429: there was one too many in flight, so have everybody back off."""
         with self._lock:
             self._in_flight -= 1
+            self.refusals_met += 1
             if sent.at >= self._cut_at:
                 self._cut(sent, now, concurrent, retry_after or 0.0)
             if retry_after is not None:
