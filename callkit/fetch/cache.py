@@ -200,8 +200,6 @@ class Cache:
                 self.price_changes.append(change)
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
-        self._db.execute("PRAGMA synchronous = NORMAL")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             self._db.close()
@@ -211,6 +209,9 @@ class Cache:
             )
         if version == 0:
             self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        # Only now: what tells our file from another's must be in the file, not in its journal.
+        self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
+        self._db.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager
     def _complaining(self) -> Iterator[None]:

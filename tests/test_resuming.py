@@ -1,0 +1,219 @@
+"""A run that is cut short goes on from there: kills, interrupts, and the cache's say."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+import callkit
+from callkit import CacheError, FetchInterrupted, PriceChangeWarning
+from callkit.sandbox import Sandbox
+from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, sid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from callkit import Client
+    from tests.scripted import Act, Handler
+
+EXPORT = """
+import sys, callkit
+callkit.export("sids.txt", "calls.parquet", cache="calls.sqlite", errors="warn")
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def scripted(server: ScriptedServer) -> Iterator[Client]:
+    with callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
+        yield client
+
+
+def priced(number: int, price: str = "-0.01") -> bytes:
+    return call_body(sid(number), status="completed", price=price, price_unit="USD")
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TWILIO_ACCOUNT_SID": sandbox.account_sid,
+        "TWILIO_AUTH_TOKEN": sandbox.auth_token,
+        "CALLKIT_BASE_URL": sandbox.url,
+    }
+
+
+def test_settled_calls_are_asked_for_once(
+    server: ScriptedServer, scripted: Client, tmp_path: Path
+) -> None:
+    for number in range(10):
+        server.script[sid(number)] = [Reply(body=priced(number))]
+    sids = [sid(number) for number in range(10)]
+    cache = tmp_path / "calls.sqlite"
+    first = callkit.to_frame(sids, client=scripted, cache=cache)
+    again = callkit.to_frame(sids[::-1], client=scripted, cache=cache)
+    assert set(server.asked.values()) == {1}
+    pd.testing.assert_frame_equal(again.iloc[::-1].reset_index(drop=True), first)
+
+
+def test_the_rest_is_fetched_and_stands_in_its_place(
+    sandbox: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    cache = tmp_path / "calls.sqlite"
+    sids = sandbox.sids(400)
+    callkit.to_frame(sids[::3], client=client, cache=cache)
+    mixed = callkit.to_frame(sids, client=client, cache=cache)
+    pd.testing.assert_frame_equal(mixed, callkit.to_frame(sids, client=client))
+
+
+def test_a_list_that_the_cache_can_answer_needs_neither_network_nor_credentials(
+    server: ScriptedServer, scripted: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.script[sid(1)] = [Reply(body=priced(1))]
+    callkit.to_frame([sid(1)], client=scripted, cache=tmp_path / "calls.sqlite")
+    monkeypatch.delenv("TWILIO_ACCOUNT_SID", raising=False)
+    df = callkit.to_frame([sid(1)], cache=tmp_path / "calls.sqlite")
+    assert df["sid"].tolist() == [sid(1)]
+
+
+def test_as_of_times_are_those_of_the_fetch(
+    server: ScriptedServer, scripted: Client, tmp_path: Path
+) -> None:
+    server.script[sid(1)] = [Reply(body=priced(1))]
+    cache = tmp_path / "calls.sqlite"
+    first = callkit.to_frame([sid(1)], client=scripted, cache=cache)
+    again = callkit.to_frame([sid(1)], cache=cache)
+    assert again.attrs == first.attrs
+
+
+def test_a_refresh_reports_each_price_that_changed(
+    server: ScriptedServer, scripted: Client, tmp_path: Path
+) -> None:
+    server.script[sid(1)] = [Reply(body=priced(1)), Reply(body=priced(1, "-0.02"))]
+    server.script[sid(2)] = [Reply(body=priced(2)), Reply(body=priced(2))]
+    sids, cache = [sid(1), sid(2)], tmp_path / "calls.sqlite"
+    assert callkit.collect(sids, client=scripted, cache=cache).price_changes.empty
+    got = callkit.collect(sids, client=scripted, cache=cache, refresh="all")
+    assert got.price_changes.astype("str").values.tolist() == [
+        [sid(1), "-0.01000000", "-0.02000000"]
+    ]
+
+
+def test_to_frame_warns_of_prices_that_changed(
+    server: ScriptedServer, scripted: Client, tmp_path: Path
+) -> None:
+    server.script[sid(1)] = [Reply(body=priced(1)), Reply(body=priced(1, "-0.02"))]
+    cache = tmp_path / "calls.sqlite"
+    callkit.to_frame([sid(1)], client=scripted, cache=cache)
+    with pytest.warns(PriceChangeWarning, match="1 calls have another price"):
+        callkit.to_frame([sid(1)], client=scripted, cache=cache, refresh=datetime.now(UTC))
+
+
+def test_a_cache_that_cannot_be_is_found_out_before_the_first_request(
+    server: ScriptedServer, scripted: Client, tmp_path: Path
+) -> None:
+    with pytest.raises(CacheError, match="cannot be opened"):
+        callkit.to_frame([sid(1)], client=scripted, cache=tmp_path / "missing" / "calls.sqlite")
+    assert server.paths == []
+
+
+def silent_until(end: threading.Event) -> Act:
+    def keep_silent(handler: Handler) -> None:
+        end.wait(20)
+        handler.close_connection = True
+
+    return keep_silent
+
+
+def interrupt_when(server: ScriptedServer, asked: int) -> threading.Thread:
+    def wait_and_interrupt() -> None:
+        deadline = time.monotonic() + 20
+        while sum(server.asked.values()) < asked and time.monotonic() < deadline:
+            threading.Event().wait(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=wait_and_interrupt)
+    thread.start()
+    return thread
+
+
+def test_an_interrupt_ends_the_run_at_once_and_loses_nothing(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    silence = threading.Event()
+    server.script[sid(5)] = [Reply(body=priced(5))]
+    for number in range(20, 200):
+        server.script[sid(number)] = [silent_until(silence)]
+    sids = [sid(number) for number in range(200)]
+    with callkit.Client(
+        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=100
+    ) as client:
+        thread = interrupt_when(server, 30)
+        with pytest.raises(FetchInterrupted, match="interrupted when 20 of 200 calls") as caught:
+            callkit.to_frame(sids, client=client)
+        thread.join()
+    left = [t.name for t in threading.enumerate() if t.name.startswith("callkit-fetch")]
+    silence.set()
+    assert left == []
+    assert caught.value.frame["sid"].tolist() == sids[:20]
+    assert isinstance(caught.value, KeyboardInterrupt)
+
+
+def test_after_an_interrupt_the_cache_has_what_arrived(
+    server: ScriptedServer, scripted: Client, tmp_path: Path
+) -> None:
+    silence = threading.Event()
+    for number in range(100):
+        server.script[sid(number)] = [Reply(body=priced(number))]
+    server.script[sid(10)] = [silent_until(silence), Reply(body=priced(10))]
+    sids, cache = [sid(number) for number in range(100)], tmp_path / "calls.sqlite"
+    thread = interrupt_when(server, 100)
+    with pytest.raises(FetchInterrupted, match="calls.sqlite.*: run it again"):
+        callkit.to_frame(sids, client=scripted, cache=cache)
+    thread.join()
+    silence.set()
+    assert len(callkit.to_frame(sids, client=scripted, cache=cache)) == 100
+    assert sum(server.asked.values()) <= 100 + 2
+
+
+def test_the_interrupt_handler_is_pythons_own_again(sandbox: Sandbox, client: Client) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    callkit.to_frame(sandbox.sids(5), client=client)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_killed_export_goes_on_where_it_was(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    with Sandbox(calls=20_000, latency=0.02) as sandbox:
+        sids = sandbox.sids(3_000)
+        (tmp_path / "sids.txt").write_text("\n".join(sids))
+        for _ in range(4):
+            with subprocess.Popen(
+                [sys.executable, "-c", EXPORT], cwd=tmp_path, env=environment(sandbox)
+            ) as process:
+                try:
+                    process.wait(timeout=rng.uniform(1.0, 3.0))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+            assert not (tmp_path / "calls.parquet").exists() or process.returncode == 0
+        subprocess.run(
+            [sys.executable, "-c", EXPORT], cwd=tmp_path, env=environment(sandbox), check=True
+        )
+        with sandbox.client() as client:
+            undisturbed = callkit.to_frame(sids, client=client)
+    pd.testing.assert_frame_equal(callkit.read_parquet(tmp_path / "calls.parquet"), undisturbed)
