@@ -12,7 +12,7 @@ from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.bulk import Run
 from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
 from callkit.fetch.pacing import Pace
-from callkit.fetch.transport import Wire, mount_on
+from callkit.fetch.transport import Wire, keep_alive
 from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids
 
@@ -107,8 +107,9 @@ class Client:
         self.patience = float(patience)
         self.concurrency = int(concurrency)
         self.pace = Pace(self.concurrency)
+        self._adapter = keep_alive(self.concurrency)
         self._own_session = session is None
-        self._session = session if session is not None else self._new_session()
+        self._session = session if session is not None else _new_session()
 
     @property
     def account_sid(self) -> str:
@@ -136,6 +137,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; a session that was passed in stays open."""
+        self._adapter.close()
         if self._own_session:
             self._session.close()
 
@@ -203,7 +205,7 @@ class Client:
         interrupted: Callable[[], bool] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Fetch the calls of a SID list that has been read; see `callkit.fetch.bulk.Run`."""
-        wire = Wire(self._session, self._base_url, self._credentials, self.timeout)
+        wire = Wire(self._session, self._adapter, self._base_url, self._credentials, self.timeout)
         run = Run(
             wire,
             self.pace,
@@ -214,9 +216,9 @@ class Client:
         )
         return run.outcomes(keys, in_order=in_order, keep=keep, interrupted=interrupted)
 
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.headers["User-Agent"] = f"callkit/{callkit.__version__}"
-        session.headers["Accept"] = "application/json"
-        mount_on(session, self._base_url, self.concurrency)
-        return session
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = f"callkit/{callkit.__version__}"
+    session.headers["Accept"] = "application/json"
+    return session

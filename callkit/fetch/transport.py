@@ -8,8 +8,10 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from callkit.fetch.credentials import Credentials
     from callkit.outcomes import Reason
 
-__all__ = ["Answer", "Line", "NoAnswer", "Wire", "mount_on"]
+__all__ = ["Answer", "Line", "NoAnswer", "Wire", "keep_alive"]
 
 _CONNECT_WITHIN = 10.0
 _BODY_AT_MOST = 1 << 20  # a call is some 2 kB
@@ -43,6 +45,8 @@ class NoAnswer:
     reason: Reason
     message: str
 
+
+_TOO_LONG = NoAnswer("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
 
 # The line that a thread is using, so that its connection can be cut off by another thread.
 _thread = threading.local()
@@ -84,44 +88,84 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def mount_on(session: requests.Session, prefix: str, connections: int) -> None:
-    """Have `session` reach everything under `prefix` over that many kept-alive connections."""
-    session.mount(prefix, _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0))
+def keep_alive(connections: int) -> HTTPAdapter:
+    """Make an adapter that keeps that many connections alive."""
+    return _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
 
 class Wire:
     """How requests are sent: prepared once, then only re-addressed for each call.
 
     What a user has set on the session (proxies, CA bundle, client certificate, headers, adapters)
-    and in the environment counts, and is looked up once. Redirects are never followed, so that the
-    sign-in reaches no other host, and ``.netrc`` is never read.
+    and in the environment counts, and is looked up once. Where the session has no adapter of the
+    user's own for that host, `adapter` stands in, and requests go straight to its pool of
+    connections: the steps between cost more than all the rest. Redirects are never followed, so
+    that the sign-in reaches no other host, and ``.netrc`` is never read.
     """
 
     def __init__(
-        self, session: requests.Session, base_url: str, credentials: Credentials, timeout: float
+        self,
+        session: requests.Session,
+        adapter: HTTPAdapter,
+        base_url: str,
+        credentials: Credentials,
+        timeout: float,
     ) -> None:
+        self.base_url = base_url
+        self._timeout = timeout
         self._template = session.prepare_request(
             requests.Request("GET", base_url, auth=_BasicAuth(credentials))
         )
         self._settings: dict[str, Any] = dict(
             session.merge_environment_settings(base_url, {}, True, None, None)
         )
-        self._adapter = session.get_adapter(base_url)
-        self.base_url = base_url
-        self._timeout = timeout
+        theirs = session.get_adapter(base_url)
+        if type(theirs) is HTTPAdapter:
+            self.send = self._send_by_pool
+            self._find_pool(adapter)
+        else:
+            self.send = self._send_by_adapter
+            self._adapter = theirs
 
     def line(self) -> Line:
         """Open a line for one worker."""
         return Line(self)
 
-    def request_for(self, sid: str, account_sid: str) -> requests.PreparedRequest:
-        """Address the prepared request to one call."""
-        request = self._template.copy()
-        request.url = f"{self.base_url}/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json"
-        return request
+    def _find_pool(self, adapter: HTTPAdapter) -> None:
+        proxies, verify, cert = (self._settings[name] for name in ("proxies", "verify", "cert"))
+        self._pool: Any = adapter.get_connection_with_tls_context(
+            self._template, verify, proxies=proxies, cert=cert
+        )
+        adapter.cert_verify(self._pool, self._template.url, verify, cert)  # type: ignore[no-untyped-call]
+        through_plain_proxy = adapter.request_url(self._template, proxies).startswith("http")
+        self._prefix = self.base_url if through_plain_proxy else urlsplit(self.base_url).path
 
-    def send(self, request: requests.PreparedRequest) -> Answer:
-        """Send one request and read its whole answer."""
+    def _send_by_pool(self, path: str) -> Answer | NoAnswer:
+        response = self._pool.urlopen(
+            "GET",
+            self._prefix + path,
+            headers=self._template.headers,
+            redirect=False,
+            retries=False,
+            assert_same_host=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(min(_CONNECT_WITHIN, self._timeout), self._timeout),
+        )
+        try:
+            body = response.read(_BODY_AT_MOST + 1, decode_content=True)
+            if len(body) > _BODY_AT_MOST:
+                response.close()
+                return _TOO_LONG
+            return Answer(response.status, response.headers, body)
+        except BaseException:
+            response.close()
+            raise
+        finally:
+            response.release_conn()
+
+    def _send_by_adapter(self, path: str) -> Answer | NoAnswer:
+        request = self._template.copy()
+        request.url = self.base_url + path
         timeout = (min(_CONNECT_WITHIN, self._timeout), self._timeout)
         with contextlib.closing(
             self._adapter.send(request, timeout=timeout, **self._settings)
@@ -130,7 +174,7 @@ class Wire:
             for piece in response.iter_content(_READ_AT_ONCE):
                 body += piece
                 if len(body) > _BODY_AT_MOST:
-                    raise _TooLongError
+                    return _TOO_LONG
             return Answer(response.status_code, response.headers, bytes(body))
 
 
@@ -149,14 +193,12 @@ class Line:
         self._was_cut = False
         self.busy_since = time.monotonic()
         try:
-            return self._wire.send(self._wire.request_for(sid, account_sid))
-        except _TooLongError:
-            return NoAnswer("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
-        except requests.exceptions.Timeout:
+            return self._wire.send(f"/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json")
+        except _TIMEOUTS:
             return NoAnswer("timeout", "no answer in time")
         except _UNREADABLE as error:
             return NoAnswer("bad_response", _innermost(error))
-        except (requests.exceptions.RequestException, OSError) as error:
+        except _BROKEN as error:
             if self._was_cut:
                 return NoAnswer("timeout", "no whole answer in time")
             return NoAnswer("connection", _innermost(error))
@@ -175,11 +217,14 @@ class Line:
                 socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
-_UNREADABLE = (requests.exceptions.ContentDecodingError, requests.exceptions.InvalidHeader)
-
-
-class _TooLongError(Exception):
-    pass
+_TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+_UNREADABLE = (
+    requests.exceptions.ContentDecodingError,
+    requests.exceptions.InvalidHeader,
+    urllib3.exceptions.DecodeError,
+    urllib3.exceptions.InvalidHeader,
+)
+_BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class _BasicAuth(requests.auth.AuthBase):
