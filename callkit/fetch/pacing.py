@@ -4,7 +4,8 @@ The limit of an account is not published, differs, moves, and belongs to product
 felt for: in flight doubles every round trip until a 429 shows what the account bears; then it stays
 just there, and asks for a little more from time to time. What others have in flight (the server's
 count less our own) is theirs: some room is left beside it, whoever has more gives way, and whoever
-has much less may push in. `benchmarks/pacing.py` runs the rules against a simulated server.
+has much less may push in. The tests run these rules against a simulated server
+(`tests/fetch/simulator.py`).
 """
 
 from __future__ import annotations
