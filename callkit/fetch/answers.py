@@ -15,12 +15,7 @@ from callkit.outcomes import Failure, Fetched
 if TYPE_CHECKING:
     from callkit.outcomes import Outcome, Reason
 
-__all__ = ["TRANSIENT", "concurrent_requests", "judge", "retry_after"]
-
-TRANSIENT: frozenset[Reason] = frozenset(
-    {"rate_limited", "server_error", "timeout", "connection", "bad_response"}
-)
-"""Failures that another attempt may mend."""
+__all__ = ["concurrent_requests", "judge", "may_pass", "retry_after"]
 
 _REASONS: dict[int, Reason] = {
     401: "unauthorized",
@@ -28,6 +23,7 @@ _REASONS: dict[int, Reason] = {
     404: "not_found",
     429: "rate_limited",
 }
+_TRANSIENT = {"rate_limited", "server_error", "timeout", "connection", "bad_response"}
 _OK = 200
 _SERVER_ERRORS = range(500, 600)
 _REDIRECTS = range(300, 400)
@@ -66,6 +62,14 @@ def judge(reply: Answer | NoAnswer, sid: str, account_sid: str, attempts: int) -
     return Failure(
         sid, account_sid, "bad_response", fault, reply.status, None, request_id, attempts
     )
+
+
+def may_pass(failure: Failure) -> bool:
+    """Say whether another attempt may mend a failure.
+
+    A redirect too: the API has none, but the network of a hotel or an airport does.
+    """
+    return failure.reason in _TRANSIENT or failure.status in _REDIRECTS
 
 
 def concurrent_requests(reply: Answer | NoAnswer) -> int | None:

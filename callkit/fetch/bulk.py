@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from callkit.fetch.answers import TRANSIENT, concurrent_requests, judge, retry_after
+from callkit.fetch.answers import concurrent_requests, judge, may_pass, retry_after
 from callkit.fetch.pacing import Sent, back_off
 from callkit.fetch.watch import Watch
 from callkit.outcomes import Failure, Fetched
@@ -243,13 +243,14 @@ class Run:
             self._changed.notify()
 
     def _tell_pace(self, job: _Job, outcome: Outcome, reply: Answer | NoAnswer, now: float) -> None:
-        reason = None if isinstance(outcome, Fetched) else outcome.reason
         concurrent = concurrent_requests(reply)
-        if reason == "rate_limited":
+        if isinstance(outcome, Fetched):
+            self._pace.answered(job.sent, now, concurrent)
+        elif outcome.reason == "rate_limited":
             self._pace.refused(job.sent, now, concurrent, retry_after(reply))
-        elif reason == "unauthorized":
+        elif outcome.reason == "unauthorized":
             self._pace.doubted(now, _SIGN_IN_AGAIN_AFTER)
-        elif reason in TRANSIENT:
+        elif may_pass(outcome):
             self._pace.failed(job.sent, now)
         else:
             self._pace.answered(job.sent, now, concurrent)
@@ -266,7 +267,7 @@ class Run:
         elif outcome.reason == "unauthorized":
             job.attempts += 1
             self._again(job, outcome, now + _SIGN_IN_AGAIN_AFTER)
-        elif outcome.reason in TRANSIENT:
+        elif may_pass(outcome):
             lonely = self._unsettled == 1 and self._known is None
             job.in_doubt = not lonely and self._pace.answered_at < job.sent.at
             job.attempts += not job.in_doubt

@@ -174,7 +174,7 @@ class Client:
         call: dict[str, Any] = msgspec.json.decode(outcome.body)
         return call
 
-    def fetch_many(self, sids: SidSource) -> Iterator[Outcome]:
+    def fetch_many(self, sids: SidSource) -> Generator[Outcome, None, None]:
         """Fetch many calls, and yield each one's outcome as it completes.
 
         Parameters

@@ -18,16 +18,19 @@ __all__ = ["Pace", "Sent", "back_off"]
 
 _FIRST_BACK_OFF = 0.25
 _LONGEST_BACK_OFF = 30.0
-_LONGEST_OUTAGE_PROBE = 5.0
-_HOLD = 2.0  # seconds at the known capacity before asking for more
+_LONGEST_PAUSE = 5.0  # where the server does not say: after a 429, or between probes
+_FIRST_HOLD = 0.25  # seconds at the known capacity before asking for more
+_HOLD = 2.0  # where asking has been in vain
 _LONGEST_HOLD = 20.0
 _HOLD_PER_PAUSE = 20.0  # a refused try costs a pause, so a long pause makes tries rarer
+_SAME = (0.8, 1.25)  # times what the last cut left: cut there again, and asking was in vain
 _HOLD_BESIDE_OTHERS = 4.0  # times as long: a try may cost the others a 429
 _NOISE = 1.5  # "others" below this is the jitter of the two counts
 _SMOOTHING = 0.05
 _HEADROOM = 0.05
-_PUSH_IN_BELOW = 0.7  # of what others have
-_GIVE_WAY = 3.0  # more than others
+_DOOR = 0.025  # of the capacity, left open for whoever comes: a full house turns him away
+_PUSH_IN_BELOW = 0.8  # of what others have
+_GIVE_WAY = 2.0  # more than others
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,10 @@ class Pace:
         self._turned_at = 0.0
         self._resume_at = 0.0
         self._cut_at = float("-inf")
+        self._cut_before_at = float("-inf")
         self._refusals = 0
+        self._hold = _FIRST_HOLD
+        self._cut_to = 1.0
         self._ask_more_at = 0.0
         self._ask_more_by = 1
         self._failures = 0
@@ -97,7 +103,7 @@ class Pace:
             It goes out; or it may go out in so many seconds; or not before another has come back.
         """
         with self._lock:
-            if self._in_flight >= (1 if self.in_outage else int(self._limit)):
+            if self._in_flight >= (1 if self.in_outage else round(self._limit)):
                 return None
             if self._resume_at > now:
                 return self._resume_at - now
@@ -123,7 +129,7 @@ class Pace:
             self._round_trip += 0.1 * (now - sent.at - self._round_trip)
             if concurrent is not None:
                 self._others += _SMOOTHING * (max(0, concurrent - sent.in_flight) - self._others)
-            if sent.at >= self._cut_at:
+            if sent.at >= self._cut_before_at:
                 self._refusals = 0
             if not self._proved or self.in_outage:
                 self._proved = True
@@ -155,7 +161,7 @@ class Pace:
             alone = self._in_flight == 0 or self._failures >= self._limit
             if alone and sent.at >= self._resume_at:
                 self._outage_pauses += 1
-                pause = min(_LONGEST_OUTAGE_PROBE, back_off(self._outage_pauses))
+                pause = min(_LONGEST_PAUSE, back_off(self._outage_pauses))
                 self._resume_at = now + pause
 
     def doubted(self, now: float, pause: float) -> None:
@@ -172,7 +178,7 @@ class Pace:
             self._ask_more_by *= 2
             self._capacity = capacity
         others = self._share_of_others()
-        headroom = max(2.0, _HEADROOM * capacity) if others else 0.0
+        headroom = max(2.0, _HEADROOM * capacity) if others else _DOOR * capacity
         room = capacity - headroom - others - self._limit
         if others and self._limit < _PUSH_IN_BELOW * others:
             self._limit += 1.0
@@ -193,20 +199,26 @@ class Pace:
             total = max(sent.in_flight - 1.0, 0.75 * self._limit) + others
         if self._refusals > 2:  # noqa: PLR2004  (twice is bad luck, thrice is a lower limit)
             total = min(total, others + self._limit / 2)
+        total = max(total, others + self._limit / 2)
+        in_vain = _SAME[0] <= self._limit / self._cut_to <= _SAME[1]
+        self._hold = self._hold * 2 if in_vain else _FIRST_HOLD
         self._capacity = max(1.0, min(total, self._capacity or total))
         if others:
             self._limit = max(1.0, self._limit * (0.8 if self._limit > others else 0.95))
         else:
-            self._limit = max(1.0, min(self._limit, self._capacity))
-        self._cut_at = self._turned_at = now
+            self._limit = max(1.0, min(self._limit, self._capacity * (1.0 - _DOOR)))
+        self._cut_before_at, self._cut_at = self._cut_at, now
+        self._turned_at = now
+        self._cut_to = self._limit
         self._pause_after_cut(now, retry_after, hold_longer=others > 0)
 
     def _pause_after_cut(self, now: float, retry_after: float, *, hold_longer: bool) -> None:
         first = min(_FIRST_BACK_OFF, max(0.02, self._round_trip / 2))
-        pause = back_off(self._refusals, first)
+        pause = min(_LONGEST_PAUSE, back_off(self._refusals, first))
         self._resume_at = max(self._resume_at, now + pause)
         longest = max(pause, retry_after)
-        hold = min(_LONGEST_HOLD, max(_HOLD, _HOLD_PER_PAUSE * longest))
+        dear = min(_LONGEST_HOLD, _HOLD_PER_PAUSE * max(first, retry_after))
+        hold = max(min(self._hold, _HOLD), dear)
         if hold_longer:
             hold *= _HOLD_BESIDE_OTHERS
         self._ask_more_at = now + longest + hold * _jitter(0.8, 1.2)

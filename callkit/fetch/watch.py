@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
+from callkit.fetch.answers import may_pass
 from callkit.outcomes import Fetched
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Watch:
             self._last_success = self._clock.now()
         elif outcome.reason == "unauthorized":
             self._refuse(outcome.message, now)
-        elif outcome.reason in {"not_found", "forbidden", "http_error"}:
+        elif not may_pass(outcome):
             self._refused = 0
             self._last_success = self._clock.now()
             self._unknown += outcome.reason == "not_found"

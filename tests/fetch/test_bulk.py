@@ -85,6 +85,7 @@ def test_in_order_means_the_order_of_the_list(server: ScriptedServer, client: Cl
         Reply(200, b"[" * 100_000),
         Reply(200, b"not gzip", {"Content-Encoding": "gzip"}),
         Reply(401, b"{}"),
+        Reply(302, b"", {"Location": "http://portal.example/"}),
     ],
     ids=[
         "500",
@@ -99,6 +100,7 @@ def test_in_order_means_the_order_of_the_list(server: ScriptedServer, client: Cl
         "deep",
         "broken gzip",
         "a spurious 401",
+        "a portal's redirect",
     ],
 )
 def test_passing_trouble_is_tried_again(
@@ -272,7 +274,7 @@ def test_a_generator_is_read_only_so_far_ahead(
     for _ in range(50):
         next(outcomes)
     assert read <= 150
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
 
 
 def test_a_malformed_entry_in_a_list_is_refused_before_the_first_request(
@@ -290,7 +292,7 @@ def test_leaving_early_leaves_no_worker(server: ScriptedServer, client: Client) 
     outcomes = client.fetch_many([sid(number) for number in range(100)])
     next(outcomes)
     began = time.monotonic()
-    outcomes.close()  # type: ignore[attr-defined]
+    outcomes.close()
     assert time.monotonic() - began < 2.0
     assert [t.name for t in threading.enumerate() if t.name.startswith("callkit-fetch")] == []
     silence.set()

@@ -79,7 +79,7 @@ def test_a_redirect_is_a_failure_and_carries_the_sign_in_nowhere(
     server: ScriptedServer, client: Client
 ) -> None:
     with ScriptedServer() as elsewhere:
-        server.script[sid(1)] = [Reply(302, b"", {"Location": f"{elsewhere.url}/x"})]
+        server.script[sid(1)] = [Reply(302, b"", {"Location": f"{elsewhere.url}/x"})] * 5
         with pytest.raises(CallFailedError, match="http_error: HTTP 302: a redirect"):
             client.fetch(sid(1))
         assert elsewhere.paths == []
