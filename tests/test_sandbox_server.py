@@ -16,7 +16,8 @@ import requests
 
 from callkit.errors import SandboxError
 from callkit.sandbox import Sandbox
-from callkit.sandbox.app import create_app
+from callkit.sandbox.app import Premises, create_app
+from callkit.sandbox.faults.fate import Fate
 from callkit.sandbox.traffic import Conditions, Traffic
 from callkit.sandbox.world import World
 
@@ -189,7 +190,9 @@ def test_requests_in_flight_together_are_counted_and_limited() -> None:
     traffic = Traffic()
 
     async def twenty_at_once() -> list[dict[bytes, bytes]]:
-        app = create_app(world, Conditions(latency=0.05, limit=8), traffic, asyncio.Event())
+        conditions = Conditions(latency=0.05, limit=8)
+        fate = Fate(None, keep=False)
+        app = create_app(Premises(world, conditions, traffic, fate, asyncio.Event()))
         return await asyncio.gather(*(ask(app, world) for _ in range(20)))
 
     headers = asyncio.run(twenty_at_once())

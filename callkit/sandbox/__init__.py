@@ -6,7 +6,8 @@ Nothing here is a real person, number, account or price.
 from __future__ import annotations
 
 from callkit.sandbox.calls import Call
+from callkit.sandbox.faults import Faults, Outage
 from callkit.sandbox.process import serve
 from callkit.sandbox.server import Sandbox
 
-__all__ = ["Call", "Sandbox", "serve"]
+__all__ = ["Call", "Faults", "Outage", "Sandbox", "serve"]

@@ -11,7 +11,17 @@ from callkit.sandbox.calls import body_of
 if TYPE_CHECKING:
     from callkit.sandbox.calls import Call
 
-__all__ = ["Answer", "found", "method_not_allowed", "not_found", "too_many", "unauthorized"]
+__all__ = [
+    "Answer",
+    "Header",
+    "found",
+    "internal_error",
+    "method_not_allowed",
+    "not_found",
+    "too_many",
+    "unauthorized",
+    "unavailable",
+]
 
 Header = tuple[bytes, bytes]
 
@@ -22,6 +32,7 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
+    content_type: bytes = b"application/json"
 
 
 def found(call: Call) -> Answer:
@@ -50,6 +61,16 @@ def too_many(retry_after: int | None) -> Answer:
     """429: more requests in flight than the limit; the request was not processed."""
     advice = () if retry_after is None else ((b"retry-after", str(retry_after).encode()),)
     return _error(429, 20429, "Too Many Requests", *advice)
+
+
+def internal_error() -> Answer:
+    """500: something broke."""
+    return _error(500, 20500, "An internal server error has occurred")
+
+
+def unavailable() -> Answer:
+    """503: nothing is answered just now."""
+    return _error(503, 20503, "Service unavailable")
 
 
 def _error(status: int, code: int, message: str, *headers: Header) -> Answer:

@@ -1,8 +1,8 @@
-"""The sandbox as an ASGI application: who may fetch which call, and how fast.
+"""The sandbox as an ASGI application: who may fetch which call, how fast, and what goes wrong.
 
 A request comes in through :class:`Door`, which counts it, has it answered, stamps the answer with
-Twilio's headers and sends it. Between answering and sending is the one place where an answer can
-be seen, changed or withheld.
+Twilio's headers and sends it. Whatever fault the request meets comes between answering and
+sending.
 """
 
 from __future__ import annotations
@@ -11,94 +11,143 @@ import asyncio
 import binascii
 from base64 import b64decode
 from contextlib import suppress
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from callkit.sandbox import answers
+from callkit.sandbox.faults.breakage import BREAKAGES, STATUSLESS, Sending, break_off
+from callkit.sandbox.faults.plan import HARMLESS
+from callkit.sandbox.faults.substitutes import ELSEWHERE, Substitutes, accepts_gzip
+from callkit.sandbox.wire import wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from starlette.types import Receive, Scope, Send
 
     from callkit.sandbox.accounts import Credentials
-    from callkit.sandbox.answers import Answer
+    from callkit.sandbox.answers import Answer, Header
+    from callkit.sandbox.faults.fate import Fate, Met
     from callkit.sandbox.traffic import Conditions, Traffic
     from callkit.sandbox.world import World
 
-__all__ = ["Door", "create_app"]
+__all__ = ["Door", "Premises", "create_app"]
 
 _CALL_PATH = "/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json"
+_ELSEWHERE = f"{ELSEWHERE}/{{path:path}}"
 _EVERYWHERE = "/{path:path}"
+_OK = 200
+# Refusals are quick; whatever else goes wrong takes as long as a look-up.
+_AT_ONCE = frozenset({"401", "429", "429_retry_after"})
 
 
-def create_app(
-    world: World, conditions: Conditions, traffic: Traffic, stopping: asyncio.Event
-) -> Starlette:
-    """Make the application.
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What the application works with.
 
-    Parameters
-    ----------
-    world : World
-        The calls.
-    conditions : Conditions
-        Latency and limit.
-    traffic : Traffic
-        Where to count.
-    stopping : asyncio.Event
-        Once it is set, requests in flight are answered at once.
+    The calls, the latency and limit, where to count, what decides on faults, and an event: once it
+    is set, requests in flight are answered at once.
     """
-    endpoint = _FetchCall(world, conditions, stopping)
+
+    world: World
+    conditions: Conditions
+    traffic: Traffic
+    fate: Fate
+    stopping: asyncio.Event
+
+
+class Endpoint(Protocol):
+    """What lies behind a door."""
+
+    async def answer(self, scope: Scope, in_flight: int) -> tuple[Answer, Met | None]:
+        """Find the right answer to a request, and the fault that it meets instead."""
+
+
+def create_app(premises: Premises) -> Starlette:
+    """Make the application."""
+    endpoints: dict[str, Endpoint] = {
+        _CALL_PATH: _FetchCall(premises),
+        _ELSEWHERE: _Elsewhere(premises.fate),
+        _EVERYWHERE: _Nothing(),
+    }
     return Starlette(
-        routes=[
-            Route(_CALL_PATH, Door(endpoint.answer, traffic)),
-            Route(_EVERYWHERE, Door(_nothing_here, traffic)),
-        ]
+        routes=[Route(path, Door(endpoint, premises)) for path, endpoint in endpoints.items()]
     )
 
 
 class Door:
     """The way in and out for every request."""
 
-    def __init__(self, answer: Callable[[Scope, int], Awaitable[Answer]], traffic: Traffic) -> None:
-        self._answer = answer
-        self._traffic = traffic
+    def __init__(self, endpoint: Endpoint, premises: Premises) -> None:
+        self._endpoint = endpoint
+        self._traffic = premises.traffic
+        self._fate = premises.fate
+        self._stopping = premises.stopping
+        self._substitutes = Substitutes(premises.fate.plan, premises.world)
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         arrived = perf_counter()
         in_flight = self._traffic.arrive()
+        sid: str | None = scope["path_params"].get("sid")
         try:
-            answer = await self._answer(scope, in_flight)
-            self._traffic.served[answer.status] += 1
-            await _send(answer, send, in_flight, perf_counter() - arrived)
+            answer, met = answers.unavailable(), self._fate.arrives(sid)
+            if met is None:
+                answer, met = await self._endpoint.answer(scope, in_flight)
+            if met is not None:
+                self._fate.count(met, sid)
+                answer = self._substitutes.of(met.kind, answer, scope)
+            if met is None or met.kind not in STATUSLESS:
+                self._traffic.served[answer.status] += 1
+            headers = _stamped(answer, in_flight, perf_counter() - arrived)
+            if met is not None and met.kind in BREAKAGES:
+                sending = Sending(answer, headers, send, wire_of(scope))
+                await break_off(met.kind, sending, receive, self._stopping)
+                return
+            if self._fate.keeps and sid is not None:
+                self._note(sid, answer, met, scope)
+            await _send(answer, headers, send)
         finally:
             self._traffic.leave()
+
+    def _note(self, sid: str, answer: Answer, met: Met | None, scope: Scope) -> None:
+        whole = answer.status == _OK and (met is None or met.kind in HARMLESS)
+        if whole and wire_of(scope).is_open:
+            self._fate.served(sid)
 
 
 class _FetchCall:
     """The endpoint: one call, for whoever may see it."""
 
-    def __init__(self, world: World, conditions: Conditions, stopping: asyncio.Event) -> None:
-        self._world = world
-        self._conditions = conditions
-        self._stopping = stopping
-        self._sign_ins = _sign_ins(world.credentials)
+    def __init__(self, premises: Premises) -> None:
+        self._world = premises.world
+        self._conditions = premises.conditions
+        self._fate = premises.fate
+        self._stopping = premises.stopping
+        self._sign_ins = _sign_ins(premises.world.credentials)
 
-    async def answer(self, scope: Scope, in_flight: int) -> Answer:
+    async def answer(self, scope: Scope, in_flight: int) -> tuple[Answer, Met | None]:
+        refusal = self._refusal(scope, in_flight)
+        if refusal is not None:
+            return refusal, None
+        met = self._fate.meets(scope["path_params"]["sid"])
+        if met is not None and met.kind == "gzip" and not accepts_gzip(scope):
+            met = None
+        if met is None or met.kind not in _AT_ONCE:
+            await self._take_time()
+        return self._look_up(scope), met
+
+    def _refusal(self, scope: Scope, in_flight: int) -> Answer | None:
         if _signed_in_as(scope) not in self._sign_ins:
             return answers.unauthorized()
         if scope["method"] != "GET":
             return answers.method_not_allowed(scope["path"], scope["method"])
-        limit = self._conditions.limit
-        if limit is not None and in_flight > limit:
+        if self._conditions.refuse(in_flight):
             return answers.too_many(self._conditions.retry_after)
-        await self._take_time()
-        return self._look_up(scope)
+        return None
 
     async def _take_time(self) -> None:
         if self._conditions.latency > 0:
@@ -114,8 +163,23 @@ class _FetchCall:
         return answers.found(self._world.call(index))
 
 
-async def _nothing_here(scope: Scope, _in_flight: int) -> Answer:
-    return answers.not_found(scope["path"])
+class _Elsewhere:
+    """Another host, as far as a client can tell: it counts who comes, and with a sign-in or not."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._fate = fate
+
+    async def answer(self, scope: Scope, _in_flight: int) -> tuple[Answer, Met | None]:
+        signed = any(name == b"authorization" for name, _ in scope["headers"])
+        self._fate.strayed["with a sign-in" if signed else "without a sign-in"] += 1
+        return answers.not_found(scope["path"]), None
+
+
+class _Nothing:
+    """Any other path."""
+
+    async def answer(self, scope: Scope, _in_flight: int) -> tuple[Answer, Met | None]:
+        return answers.not_found(scope["path"]), None
 
 
 def _sign_ins(credentials: Credentials) -> frozenset[bytes]:
@@ -137,14 +201,17 @@ def _signed_in_as(scope: Scope) -> bytes | None:
     return None
 
 
-async def _send(answer: Answer, send: Send, in_flight: int, seconds: float) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(answer.body)).encode()),
+def _stamped(answer: Answer, in_flight: int, seconds: float) -> list[Header]:
+    return [
+        (b"content-type", answer.content_type),
         (b"twilio-request-id", f"RQ{uuid4().hex}".encode()),
         (b"twilio-concurrent-requests", str(in_flight).encode()),
         (b"twilio-request-duration", f"{seconds:.3f}".encode()),
         *answer.headers,
     ]
+
+
+async def _send(answer: Answer, headers: list[Header], send: Send) -> None:
+    headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

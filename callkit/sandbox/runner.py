@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from callkit.errors import SandboxError
+from callkit.sandbox.wire import Wire
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp
 
@@ -40,6 +42,7 @@ class Runner:
         config = uvicorn.Config(
             app,
             access_log=False,
+            http=Wire,
             lifespan="off",
             log_config=None,
             log_level=None,
@@ -62,6 +65,10 @@ class Runner:
             self._thread.join()
             raise SandboxError(f"the sandbox cannot start: {self._error}") from self._error
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Have something called on the server's event loop."""
+        self._server.loop.call_soon_threadsafe(callback)
+
     def stop(self) -> None:
         """Return once no thread, connection or socket is left."""
         self._server.should_exit = True
@@ -80,12 +87,15 @@ class Runner:
 class _Server(uvicorn.Server):
     """uvicorn, which says when it is ready and when it begins to stop."""
 
+    loop: asyncio.AbstractEventLoop
+
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self.ready = threading.Event()
         self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
         self.ready.set()
 

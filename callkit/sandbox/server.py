@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import socket
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pandas as pd
 
-from callkit.errors import SandboxError
-from callkit.sandbox.traffic import Conditions, Traffic
+from callkit.sandbox.faults.plan import HOSTILE, KINDS, OutageKind, check_kind
+from callkit.sandbox.remote import RemoteService
+from callkit.sandbox.service import HOST, Service, Settings
 from callkit.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -22,12 +20,12 @@ if TYPE_CHECKING:
 
     from callkit.fetch import Client
     from callkit.sandbox.calls import Call
-    from callkit.sandbox.runner import Runner
+    from callkit.sandbox.faults import Faults
+    from callkit.sandbox.faults.fate import Entry
+    from callkit.sandbox.faults.plan import Kind
 
 __all__ = ["Sandbox"]
 
-_HOST = "127.0.0.1"
-_BACKLOG = 2048
 _LAST_PORT = 65_535
 
 
@@ -50,6 +48,13 @@ class Sandbox:
         Seconds that the ``Retry-After`` header of a 429 advises; without it, there is no header.
     port : int, default 0
         Where to listen; 0 is any free port.
+    faults : Faults, optional
+        What is to go wrong; without it, only what :meth:`outage` and :meth:`answer_with` ask for.
+    count_calls : bool, default False
+        Whether to keep an entry for every SID that is asked for, as is always done with faults.
+    own_process : bool, default False
+        Whether the server is a process of its own rather than a thread of this one. Its counts can
+        then be read only until the sandbox is left.
 
     Attributes
     ----------
@@ -82,6 +87,9 @@ class Sandbox:
         limit: int | None = None,
         retry_after: int | None = None,
         port: int = 0,
+        faults: Faults | None = None,
+        count_calls: bool = False,
+        own_process: bool = False,
     ) -> None:
         _check_least("calls", calls, 1)
         _check_least("latency", latency, 0)
@@ -91,11 +99,11 @@ class Sandbox:
             raise ValueError(
                 f"port is {port}, and should be from 0 (any free port) to {_LAST_PORT}"
             )
-        self._conditions = Conditions(latency, limit, retry_after)
-        self._traffic = Traffic()
-        self._port = port
+        settings = Settings(calls, seed, latency, limit, retry_after, port, faults, count_calls)
+        here = Service if not own_process else RemoteService
+        self._service = cast("Service", here(settings))
+        self._running = False
         self._world = World(calls=calls, seed=seed)
-        self._runner: Runner | None = None
         credentials = self._world.credentials
         self.account_sid = credentials.account_sid
         self.auth_token = credentials.auth_token
@@ -104,11 +112,12 @@ class Sandbox:
         self.subaccount_sid = self._world.subaccount.sid
 
     def __repr__(self) -> str:
-        where = f"at {self.url}" if self._runner else "not running"
+        where = f"at {self.url}" if self._running else "not running"
         return f"<Sandbox of {self._world.calls:,} calls, {where}>"
 
     def __enter__(self) -> Self:
-        self._runner = self._started()
+        self._service.start()
+        self._running = True
         return self
 
     def __exit__(
@@ -117,26 +126,131 @@ class Sandbox:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._runner is not None:
-            self._runner.stop()
-            self._runner = None
+        self._running = False
+        self._service.stop()
 
     @property
     def url(self) -> str:
         """Where the sandbox answers: the ``base_url`` for a client."""
-        if self._runner is None:
-            raise SandboxError("the sandbox is not running: enter it, as in `with Sandbox() as s:`")
-        return f"http://{_HOST}:{self._runner.port}"
+        return f"http://{HOST}:{self._service.port()}"
 
     @property
     def served(self) -> Counter[int]:
         """How many requests were answered with which HTTP status, as a copy."""
-        return self._traffic.served.copy()
+        return self._service.served()
 
     @property
     def peak_in_flight(self) -> int:
-        """The most requests that were in flight at a time."""
-        return self._traffic.peak
+        """The most requests that were in flight at a time, a foreign load's included."""
+        return self._service.peak_in_flight()
+
+    @property
+    def limit(self) -> int | None:
+        """How many requests may be in flight; it can be set while the sandbox runs."""
+        return self._service.limit()
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        _check_least("limit", limit, 0)
+        self._service.move_limit(limit)
+
+    def load(self, callers: int) -> None:
+        """Put a foreign load on the account: `callers` who always have a request in flight.
+
+        Their requests last as long as the latency, show in ``Twilio-Concurrent-Requests`` and
+        count against the limit. Who is refused tries again a latency later. 0 ends it.
+        """
+        _check_least("callers", callers, 0)
+        self._service.load(callers)
+
+    @property
+    def foreign_asked(self) -> int:
+        """How many requests the foreign load has made."""
+        return self._service.foreign_asked()
+
+    @property
+    def foreign_refused(self) -> int:
+        """How many of them were refused by the limit."""
+        return self._service.foreign_refused()
+
+    @property
+    def faults(self) -> Counter[str]:
+        """How many requests met which kind of fault, as a copy.
+
+        Requests that were refused in an ``outage``, or in what was left of a ``burst`` after the
+        429 that was drawn, count under these names.
+        """
+        return self._service.faults()
+
+    @property
+    def strayed(self) -> Counter[str]:
+        """How many followed a redirect, as ``with a sign-in`` and ``without a sign-in``."""
+        return self._service.strayed()
+
+    def outage(self, seconds: float, kind: OutageKind = "503") -> None:
+        """Refuse every request from now on for so many seconds.
+
+        Parameters
+        ----------
+        seconds : float
+            How long; 0 ends an outage.
+        kind : {"503", "close", "reset"}
+            What a request meets.
+        """
+        check_kind(kind, get_args(OutageKind))
+        _check_least("seconds", seconds, 0)
+        self._service.outage(seconds, kind)
+
+    def answer_with(self, sid: str, kind: Kind, times: int | None = None) -> None:
+        """Have the call `sid` meet a fault, from its next request on.
+
+        Parameters
+        ----------
+        sid : str
+            Any SID. Asked again for the same one, this queues up.
+        kind : str
+            Any kind that :class:`Faults` knows, and besides:
+
+            - ``endless_body``: the call, then white space without end; ``drip``: slowly;
+            - ``huge_body``: the call in a gigabyte of white space, ``gzip_bomb``: compressed;
+            - ``endless_headers``: a header after the other, and no body;
+            - ``redirect_loop``: a 302 to the call itself.
+        times : int, optional
+            How often; by default always.
+        """
+        check_kind(kind, (*KINDS, *HOSTILE))
+        _check_least("times", times, 1)
+        self._service.answer_with(sid, kind, times)
+
+    def meant_to_fail(self, sid: str) -> Kind | None:
+        """Say which fault the plan has `sid` meet for ever; most meet none."""
+        return self._service.meant_to_fail(sid)
+
+    def asked(self, sid: str) -> int:
+        """Count the requests for `sid`, whatever became of them.
+
+        Raises
+        ------
+        ValueError
+            Calls are not counted one by one: neither faults nor `count_calls` are on.
+        """
+        return self._service.asked(sid)
+
+    def asked_once(self) -> set[str]:
+        """List the SIDs that were asked for exactly once."""
+        return {sid for sid, entry in self.ledger().items() if entry.asked == 1}
+
+    def ledger(self) -> dict[str, Entry]:
+        """Copy what every SID has seen: how often it was ``asked`` for and ``served`` whole.
+
+        ``met`` has the faults in their order. Digits of SIDs are lower-case.
+
+        Raises
+        ------
+        ValueError
+            Calls are not counted one by one: neither faults nor `count_calls` are on.
+        """
+        return self._service.ledger()
 
     def client(self, **options: Any) -> Client:
         """Make a client that is signed in to the parent account.
@@ -186,32 +300,6 @@ class Sandbox:
                 f"{n:,} SIDs were asked for, and the sandbox has {len(chosen):,} calls in {holder}"
             )
         return [self._world.sid_of(index) for index in chosen]
-
-    def _started(self) -> Runner:
-        try:
-            from callkit.sandbox.app import create_app  # noqa: PLC0415 - an extra
-            from callkit.sandbox.runner import Runner  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            raise SandboxError(
-                f"the sandbox needs {error.name}, which is not installed: "
-                "pip install 'callkit[sandbox]'"
-            ) from error
-        stopping = asyncio.Event()
-        app = create_app(self._world, self._conditions, self._traffic, stopping)
-        runner = Runner(app, _listen(self._port), stopping)
-        runner.start()
-        return runner
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        return socket.create_server((_HOST, port), backlog=_BACKLOG)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise SandboxError(
-                f"port {port} on {_HOST} is in use: choose another, or 0 for any free one"
-            ) from error
-        raise SandboxError(f"port {port} on {_HOST} cannot be used: {error.strerror}") from error
 
 
 def _check_least(name: str, value: float | None, least: int) -> None:

@@ -92,6 +92,11 @@ class World:
         sid = self.sid_of(index)
         return record_of(leg, sid=sid, parent_sid=parent_sid, account=account, draws=draws)
 
+    def neighbour(self, sid: str) -> Call:
+        """Make a call that is not `sid`, though of the same account if `sid` is a call."""
+        index = self.index_of(sid) or 0
+        return self.call(index - _PERIOD if index >= _PERIOD else index + _PERIOD)
+
     def unknown_sids(self) -> Iterator[str]:
         """Write SIDs of no call, without end."""
         return map(self.sid_of, count(self.calls))
