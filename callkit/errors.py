@@ -94,6 +94,9 @@ class CallFailedError(CallkitError):
         super().__init__(f"{failure.sid}: {failure.reason}: {failure.message}")
         self.failure = failure
 
+    def __reduce__(self) -> tuple[type[CallFailedError], tuple[Failure]]:
+        return type(self), (self.failure,)
+
 
 class IncompleteError(CallkitError):
     """Part of the work failed, and what worked is kept.

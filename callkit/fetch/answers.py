@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -37,7 +37,7 @@ class _Sid(msgspec.Struct):
 
 
 class _ErrorBody(msgspec.Struct):
-    code: int | None = None
+    code: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = None
     message: str | None = None
 
 
@@ -89,7 +89,7 @@ def retry_after(reply: Answer | NoAnswer) -> float | None:
         return min(float(value), _WAIT_AT_MOST)
     try:
         seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _WAIT_AT_MOST)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from callkit.fetch.answers import concurrent_requests, judge, may_pass, retry_after
 from callkit.fetch.pacing import Sent, back_off
+from callkit.fetch.transport import NoAnswer, describe, innermost
 from callkit.fetch.watch import Watch
 from callkit.outcomes import Failure, Fetched
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from callkit.fetch.pacing import Pace
-    from callkit.fetch.transport import Answer, Line, NoAnswer, Wire
+    from callkit.fetch.transport import Answer, Line, Wire
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
 
@@ -44,7 +45,7 @@ class _Job:
     account_sid: str
     requests: int = 0
     attempts: int = 0
-    in_doubt: bool = False  # whether the last failure was the call's or the network's
+    doubts: int = 0  # failures in a row that may have been the network's, not the call's
     sent: Sent = field(default_factory=lambda: Sent(0.0, 0))
     last: Failure | None = None
 
@@ -86,7 +87,7 @@ class Run:
         self._account_sid = account_sid
         self._concurrency = concurrency
         self._timeout = timeout
-        self._watch = Watch(f"{account_sid} at {wire.base_url}", patience)
+        self._watch = Watch(account_sid, wire.base_url, patience)
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._later: list[tuple[float, int, _Job]] = []  # a heap: first what is due first
@@ -191,15 +192,25 @@ class Run:
 
     def _work(self, line: Line) -> None:
         while (job := self._next_job()) is not None:
-            reply = line.get(job.sid, job.account_sid)
-            self._came_back(job, reply)
+            try:
+                self._came_back(job, line.get(job.sid, job.account_sid))
+            except Exception as error:  # noqa: BLE001  (else the call would never be settled)
+                self._break_off(job, describe(innermost(error)))
+                return
+
+    def _break_off(self, job: _Job, why: str) -> None:
+        with self._changed:
+            self._watch.broke(why)
+            if job.position != _PROBE:
+                self._settle(job, Failure(job.sid, job.account_sid, "connection", why))
+            self._give_up()
 
     def _next_job(self) -> _Job | None:
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
                 while self._later and self._later[0][0] <= now:
-                    self._waiting.appendleft(heapq.heappop(self._later)[2])
+                    self._put_back(heapq.heappop(self._later)[2])
                 self._settle_exhausted()
                 pause = self._later[0][0] - now if self._later else _LOOK_AGAIN
                 if self._waiting:
@@ -210,14 +221,26 @@ class Run:
                 self._changed.wait(pause)
         return None
 
+    def _put_back(self, job: _Job) -> None:
+        refused = job.last is not None and job.last.reason == "unauthorized"
+        if refused or job.doubts:
+            self._waiting.append(job)  # another call may show whether it is only this one
+        else:
+            self._waiting.appendleft(job)
+
     def _settle_exhausted(self) -> None:
-        """Count failures in doubt, now that others have succeeded since."""
-        while self._waiting and (job := self._waiting[0]).in_doubt:
-            if self._pace.answered_at < job.sent.at:
+        """Settle calls that have failed too often, by failures that count.
+
+        A failure in doubt counts once something else has been answered since; or if nothing else
+        is left to try.
+        """
+        while self._waiting and (job := self._waiting[0]).doubts:
+            if self._pace.answered_at >= job.sent.at:
+                job.doubts = 0
+                job.attempts += 1
+            elif job.doubts < _ATTEMPTS or any(not other.requests for other in self._waiting):
                 return
-            job.in_doubt = False
-            job.attempts += 1
-            if job.attempts >= _ATTEMPTS and job.last is not None:
+            if max(job.attempts, job.doubts) >= _ATTEMPTS and job.last is not None:
                 self._waiting.popleft()
                 self._settle(job, job.last)
 
@@ -237,7 +260,9 @@ class Run:
             self._tell_pace(job, outcome, reply, now)
             self._watch.saw(outcome, now)
             if job.position != _PROBE:
-                self._file(job, outcome, now)
+                self._file(job, outcome, reply, now)
+            if isinstance(reply, NoAnswer) and reply.hopeless and self._known is None:
+                self._watch.broke(reply.message)
             if self._watch.stop is not None:
                 self._give_up()
             self._changed.notify()
@@ -255,7 +280,7 @@ class Run:
         else:
             self._pace.answered(job.sent, now, concurrent)
 
-    def _file(self, job: _Job, outcome: Outcome, now: float) -> None:
+    def _file(self, job: _Job, outcome: Outcome, reply: Answer | NoAnswer, now: float) -> None:
         """Settle the call, or have it tried again."""
         if isinstance(outcome, Fetched):
             self._known = job
@@ -268,11 +293,13 @@ class Run:
             job.attempts += 1
             self._again(job, outcome, now + _SIGN_IN_AGAIN_AFTER)
         elif may_pass(outcome):
-            lonely = self._unsettled == 1 and self._known is None
-            job.in_doubt = not lonely and self._pace.answered_at < job.sent.at
-            job.attempts += not job.in_doubt
-            self._again(job, outcome, now + back_off(max(1, job.attempts)))
+            in_doubt = self._pace.answered_at < job.sent.at
+            job.doubts = job.doubts + 1 if in_doubt else 0
+            job.attempts += not in_doubt
+            pause = max(back_off(max(1, job.attempts)), retry_after(reply) or 0.0)
+            self._again(job, outcome, now + pause)
         else:
+            self._known = self._known or job
             self._settle(job, outcome)
 
     def _again(self, job: _Job, failure: Failure, at: float) -> None:

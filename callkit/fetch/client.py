@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
+_LONGEST_TIMEOUT = 3_600
+
 
 class Client:
     """A sign-in to the API, and the connections made with it.
@@ -89,8 +91,10 @@ class Client:
         patience: float = 300.0,
         session: requests.Session | None = None,
     ) -> None:
-        if not timeout > 0:
-            raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+        if not 0 < timeout <= _LONGEST_TIMEOUT:
+            raise ValueError(
+                f"timeout must be above 0 and at most {_LONGEST_TIMEOUT:,} seconds, not {timeout!r}"
+            )
         if not patience > 0:
             raise ValueError(f"patience must be a number of seconds above 0, not {patience!r}")
         if concurrency < 1:
@@ -101,8 +105,9 @@ class Client:
             api_key=api_key,
             api_secret=api_secret,
         )
-        self._base_url = base_url_for(base_url, region, edge)
-        refuse_unsafe(self._base_url)
+        url = base_url_for(base_url, region, edge)
+        refuse_unsafe(url)
+        self._base_url = url
         self.timeout = float(timeout)
         self.patience = float(patience)
         self.concurrency = int(concurrency)
@@ -122,6 +127,8 @@ class Client:
         return self._base_url
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_base_url"):  # its arguments were refused
+            return "Client()"
         return f"Client(account_sid={self.account_sid!r}, base_url={self.base_url!r})"
 
     def __enter__(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +15,10 @@ from callkit.sids import is_account_sid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Credentials", "base_url_for", "refuse_unsafe"]
+__all__ = ["Credentials", "base_url_for", "is_loopback", "refuse_unsafe"]
+
+_VARIABLES = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET")
+_LABEL = re.compile(r"[a-z0-9-]{1,63}")
 
 
 class Credentials:
@@ -58,30 +62,31 @@ class Credentials:
         CredentialsError
             Something is missing; the message says what.
         """
-        account = account_sid or environment.get("TWILIO_ACCOUNT_SID")
+        set_to = {name: environment.get(name, "").strip() for name in _VARIABLES}
+        account = account_sid or set_to["TWILIO_ACCOUNT_SID"]
         if not account:
             raise CredentialsError(
                 "no account: pass account_sid= or set TWILIO_ACCOUNT_SID ('AC' and 32 hexadecimal "
                 "digits)"
             )
         if not is_account_sid(account):
-            raise CredentialsError(
-                f"account_sid {account!r} is no Account SID ('AC' and 32 hexadecimal digits)"
+            raise CredentialsError(  # not its value: the two are easily swapped
+                "the account SID is none: it should be 'AC' and 32 hexadecimal digits"
             )
         if auth_token and (api_key or api_secret):
             raise CredentialsError("pass auth_token, or api_key with api_secret, not both")
         if not (auth_token or api_key or api_secret):
-            api_key = environment.get("TWILIO_API_KEY")
-            api_secret = environment.get("TWILIO_API_SECRET")
+            api_key, api_secret = set_to["TWILIO_API_KEY"], set_to["TWILIO_API_SECRET"]
             if not (api_key and api_secret):
-                api_key = api_secret = None
-                auth_token = environment.get("TWILIO_AUTH_TOKEN")
+                auth_token = set_to["TWILIO_AUTH_TOKEN"]
         elif not auth_token:
-            api_key = api_key or environment.get("TWILIO_API_KEY")
-            api_secret = api_secret or environment.get("TWILIO_API_SECRET")
+            api_key = api_key or set_to["TWILIO_API_KEY"]
+            api_secret = api_secret or set_to["TWILIO_API_SECRET"]
         if auth_token:
             return cls(account, account, auth_token)
         if api_key and api_secret:
+            if not api_key.startswith("SK"):
+                raise CredentialsError("the API key is none: it should begin with 'SK'")
             return cls(account, api_key, api_secret)
         raise CredentialsError(
             "no sign-in: pass auth_token=, or api_key= and api_secret=, or set TWILIO_AUTH_TOKEN, "
@@ -109,8 +114,11 @@ def base_url_for(
         base_url = environment.get("CALLKIT_BASE_URL") or None
     if base_url is not None:
         return base_url.rstrip("/")
-    region = region or environment.get("TWILIO_REGION")
-    edge = edge or environment.get("TWILIO_EDGE")
+    region = region or environment.get("TWILIO_REGION", "").strip()
+    edge = edge or environment.get("TWILIO_EDGE", "").strip()
+    for name, value in (("region", region), ("edge", edge)):
+        if value and not _LABEL.fullmatch(value):
+            raise CredentialsError(f"{name} {value!r} is none: it should be like 'ie1' or 'dublin'")
     if edge and not region:
         region = "us1"
     return "https://" + ".".join(filter(None, ["api", edge, region, "twilio.com"]))
@@ -124,8 +132,11 @@ def refuse_unsafe(base_url: str) -> None:
     CredentialsError
         `base_url` is no http(s) URL, carries a sign-in itself, or is plain http to another host.
     """
-    parts = urlsplit(base_url)
-    host = parts.hostname
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise CredentialsError(f"base_url is no URL of the form https://host: {error}") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise CredentialsError(
             f"base_url {parts.scheme}://{host or ''} is no URL of the form https://host"
@@ -134,14 +145,16 @@ def refuse_unsafe(base_url: str) -> None:
         raise CredentialsError(
             "base_url is scheme, host and port alone: pass credentials as arguments"
         )
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(base_url):
         raise CredentialsError(
             f"credentials are not sent to {host} over plain http: use https "
             "(http is for this machine only)"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(base_url: str) -> bool:
+    """Whether `base_url` is of this machine."""
+    host = urlsplit(base_url).hostname or ""
     if host == "localhost":
         return True
     try:

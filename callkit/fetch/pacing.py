@@ -28,6 +28,7 @@ _HOLD_BESIDE_OTHERS = 4.0  # times as long: a try may cost the others a 429
 _NOISE = 1.5  # "others" below this is the jitter of the two counts
 _SMOOTHING = 0.05
 _HEADROOM = 0.05
+_PROBES_A_PAUSE = 3  # before the pause between them grows: a few calls get a few tries each
 _DOOR = 0.025  # of the capacity, left open for whoever comes: a full house turns him away
 _PUSH_IN_BELOW = 0.8  # of what others have
 _GIVE_WAY = 2.0  # more than others
@@ -161,7 +162,7 @@ class Pace:
             alone = self._in_flight == 0 or self._failures >= self._limit
             if alone and sent.at >= self._resume_at:
                 self._outage_pauses += 1
-                pause = min(_LONGEST_PAUSE, back_off(self._outage_pauses))
+                pause = min(_LONGEST_PAUSE, back_off(1 + self._outage_pauses // _PROBES_A_PAUSE))
                 self._resume_at = now + pause
 
     def doubted(self, now: float, pause: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from callkit.fetch.credentials import is_loopback
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from callkit.fetch.credentials import Credentials
     from callkit.outcomes import Reason
 
-__all__ = ["Answer", "Line", "NoAnswer", "Wire", "keep_alive"]
+__all__ = ["Answer", "Line", "NoAnswer", "Wire", "describe", "innermost", "keep_alive"]
 
 _CONNECT_WITHIN = 10.0
 _BODY_AT_MOST = 1 << 20  # a call is some 2 kB
@@ -40,10 +43,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Why nothing usable came back."""
+    """Why nothing usable came back, and whether that is no wonder.
+
+    A host name that is none, or a certificate that does not verify, will not mend by itself.
+    """
 
     reason: Reason
     message: str
+    hopeless: bool = False
 
 
 _TOO_LONG = NoAnswer("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
@@ -84,7 +91,8 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        if type(manager) is urllib3.ProxyManager:  # SOCKS has connections of its own
+            manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
         return manager
 
 
@@ -119,6 +127,8 @@ class Wire:
         self._settings: dict[str, Any] = dict(
             session.merge_environment_settings(base_url, {}, True, None, None)
         )
+        if is_loopback(base_url):
+            self._settings["proxies"] = {}  # a proxy is no part of this machine
         theirs = session.get_adapter(base_url)
         if type(theirs) is HTTPAdapter:
             self.send = self._send_by_pool
@@ -197,11 +207,12 @@ class Line:
         except _TIMEOUTS:
             return NoAnswer("timeout", "no answer in time")
         except _UNREADABLE as error:
-            return NoAnswer("bad_response", _innermost(error))
+            return NoAnswer("bad_response", describe(innermost(error)))
         except _BROKEN as error:
             if self._was_cut:
                 return NoAnswer("timeout", "no whole answer in time")
-            return NoAnswer("connection", _innermost(error))
+            bottom = innermost(error)
+            return NoAnswer("connection", describe(bottom), isinstance(bottom, _HOPELESS))
         finally:
             self.busy_since = None
             self.connection = None
@@ -224,6 +235,11 @@ _UNREADABLE = (
     urllib3.exceptions.DecodeError,
     urllib3.exceptions.InvalidHeader,
 )
+_HOPELESS = (
+    ssl.SSLCertVerificationError,
+    urllib3.exceptions.LocationValueError,
+    UnicodeError,  # a host name that cannot be encoded
+)
 _BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -236,13 +252,17 @@ class _BasicAuth(requests.auth.AuthBase):
         return request
 
 
-def _innermost(error: BaseException) -> str:
-    """Say what went wrong at the bottom: the layers above may name a proxy's sign-in."""
-    while True:
-        inner = error.__cause__ or error.__context__ or next(iter(_wrapped(error)), None)
-        if inner is None:
-            break
-        error = inner
+def innermost(error: BaseException) -> BaseException:
+    """Find what went wrong at the bottom: the layers above may name a proxy's sign-in."""
+    seen: list[BaseException] = []
+    while error not in seen:
+        seen.append(error)
+        error = error.__cause__ or error.__context__ or next(iter(_wrapped(error)), error)
+    return error
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what went wrong."""
     text = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
     return f"{type(error).__name__}: {text}"
 

@@ -11,7 +11,7 @@ from callkit.fetch.answers import may_pass
 from callkit.outcomes import Fetched
 
 if TYPE_CHECKING:
-    from callkit.outcomes import Outcome
+    from callkit.outcomes import Failure, Outcome
 
 __all__ = ["WakingClock", "Watch"]
 
@@ -36,62 +36,96 @@ class WakingClock:
         return self._awake
 
 
-@dataclass(slots=True)
+class _Refusals:
+    """The 401s of one account since a call of it last arrived."""
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._times = 0
+        self._calls: set[str | None] = set()
+
+    def add(self, sid: str | None, now: float, *, some_arrived: bool) -> bool:
+        """Count one, and say whether the account is hopeless.
+
+        Where other calls had arrived, one call that is refused again and again is its own trouble.
+        """
+        self._times += 1
+        self._calls.add(sid)
+        times = len(self._calls) if some_arrived else self._times
+        return times >= _REFUSED_SIGN_INS and now - self._since >= _REFUSED_FOR
+
+
 class Watch:
     """Watches the answers of a run for what would be wrong for every call.
 
+    Parameters
+    ----------
+    account_sid : str
+        Whose calls they are where the list does not say: the account that signs in.
+    base_url : str
+        Where they are asked for.
+    patience : float
+        How many waking seconds may pass without a success.
+
     Attributes
     ----------
-    where : str
-        Account and host, as the messages should name them.
-    patience : float
-        How many seconds may pass without a success.
     stop : RunStoppedError or None
         Why the run must end, as soon as that is known.
     """
 
-    where: str
-    patience: float
-    stop: RunStoppedError | None = None
-    _clock: WakingClock = field(default_factory=WakingClock)
-    _last_success: float = 0.0
-    _last_trouble: str = ""
-    _refused: int = 0
-    _refused_since: float = 0.0
-    _unknown: int = 0
-    _some_known: bool = False
+    def __init__(self, account_sid: str, base_url: str, patience: float) -> None:
+        self.stop: RunStoppedError | None = None
+        self._account_sid = account_sid
+        self._where = f"{account_sid} at {base_url}"
+        self._patience = patience
+        self._clock = WakingClock()
+        self._last_success = 0.0
+        self._last_trouble = "no answer"
+        self._refusals: dict[str | None, _Refusals] = {}
+        self._some_arrived = False
+        self._unknown = 0
 
     def saw(self, outcome: Outcome, now: float) -> None:
         """Take note of one answer, whether or not it settles its call."""
         if isinstance(outcome, Fetched):
-            self._refused = 0
-            self._some_known = True
-            self._last_success = self._clock.now()
+            self._some_arrived = True
+            self._note_success(outcome)
         elif outcome.reason == "unauthorized":
-            self._refuse(outcome.message, now)
-        elif not may_pass(outcome):
-            self._refused = 0
-            self._last_success = self._clock.now()
-            self._unknown += outcome.reason == "not_found"
-            if self._unknown == _UNKNOWN_FROM_THE_START and not self._some_known:
-                self.stop = WrongAccountError(
-                    f"none of the first {self._unknown} calls is known to {self.where}: "
-                    "a wrong account or region?"
-                )
-        else:
+            self._note_refusal(outcome, now)
+        elif may_pass(outcome):
             self._last_trouble = f"{outcome.reason}: {outcome.message}"
+        else:
+            self._note_success(outcome)
+            if outcome.reason == "not_found" and outcome.account_sid == self._account_sid:
+                self._note_unknown()
 
     def look(self) -> None:
         """Look at the clock, several times a second, and see whether patience is at an end."""
-        if self._clock.now() - self._last_success > self.patience and self.stop is None:
+        if self._clock.now() - self._last_success > self._patience and self.stop is None:
             self.stop = RunStoppedError(
-                f"nothing succeeded at {self.where} for {self.patience:g} s; the last attempt "
-                f"ended in {self._last_trouble or 'no answer'}"
+                f"nothing succeeded at {self._where} for {self._patience:g} s; the last attempt "
+                f"ended in {self._last_trouble}"
             )
 
-    def _refuse(self, message: str, now: float) -> None:
-        if self._refused == 0:
-            self._refused_since = now
-        self._refused += 1
-        if self._refused >= _REFUSED_SIGN_INS and now - self._refused_since >= _REFUSED_FOR:
-            self.stop = SignInError(f"the sign-in is refused by {self.where}: {message}")
+    def broke(self, why: str) -> None:
+        """Learn that requests cannot even be made."""
+        self.stop = RunStoppedError(f"requests to {self._where} cannot be made: {why}")
+
+    def _note_success(self, outcome: Outcome) -> None:
+        self._last_success = self._clock.now()
+        self._refusals.pop(outcome.account_sid, None)
+
+    def _note_refusal(self, failure: Failure, now: float) -> None:
+        self._last_trouble = f"{failure.reason}: {failure.message}"
+        refusals = self._refusals.setdefault(failure.account_sid, _Refusals(now))
+        hopeless = refusals.add(failure.sid, now, some_arrived=self._some_arrived)
+        if hopeless and failure.account_sid == self._account_sid:
+            self.stop = SignInError(f"the sign-in is refused by {self._where}: {failure.message}")
+
+    def _note_unknown(self) -> None:
+        self._unknown += 1
+        if self._unknown == _UNKNOWN_FROM_THE_START and not self._some_arrived:
+            self.stop = WrongAccountError(
+                f"none of the first {self._unknown} calls is known to {self._where}: "
+                "a wrong account or region?"
+            )

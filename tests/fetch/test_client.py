@@ -5,7 +5,7 @@ import logging
 import pickle
 import threading
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -123,6 +123,63 @@ def test_the_token_shows_in_no_repr_log_or_exception(
     assert encoded not in shown
 
 
+def test_the_environments_proxy_is_no_part_of_this_machine(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
+        assert client.fetch(sid(1))
+
+
+def test_an_environments_proxy_carries_what_goes_elsewhere(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    with (
+        Client(
+            account_sid=ACCOUNT,
+            auth_token=TOKEN,
+            base_url="https://api.example",
+            patience=1,
+            timeout=1,
+        ) as client,
+        pytest.raises(CallFailedError),
+    ):
+        client.fetch(sid(1))
+    assert server.connections >= 1
+    assert server.paths == []
+
+
+def test_an_adapter_of_ones_own_is_used(server: ScriptedServer) -> None:
+    class Adapter(requests.adapters.HTTPAdapter):
+        sent = 0
+
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            type(self).sent += 1
+            return super().send(*args, **kwargs)
+
+    with requests.Session() as session:
+        session.mount("http://", Adapter())
+        with Client(
+            account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, session=session
+        ) as client:
+            client.fetch(sid(1))
+    assert Adapter.sent == 1
+
+
+def test_a_client_that_was_refused_still_has_a_repr() -> None:
+    client = Client.__new__(Client)
+    assert repr(client) == "Client()"
+
+
+def test_a_failed_call_travels_in_a_pickle(server: ScriptedServer, client: Client) -> None:
+    server.script[sid(1)] = [Reply(404, b"{}")]
+    with pytest.raises(CallFailedError) as caught:
+        client.fetch(sid(1))
+    assert pickle.loads(pickle.dumps(caught.value)).failure == caught.value.failure
+
+
 def test_a_client_cannot_be_pickled(client: Client) -> None:
     with pytest.raises(TypeError):
         pickle.dumps(client)
@@ -130,8 +187,13 @@ def test_a_client_cannot_be_pickled(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"timeout": 0}, "timeout must be"), ({"concurrency": 0}, "concurrency must be")],
+    [
+        ({"timeout": 0}, "timeout must be"),
+        ({"timeout": float("inf")}, "timeout must be"),
+        ({"patience": 0}, "patience must be"),
+        ({"concurrency": 0}, "concurrency must be"),
+    ],
 )
-def test_impossible_options_are_refused(options: dict[str, int], sentence: str) -> None:
+def test_impossible_options_are_refused(options: dict[str, float], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Client(account_sid=ACCOUNT, auth_token=TOKEN, **options)  # type: ignore[arg-type]

@@ -64,7 +64,8 @@ def test_a_token_that_is_passed_keeps_the_environments_api_key_out() -> None:
     ("arguments", "sentence"),
     [
         ({}, "no account: pass account_sid= or set TWILIO_ACCOUNT_SID"),
-        ({"account_sid": "CA1"}, "'CA1' is no Account SID"),
+        ({"account_sid": "sekret"}, "the account SID is none: it should be 'AC' and 32"),
+        ({"account_sid": ACCOUNT, "api_key": "x", "api_secret": "s"}, "should begin with 'SK'"),
         ({"account_sid": ACCOUNT}, "no sign-in: pass auth_token="),
         ({"account_sid": ACCOUNT, "api_key": "SKx"}, "no sign-in"),
         ({"account_sid": ACCOUNT, "auth_token": "t", "api_key": "SKx"}, "not both"),
@@ -73,6 +74,18 @@ def test_a_token_that_is_passed_keeps_the_environments_api_key_out() -> None:
 def test_what_is_missing_is_named(arguments: dict[str, str], sentence: str) -> None:
     with pytest.raises(CredentialsError, match=sentence):
         resolve(**arguments)
+
+
+def test_a_token_passed_as_the_account_is_not_shown() -> None:
+    with pytest.raises(CredentialsError) as caught:
+        resolve(account_sid="sekret", auth_token=ACCOUNT)
+    assert "sekret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("region", ["us1.", "us1 x", "evil.example/", "IE1"])
+def test_a_region_that_is_none_is_refused(region: str) -> None:
+    with pytest.raises(CredentialsError, match="region .* is none: it should be like 'ie1'"):
+        base_url_for(None, region, None, NOTHING)
 
 
 def test_the_secret_shows_nowhere() -> None:
@@ -116,6 +129,8 @@ def test_tls_and_this_machine_may_have_the_sign_in(url: str) -> None:
         "",
         "https://user:pass@host",
         "https://host?x=1",
+        "http://127.0.0.1:x",
+        "http://[::1",
     ],
 )
 def test_anything_else_may_not(url: str) -> None:

@@ -99,7 +99,7 @@ def test_when_nothing_succeeds_one_probe_goes_out_at_a_time() -> None:
 
 def test_probes_come_ever_more_rarely_but_every_few_seconds() -> None:
     pace, now, pauses = Pace(100), 0.0, []
-    for _ in range(10):
+    for _ in range(20):
         [probe] = in_flight_at_once(pace, now)
         pace.failed(probe, now)
         pause = pace.send(now)
