@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 __version__ = _version("callkit")
 
-from callkit.breakdown import cost_breakdown, duration_breakdown
+from callkit.breakdown import (
+    Summary,
+    calls_in_progress,
+    cost_breakdown,
+    duration_breakdown,
+    roll_up,
+    summary,
+)
 from callkit.errors import (
     CacheError,
     CacheWarning,
@@ -70,7 +77,9 @@ __all__ = [
     "SandboxError",
     "SidListError",
     "SignInError",
+    "Summary",
     "WrongAccountError",
+    "calls_in_progress",
     "charts",
     "collect",
     "cost_breakdown",
@@ -78,6 +87,8 @@ __all__ = [
     "export",
     "normalise",
     "read_parquet",
+    "roll_up",
+    "summary",
     "to_frame",
     "to_parquet",
 ]

@@ -8,10 +8,28 @@ from __future__ import annotations
 
 from callkit.schema import Column, Kind
 
-__all__ = ["CHANNELS", "COST", "DURATION", "KEYS", "LEGS", "MEASURES", "WEEKDAYS"]
+__all__ = [
+    "CHANNELS",
+    "COST",
+    "DURATION",
+    "IN_PROGRESS",
+    "KEYS",
+    "LEGS",
+    "MEASURES",
+    "NUMBER_TYPES",
+    "ROOTS",
+    "TREES",
+    "WEEKDAYS",
+]
 
 LEGS = ("root", "child")
+ROOTS = ("present", "absent", "none")
 CHANNELS = ("pstn", "client", "sip", "sim", "trunk", "other")
+NUMBER_TYPES = (
+    *("mobile", "fixed", "fixed-or-mobile", "toll-free", "premium", "shared-cost", "voip"),
+    *("personal", "pager", "universal", "voicemail", "unknown"),
+    *("withheld", "client", "sip", "sim", "other", "unparseable"),
+)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 KEYS: tuple[Column, ...] = (
@@ -46,6 +64,18 @@ KEYS: tuple[Column, ...] = (
         vocabulary=CHANNELS,
     ),
     Column(
+        "country",
+        Kind.TEXT,
+        "The country of the other party's number, in ISO 3166-1 alpha-2; in small letters, or a "
+        "calling code, where the address tells none.",
+    ),
+    Column(
+        "number_type",
+        Kind.CATEGORY,
+        "The type of the other party's number, or what its address is instead.",
+        vocabulary=NUMBER_TYPES,
+    ),
+    Column(
         "our_number",
         Kind.TEXT,
         "The account's side of the call: who was called if inbound, else who called.",
@@ -57,13 +87,18 @@ KEYS: tuple[Column, ...] = (
         "The other side of the call: who called if inbound, else who was called.",
         personal=True,
     ),
+    Column(
+        "total_over",
+        Kind.TEXT,
+        "In totals, the keys that they are over, which are null there; null in the rows of groups.",
+    ),
 )
 
 _CALLS = Column("calls", Kind.COUNT, "How many calls there are, of every status.", "calls")
 _PRICED = Column("priced_calls", Kind.COUNT, "How many calls have a price, zero included.", "calls")
 _BILLED_MINUTES = Column(
     "billed_minutes",
-    Kind.MONEY,  # exact decimals, as money is
+    Kind.DECIMAL,
     "The durations of priced calls, each rounded up to the billing increment.",
     "min",
 )
@@ -189,4 +224,43 @@ DURATION: tuple[Column, ...] = (
     ),
 )
 
-MEASURES: tuple[Column, ...] = tuple(dict.fromkeys(COST + DURATION))
+TREES: tuple[Column, ...] = (
+    Column("root_sid", Kind.TEXT, "The call that no other created, from which the legs come."),
+    Column(
+        "root",
+        Kind.CATEGORY,
+        "Whether the root is in the frame (present), is only named as a parent (absent), or cannot "
+        "be told, because the legs name one another as parents in a circle (none).",
+        vocabulary=ROOTS,
+    ),
+    Column("legs", Kind.COUNT, "How many calls of the tree are in the frame.", "calls"),
+    Column(
+        "answered_legs",
+        Kind.COUNT,
+        "How many legs are completed and lasted longer than zero.",
+        "calls",
+    ),
+    Column("talk_time", Kind.MILLISECONDS, "How long the answered legs lasted together.", "ms"),
+    *(column for column in COST if column.name in {"priced_calls", "unpriced_calls", "cost"}),
+    Column("first_start", Kind.INSTANT, "When the first leg started.", "UTC"),
+    Column("last_end", Kind.INSTANT, "When the last leg ended; null while one is up.", "UTC"),
+)
+
+IN_PROGRESS: tuple[Column, ...] = (
+    Column("calls_started", Kind.COUNT, "How many calls started in the period.", "calls"),
+    Column("peak_in_progress", Kind.COUNT, "The most calls that were up at once.", "calls"),
+    Column(
+        "mean_in_progress",
+        Kind.DECIMAL,
+        "How many calls were up on average over the period, rounded half-even.",
+        "calls",
+    ),
+    Column(
+        "peak_starts_per_second",
+        Kind.COUNT,
+        "The most calls that started in one second of the clock.",
+        "calls per s",
+    ),
+)
+
+MEASURES: tuple[Column, ...] = tuple(dict.fromkeys((*COST, *DURATION, *TREES, *IN_PROGRESS)))

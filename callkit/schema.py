@@ -26,6 +26,7 @@ class Kind(Enum):
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds"
     MONEY = "money"
+    DECIMAL = "decimal"
     JSON = "JSON text"
     COUNT = "count"
     RATIO = "ratio"
@@ -38,6 +39,7 @@ ARROW_TYPES: dict[Kind, pa.DataType] = {
     Kind.SECONDS: pa.duration("s"),
     Kind.MILLISECONDS: pa.duration("ms"),
     Kind.MONEY: MONEY,
+    Kind.DECIMAL: MONEY,
     Kind.JSON: pa.string(),
     Kind.COUNT: pa.int64(),
     Kind.RATIO: pa.float64(),

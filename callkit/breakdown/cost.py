@@ -6,25 +6,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from callkit.breakdown.billing import Increment, billed, increment_ms, minutes
 from callkit.breakdown.columns import any_of, milliseconds, need, prices
-from callkit.breakdown.exact import divide, durations, money, units
-from callkit.breakdown.groups import Groups
-from callkit.breakdown.keys import By, names_of, read_keys
+from callkit.breakdown.exact import divide, durations, money, too_large, units
+from callkit.breakdown.keys import By, names_of
+from callkit.breakdown.tables import Layout, tabulate
 from callkit.measures import COST
-from callkit.schema import MONEY
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from callkit.breakdown.groups import Groups
 
 __all__ = ["cost_breakdown"]
 
 _NAMES = [column.name for column in COST]
 _MINUTE = 60
+# Charges and credits that fit come to 2e18 at most; what comes to less than this, even reckoned in
+# floats, does not overflow an int64.
+_MOST_TURNOVER = 4e18
 
 
 def cost_breakdown(
@@ -34,6 +36,8 @@ def cost_breakdown(
     freq: str | None = None,
     tz: str = "UTC",
     increment: Increment = timedelta(minutes=1),
+    fill: bool = False,
+    margins: bool = False,
 ) -> pd.DataFrame:
     """Add up what calls cost, by period and by any key, each currency apart, to the last digit.
 
@@ -47,7 +51,8 @@ def cost_breakdown(
         Columns of `df`, or keys derived from them: ``leg`` (root or child), ``hour`` (0 to 23) and
         ``weekday`` of the start in `tz`, ``channel`` (trunk for calls on a SIP trunk, else pstn,
         client, sip, sim or other by the other party's address), ``other_party`` (``from`` of
-        inbound calls, ``to`` of others) and ``our_number`` (the opposite).
+        inbound calls, ``to`` of others) and ``our_number`` (the opposite), ``country`` and
+        ``number_type`` of the other party (see Notes).
     freq : str, optional
         The length of the periods, as pandas writes it: ``"D"``, ``"W"`` (from Monday), ``"MS"`` or
         ``"M"``, ``"QS"``, ``"YS"``, ``"h"``, multiples such as ``"6h"``, other quarters and years
@@ -58,6 +63,12 @@ def cost_breakdown(
     increment : timedelta, str or int
         The billing increment that durations are rounded up to, in whole seconds: ``6`` and ``"6s"``
         are six of them.
+    fill : bool
+        Whether to put in rows of no calls, so that each combination of keys has every period from
+        the first to the last in which calls started.
+    margins : bool
+        Whether to append totals, over each of period and keys and over any several together, as
+        SQL's CUBE and, for two keys, pandas' crosstab have them. Currencies are never added.
 
     Returns
     -------
@@ -69,12 +80,18 @@ def cost_breakdown(
         - ``period``, given `freq`, datetime64[us, tz]: when the period began in which the calls
           started. Calls that never started are a group of their own, without a period.
         - the keys in `by`, with the dtypes they have; ``price_unit`` last, unless `by` has it.
+        - ``total_over``, str, given `margins`: in rows that are totals, the keys they are over,
+          such as ``"period"`` or ``"period, direction"``; those keys are null there. Null in the
+          rows of groups, which is how a total over a key is told from the group in which that key
+          is missing. Totals come last. Keys of whole numbers or truth values become nullable
+          (``Int64``, ``boolean``).
         - ``calls``, int64: the calls of every status.
         - ``priced_calls``, int64: those with a price, zero included, whatever their status.
         - ``unpriced_calls``, int64, and ``unpriced_duration``, timedelta64[ms]: the completed calls
           that have no price yet.
         - ``charges``, ``credits``, ``cost``, decimal128(18, 8): negative prices made positive,
-          positive prices, and the former less the latter. Null if no call of the group has a price.
+          positive prices, and the former less the latter. Null if no call of the group has a
+          price; but zero in the rows that `fill` puts in: what no calls cost is known.
         - ``billed_minutes``, decimal128(18, 8): over priced calls, each duration rounded up to the
           increment. Exact where the increment is a multiple of 3 s, else rounded half-even once,
           at the eighth place. A priced call without a duration adds none.
@@ -87,14 +104,25 @@ def cost_breakdown(
     Raises
     ------
     FrameError
-        `df` is no frame of calls, a key, `freq`, `tz` or `increment` is none, or an amount does not
-        fit.
+        `df` is no frame of calls, or has a call twice; a key, `freq`, `tz` or `increment` is none;
+        `fill` lacks a `freq` or gives more rows than fit in memory; or an amount does not fit.
 
     Notes
     -----
     It is the connectivity cost: recording, transcription and the like are billed apart. A call
     belongs to the period in which it started, as Twilio bills it. For statistics and plots use
     ``frame["cost"].astype("float64")``.
+
+    ``country`` and ``number_type`` are what the package phonenumbers says of the number; that tells
+    countries apart that share a calling code (+1, +7, +44). ``country`` is a region in ISO 3166-1
+    alpha-2 (``XK`` is Kosovo), or else, in small letters or with a plus sign: ``withheld`` (digits
+    that spell ANONYMOUS, BLOCKED, RESTRICTED, UNAVAILABLE or UNKNOWN on a keypad, or the word
+    itself), ``sip``, ``client``, ``sim``, ``other`` (another kind of address), ``international``
+    (numbers of no country, such as +800), a calling code such as ``+44`` (a number that is in none
+    of that code's countries) or ``unparseable`` (what is no number in international form, such as
+    911). ``number_type`` is mobile, fixed, fixed-or-mobile (where numbers do not tell), toll-free,
+    premium, shared-cost, voip, personal, pager, universal, voicemail or unknown, or withheld, sip,
+    client, sim, other or unparseable.
 
     Examples
     --------
@@ -117,50 +145,48 @@ def cost_breakdown(
     if "price_unit" not in names:
         names.append("price_unit")
     need(df, ["status", "duration", "price", "price_unit"])
-    step = increment_ms(increment)
-    groups = Groups(read_keys(df, names, freq, tz, _NAMES))
-    measures = _measures(df, groups, step)
-    return pd.concat([groups.keys, measures[_NAMES]], axis="columns")
+    bills = _Bills(df, increment_ms(increment))
+    layout = Layout(names, freq, tz, fill=fill, margins=margins, never_totalled="price_unit")
+    return tabulate(df, layout, bills.by_group, _NAMES)
 
 
-def _measures(df: pd.DataFrame, groups: Groups, step: int) -> pd.DataFrame:
-    price = prices(df)
-    priced = np.asarray(price.is_valid())
-    length, _ = milliseconds(df, "duration")
-    unpriced = any_of(df, "status", ["completed"]) & ~priced
-    totals = groups.totals(
-        billed=np.where(priced, billed(length, step), 0), unpriced=np.where(unpriced, length, 0)
-    )
-    seconds = totals["billed"] // 1000
-    priced_calls = groups.count(priced)
-    charges, cost, largest = _amounts(groups, price)
-    known, timed = priced_calls > 0, seconds > 0
-    everywhere = np.ones(len(groups), dtype=bool)
-    return pd.DataFrame(
-        {
-            "calls": groups.count(),
-            "priced_calls": priced_calls,
-            "unpriced_calls": groups.count(unpriced),
-            "unpriced_duration": durations(totals["unpriced"], everywhere),
+class _Bills:
+    """What is known of each call's price, in hundred-millionths and milliseconds."""
+
+    def __init__(self, df: pd.DataFrame, step: int) -> None:
+        price = prices(df)
+        length, _ = milliseconds(df, "duration")
+        self.priced = np.asarray(price.is_valid())
+        self.unpriced = any_of(df, "status", ["completed"]) & ~self.priced
+        self.cost = -units(price)
+        self.billed = np.where(self.priced, billed(length, step), 0)
+        self.unpriced_length = np.where(self.unpriced, length, 0)
+
+    def by_group(self, groups: Groups) -> dict[str, object]:
+        calls, priced = groups.count(), groups.count(self.priced)
+        charges, cost, largest = self._amounts(groups)
+        seconds = groups.total(self.billed) // 1000
+        known = (priced > 0) | (calls == 0)  # no calls cost nothing
+        unpriced_length = groups.total(self.unpriced_length)
+        return {
+            "calls": calls,
+            "priced_calls": priced,
+            "unpriced_calls": groups.count(self.unpriced),
+            "unpriced_duration": durations(unpriced_length, np.ones(len(groups), dtype=bool)),
             "charges": money(charges, known),
             "credits": money(charges - cost, known),
             "cost": money(cost, known),
             "billed_minutes": minutes(seconds),
-            "cost_per_billed_minute": money(divide(cost, seconds, times=_MINUTE), known & timed),
-            "cost_per_call": money(divide(cost, priced_calls), known),
-            "largest_call": money(largest, known),
+            "cost_per_billed_minute": money(divide(cost, seconds, times=_MINUTE), seconds > 0),
+            "cost_per_call": money(divide(cost, priced), priced > 0),
+            "largest_call": money(np.where(priced > 0, largest, 0), priced > 0),
         }
-    )
 
-
-def _amounts(groups: Groups, price: pa.ChunkedArray) -> tuple[NDArray[np.int64], ...]:
-    """Find each group's charges, cost and dearest call, in hundred-millionths."""
-    zero = pa.scalar(0, MONEY)
-    sums = groups.aggregate(
-        {"price": price, "charge": pc.min_element_wise(price, zero, skip_nulls=False)},
-        [("charge", "sum"), ("price", "sum"), ("price", "min")],
-    )
-    charges, cost, largest = (
-        -units(sums[name]) for name in ("charge_sum", "price_sum", "price_min")
-    )
-    return charges, cost, largest
+    def _amounts(self, groups: Groups) -> tuple[NDArray[np.int64], ...]:
+        """Find each group's charges, cost and dearest call."""
+        most = np.bincount(groups.codes, np.abs(self.cost), minlength=len(groups))
+        if (most > _MOST_TURNOVER).any():
+            raise too_large()
+        priced = np.where(self.priced, self.cost, np.iinfo(np.int64).min)
+        charges = groups.total(np.maximum(self.cost, 0))
+        return charges, groups.total(self.cost), groups.most(priced)

@@ -6,17 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from callkit.breakdown.billing import Increment, billed, increment_ms, minutes
 from callkit.breakdown.columns import any_of, milliseconds, need, prices
 from callkit.breakdown.exact import divide, durations
-from callkit.breakdown.groups import Groups
-from callkit.breakdown.keys import By, names_of, read_keys
+from callkit.breakdown.keys import By, names_of
+from callkit.breakdown.tables import Layout, tabulate
 from callkit.measures import DURATION
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from callkit.breakdown.groups import Groups
 
 __all__ = ["answered", "duration_breakdown"]
 
@@ -31,6 +33,8 @@ def duration_breakdown(
     freq: str | None = None,
     tz: str = "UTC",
     increment: Increment = timedelta(minutes=1),
+    fill: bool = False,
+    margins: bool = False,
 ) -> pd.DataFrame:
     """Count calls and measure how long they lasted, by period and by any key.
 
@@ -39,15 +43,15 @@ def duration_breakdown(
     df : DataFrame
         Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns ``status``,
         ``direction``, ``duration``, ``queue_time`` and ``price``, and what the keys are read from.
-    by, freq, tz, increment
-        As for :func:`cost_breakdown`.
+    by, freq, tz, increment, fill, margins
+        As for :func:`cost_breakdown`. Here ``price_unit`` is a key like another.
 
     Returns
     -------
     DataFrame
         One row per group that has calls, sorted as in :func:`cost_breakdown`. The columns are
-        ``period``, given `freq`, and the keys in `by`; then the measures
-        (:data:`callkit.measures.DURATION`), whose dtypes do not depend on the calls:
+        ``period``, given `freq`, the keys in `by`, and ``total_over``, given `margins`; then the
+        measures (:data:`callkit.measures.DURATION`), whose dtypes do not depend on the calls:
 
         - ``calls``, int64: the calls of every status.
         - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled. Calls that
@@ -72,7 +76,7 @@ def duration_breakdown(
     Raises
     ------
     FrameError
-        `df` is no frame of calls, or a key, `freq`, `tz` or `increment` is none.
+        As for :func:`cost_breakdown`.
 
     Examples
     --------
@@ -91,16 +95,9 @@ def duration_breakdown(
     Name: 0, dtype: object
     """
     need(df, ["status", "direction", "duration", "queue_time", "price"])
-    step = increment_ms(increment)
-    groups = Groups(read_keys(df, names_of(by), freq, tz, _NAMES))
-    length, _ = milliseconds(df, "duration")
-    spoken = answered(df)
-    measures = _counted(groups, any_of(df, "status", _ENDED), spoken) | _spoken(
-        groups, length, spoken
-    )
-    measures |= _paid(groups, length, np.asarray(prices(df).is_valid()), step)
-    measures |= _queued(groups, df)
-    return pd.concat([groups.keys, pd.DataFrame(measures)[_NAMES]], axis="columns")
+    times = _Times(df, increment_ms(increment))
+    layout = Layout(names_of(by), freq, tz, fill=fill, margins=margins)
+    return tabulate(df, layout, times.by_group, _NAMES)
 
 
 def answered(df: pd.DataFrame) -> NDArray[np.bool_]:
@@ -109,56 +106,65 @@ def answered(df: pd.DataFrame) -> NDArray[np.bool_]:
     return any_of(df, "status", ["completed"]) & (length > 0)
 
 
-def _counted(
-    groups: Groups, ended: NDArray[np.bool_], spoken: NDArray[np.bool_]
-) -> dict[str, object]:
-    ended_calls, answered_calls = groups.count(ended), groups.count(spoken)
-    ratio = np.full(len(groups), np.nan)
-    np.divide(answered_calls, ended_calls, out=ratio, where=ended_calls > 0)
-    return {
-        "calls": groups.count(),
-        "ended_calls": ended_calls,
-        "answered_calls": answered_calls,
-        "answer_seizure_ratio": ratio,
-    }
+class _Times:
+    """How each call went and how long it took, in milliseconds."""
 
+    def __init__(self, df: pd.DataFrame, step: int) -> None:
+        self.length, _ = milliseconds(df, "duration")
+        self.ended = any_of(df, "status", _ENDED)
+        self.answered = any_of(df, "status", ["completed"]) & (self.length > 0)
+        self.priced = np.asarray(prices(df).is_valid())
+        self.paid = np.where(self.priced, billed(self.length, step), 0)
+        self.waste = np.where(self.priced, self.paid - self.length, 0)
+        self.wait, timed = milliseconds(df, "queue_time")
+        self.queued = timed & any_of(df, "direction", ["outbound-api"])
 
-def _spoken(
-    groups: Groups, length: NDArray[np.int64], spoken: NDArray[np.bool_]
-) -> dict[str, object]:
-    total = groups.totals(spoken=np.where(spoken, length, 0))["spoken"]
-    count = groups.count(spoken)
-    median, p95, longest = groups.nearest_ranks(length, spoken, [50, 95, 100])
-    known = count > 0
-    return {
-        "total_duration": durations(total, np.ones_like(known)),
-        "average_duration": durations(divide(total, count), known),
-        "median_duration": durations(median, known),
-        "p95_duration": durations(p95, known),
-        "longest_duration": durations(longest, known),
-    }
+    def by_group(self, groups: Groups) -> dict[str, object]:
+        return (
+            self._counted(groups)
+            | self._spoken(groups)
+            | self._paid(groups)
+            | self._in_queue(groups)
+        )
 
+    def _counted(self, groups: Groups) -> dict[str, object]:
+        ended, answered_calls = groups.count(self.ended), groups.count(self.answered)
+        ratio = np.full(len(groups), np.nan)
+        np.divide(answered_calls, ended, out=ratio, where=ended > 0)
+        return {
+            "calls": groups.count(),
+            "ended_calls": ended,
+            "answered_calls": answered_calls,
+            "answer_seizure_ratio": ratio,
+        }
 
-def _paid(
-    groups: Groups, length: NDArray[np.int64], priced: NDArray[np.bool_], step: int
-) -> dict[str, object]:
-    paid = np.where(priced, billed(length, step), 0)
-    totals = groups.totals(paid=paid, waste=paid - np.where(priced, length, 0))
-    return {
-        "priced_calls": groups.count(priced),
-        "billed_minutes": minutes(totals["paid"] // 1000),
-        "rounding_waste": durations(totals["waste"], np.ones(len(groups), dtype=bool)),
-    }
+    def _spoken(self, groups: Groups) -> dict[str, object]:
+        total = groups.total(np.where(self.answered, self.length, 0))
+        count = groups.count(self.answered)
+        median, p95, longest = groups.nearest_ranks(self.length, self.answered, [50, 95, 100])
+        known = count > 0
+        return {
+            "total_duration": durations(total, np.ones_like(known)),
+            "average_duration": durations(divide(total, count), known),
+            "median_duration": durations(median, known),
+            "p95_duration": durations(p95, known),
+            "longest_duration": durations(longest, known),
+        }
 
+    def _paid(self, groups: Groups) -> dict[str, object]:
+        waste = groups.total(self.waste)
+        return {
+            "priced_calls": groups.count(self.priced),
+            "billed_minutes": minutes(groups.total(self.paid) // 1000),
+            "rounding_waste": durations(waste, np.ones(len(groups), dtype=bool)),
+        }
 
-def _queued(groups: Groups, df: pd.DataFrame) -> dict[str, object]:
-    wait, timed = milliseconds(df, "queue_time")
-    chosen = timed & any_of(df, "direction", ["outbound-api"])
-    total = groups.totals(wait=np.where(chosen, wait, 0))["wait"]
-    count = groups.count(chosen)
-    (median,) = groups.nearest_ranks(wait, chosen, [50])
-    return {
-        "queued_calls": count,
-        "average_queue_time": durations(divide(total, count), count > 0),
-        "median_queue_time": durations(median, count > 0),
-    }
+    def _in_queue(self, groups: Groups) -> dict[str, object]:
+        total = groups.total(np.where(self.queued, self.wait, 0))
+        count = groups.count(self.queued)
+        (median,) = groups.nearest_ranks(self.wait, self.queued, [50])
+        return {
+            "queued_calls": count,
+            "average_queue_time": durations(divide(total, count), count > 0),
+            "median_queue_time": durations(median, count > 0),
+        }

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from callkit.errors import FrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["Groups"]
 
 _LARGEST = 2**62
+# Counting how often each value occurs in each group beats sorting while there are not many more
+# counters than calls.
+_COUNTERS_PER_CALL = 4
 
 
 class Groups:
@@ -50,22 +52,31 @@ class Groups:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def coarser(self, names: Sequence[str]) -> Groups:
+        """Put the same calls together by some of the keys only."""
+        return self._regrouped(self.keys[list(names)])
+
+    def beside(self, keys: pd.DataFrame) -> Groups:
+        """Add groups with these keys where there are none: they hold no call."""
+        return self._regrouped(pd.concat([self.keys, keys], ignore_index=True))
+
     def count(self, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Count the calls in each group, all or the `chosen` ones."""
-        codes = self.codes if chosen is None else self.codes[chosen]
-        return np.bincount(codes, minlength=len(self)).astype(np.int64)
+        if chosen is None:
+            return np.bincount(self.codes, minlength=len(self)).astype(np.int64)
+        return self.total(chosen.astype(np.int64))
 
-    def aggregate(
-        self, columns: Mapping[str, object], wanted: Sequence[tuple[str, str]]
-    ) -> pa.Table:
-        """Aggregate Arrow columns in one pass: the table has one row per group, in order."""
-        table = pa.table({"group": self.codes, **columns})
-        return table.group_by("group").aggregate(list(wanted)).sort_by("group")
+    def total(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add up the values of each group, in integers."""
+        totals = np.zeros(len(self), dtype=np.int64)
+        np.add.at(totals, self.codes, values)
+        return totals
 
-    def totals(self, **values: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """Add up values of each group."""
-        sums = self.aggregate(values, [(name, "sum") for name in values])
-        return {name: sums[f"{name}_sum"].to_numpy().astype(np.int64) for name in values}
+    def most(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find the largest value of each group."""
+        largest = np.full(len(self), np.iinfo(np.int64).min)
+        np.maximum.at(largest, self.codes, values)
+        return largest
 
     def nearest_ranks(
         self, values: NDArray[np.int64], chosen: NDArray[np.bool_], percents: Sequence[int]
@@ -78,19 +89,50 @@ class Groups:
         ranks, distinct = pd.factorize(values[chosen], sort=True)
         if len(distinct) == 0:
             return [np.zeros(len(self), dtype=np.int64) for _ in percents]
-        # sorting one number per call is several times faster than sorting by group, then value
-        ordered = np.sort(self.codes[chosen] * len(distinct) + ranks)
+        # one number says group and value, and is ordered as they are
+        ordered = _Ordered(self.codes[chosen] * len(distinct) + ranks, len(self) * len(distinct))
         counts = self.count(chosen)
         starts = np.cumsum(counts) - counts
         found = []
         for percent in percents:
             places = starts + np.maximum(-(-percent * counts // 100), 1) - 1
-            picked = distinct[ordered[np.minimum(places, len(ordered) - 1)] % len(distinct)]
+            picked = distinct[ordered.at(np.minimum(places, len(ranks) - 1)) % len(distinct)]
             found.append(np.where(counts > 0, picked, 0))
         return found
 
+    def _regrouped(self, keys: pd.DataFrame) -> Groups:
+        """Group by `keys`, whose first rows are of these groups."""
+        groups = Groups(keys)
+        groups.codes = groups.codes[self.codes]
+        return groups
+
+
+class _Ordered:
+    """Numbers from 0 up to `size`, in ascending order."""
+
+    def __init__(self, numbers: NDArray[np.int64], size: int) -> None:
+        self._counted = size <= _COUNTERS_PER_CALL * len(numbers)
+        if self._counted:
+            self._numbers = np.cumsum(np.bincount(numbers, minlength=size))
+        else:
+            self._numbers = np.sort(numbers)
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find the numbers that stand at these places."""
+        if self._counted:
+            return np.searchsorted(self._numbers, places, side="right").astype(np.int64)
+        return self._numbers[places]
+
 
 def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:
+    if isinstance(key.dtype, pd.CategoricalDtype):
+        codes, size = key.cat.codes.to_numpy(), len(key.dtype.categories)
+    else:
+        codes, size = _factorized(key)
+    return np.where(codes < 0, size, codes).astype(np.int64), size + 1
+
+
+def _factorized(key: pd.Series) -> tuple[NDArray[np.intp], int]:
     try:
         codes, distinct = pd.factorize(key, sort=True)
     except TypeError as error:
@@ -98,7 +140,7 @@ def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:
             f"by={key.name!r} holds values that cannot be grouped ({error}): it should hold text, "
             "numbers or times"
         ) from error
-    return np.where(codes < 0, len(distinct), codes).astype(np.int64), len(distinct) + 1
+    return codes, len(distinct)
 
 
 def _dense(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], int]:

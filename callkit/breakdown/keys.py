@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
 import pandas as pd
 
-from callkit.breakdown.columns import any_of, instants, need, present
+from callkit.breakdown.columns import instants, need, present
+from callkit.breakdown.parties import channel, country, number_type, other_party, our_number
 from callkit.breakdown.periods import local_clock, period_starts, zone
 from callkit.errors import FrameError
-from callkit.measures import CHANNELS, LEGS, WEEKDAYS
+from callkit.measures import LEGS, WEEKDAYS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["By", "names_of", "read_keys"]
 
 By: TypeAlias = str | Sequence[str] | None
 
-_INBOUND = ("inbound", "trunking-originating")
-_OUTBOUND = ("outbound-api", "outbound-dial", "trunking-terminating")
-_PREFIX = r"^([A-Za-z]+):"
+_PARTIES = ("direction", "from", "to")
 
 
 class _Derived(NamedTuple):
@@ -41,34 +43,15 @@ def _weekday(df: pd.DataFrame, tz: str) -> pd.Series:
     return _chosen(df, days.fillna(-1).to_numpy("int8"), WEEKDAYS, ordered=True)
 
 
-def _other_party(df: pd.DataFrame, _tz: str) -> pd.Series:
-    return _side(df, inbound="from", outbound="to")
-
-
-def _our_number(df: pd.DataFrame, _tz: str) -> pd.Series:
-    return _side(df, inbound="to", outbound="from")
-
-
-def _channel(df: pd.DataFrame, tz: str) -> pd.Series:
-    party = _other_party(df, tz)
-    addresses, distinct = pd.factorize(party)
-    prefixes = pd.Series(distinct, dtype="str").str.extract(_PREFIX, expand=False).str.lower()
-    prefixes = prefixes.fillna("pstn").where(prefixes != "sips", "sip")
-    kinds = pd.Index(CHANNELS).get_indexer(pd.Index(prefixes))
-    kinds = np.where(kinds < 0, CHANNELS.index("other"), kinds)
-    codes = np.append(kinds, -1)[addresses]  # the code of a missing party is -1
-    trunk = any_of(df, "direction", ("trunking-originating", "trunking-terminating"))
-    trunk |= present(df, "trunk_sid")
-    return _chosen(df, np.where(trunk, CHANNELS.index("trunk"), codes), CHANNELS)
-
-
 _DERIVED = {
     "leg": _Derived(("parent_call_sid",), _leg),
     "hour": _Derived(("start_time",), _hour),
     "weekday": _Derived(("start_time",), _weekday),
-    "channel": _Derived(("direction", "from", "to", "trunk_sid"), _channel),
-    "our_number": _Derived(("direction", "from", "to"), _our_number),
-    "other_party": _Derived(("direction", "from", "to"), _other_party),
+    "channel": _Derived((*_PARTIES, "trunk_sid"), lambda df, _tz: channel(df)),
+    "country": _Derived(_PARTIES, lambda df, _tz: country(df)),
+    "number_type": _Derived(_PARTIES, lambda df, _tz: number_type(df)),
+    "our_number": _Derived(_PARTIES, lambda df, _tz: our_number(df)),
+    "other_party": _Derived(_PARTIES, lambda df, _tz: other_party(df)),
 }
 
 
@@ -120,14 +103,9 @@ def _key(df: pd.DataFrame, name: str, tz: str) -> pd.Series:
     return _DERIVED[name].of(df, tz)
 
 
-def _side(df: pd.DataFrame, *, inbound: str, outbound: str) -> pd.Series:
-    parties = df[outbound].where(any_of(df, "direction", _OUTBOUND))
-    return parties.where(~any_of(df, "direction", _INBOUND), df[inbound])
-
-
 def _chosen(
     df: pd.DataFrame,
-    codes: np.ndarray[tuple[int], np.dtype[np.integer]],
+    codes: NDArray[np.int8],
     vocabulary: Sequence[str],
     *,
     ordered: bool = False,

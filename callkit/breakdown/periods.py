@@ -14,14 +14,16 @@ from callkit.errors import FrameError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Frequency", "frequency", "local_clock", "period_starts", "zone"]
+__all__ = ["Frequency", "frequency", "local_clock", "period_bounds", "period_starts", "zone"]
 
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 _MONDAY = -3  # 1970-01-01 was a Thursday
+_MOST_PERIODS = 10_000_000
 _MICROSECONDS = {"s": 1_000_000, "min": 60_000_000, "h": _HOUR}
 _DAYS = {"D": 1, "W": 7}
 _MONTHS = {"M": 1, "Q": 3, "Y": 12}
+_TICKS = {"microsecond": "us", "day": "D", "month": "M"}
 _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _ALIAS = re.compile(
     r"(?P<count>[1-9][0-9]{0,4})?"
@@ -124,14 +126,55 @@ def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
     return pd.Series(local, index=instants.index, name="period")
 
 
+def period_bounds(first: pd.Timestamp, last: pd.Timestamp, freq: str, tz: str) -> pd.DatetimeIndex:
+    """Find when each period began from that of instant `first` to that of `last`, and the next.
+
+    Returns
+    -------
+    DatetimeIndex of datetime64[us, tz]
+        The starts of consecutive periods, as :func:`period_starts` gives them, and when the last of
+        them is over.
+
+    Examples
+    --------
+    >>> noon = pd.Timestamp("2025-03-30 12:00", tz="UTC")
+    >>> period_bounds(noon, noon, "D", "Europe/Berlin").tolist()
+    [Timestamp('2025-03-30 00:00:00+0100', tz='Europe/Berlin'), \
+Timestamp('2025-03-31 00:00:00+0200', tz='Europe/Berlin')]
+    """
+    every = frequency(freq)
+    # where the clock is put back or days are left out, the next period may not have the next label
+    margin = 2 if every.unit != "microsecond" else _DAY // every.length + 2
+    ends = pd.Series(pd.DatetimeIndex([first, last]).as_unit("us"))
+    labels = _labels(local_clock(ends, tz).to_numpy("datetime64[us]"), every)
+    counted = labels.astype(f"datetime64[{_TICKS[every.unit]}]").view("int64")
+    if np.ptp(counted) // every.length > _MOST_PERIODS:
+        raise FrameError(
+            f"freq={freq!r} makes {np.ptp(counted) // every.length:,} periods from {first} to "
+            f"{last}: take longer ones"
+        )
+    low, high = counted.min() - margin * every.length, counted.max() + margin * every.length
+    ticks = np.arange(low, high + 1, every.length).view(f"datetime64[{_TICKS[every.unit]}]")
+    shown = _when_shown(pd.DatetimeIndex(ticks.astype("datetime64[us]")), tz)
+    bounds = np.unique(np.concatenate(shown))
+    # a label that the clock never showed began no period, and what is longer than an hour begins
+    # only where its label was shown first
+    begun = pd.Series(pd.DatetimeIndex(bounds).tz_localize("UTC"))
+    bounds = bounds[(period_starts(begun, freq, tz) == begun).to_numpy(bool)]
+    begin, until = ends.dt.tz_localize(None).to_numpy("datetime64[us]")
+    chosen = slice(
+        np.searchsorted(bounds, begin, "right") - 1, np.searchsorted(bounds, until, "right") + 1
+    )
+    return pd.DatetimeIndex(bounds[chosen]).tz_localize("UTC").tz_convert(_as_pandas(tz))
+
+
 def _as_pandas(tz: str) -> str | ZoneInfo:
     # by its name, pandas makes the dtype of the frame's own columns
     return "UTC" if tz == "UTC" else zone(tz)
 
 
 def _labels(wall: NDArray[np.datetime64], every: Frequency) -> NDArray[np.datetime64]:
-    unit = {"microsecond": "us", "day": "D", "month": "M"}[every.unit]
-    ticks = wall.astype(f"datetime64[{unit}]")
+    ticks = wall.astype(f"datetime64[{_TICKS[every.unit]}]")
     counted = ticks.view("int64") - every.origin
     floored = counted - counted % every.length + every.origin
     labels: NDArray[np.datetime64] = floored.view(ticks.dtype)

@@ -28,7 +28,8 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Over time, bars stand on the start of their period and are stacked by key: the five dearest
     keys, and the others together. Without periods there is one bar per key: the eleven dearest,
     and the others together. What is drawn is ``cost``, charges less credits; groups in which no
-    call has a price have none. A note says what all comes to, and what is not drawn or not known.
+    call has a price have none, and rows of totals are left out. A note says what all comes to, and
+    what is not drawn or not known.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> callkit.charts.cost(daily).figure.savefig("cost.png")  # doctest: +SKIP
     """
     _check(breakdown)
+    breakdown = _without_totals(breakdown)
     keys = [name for name in breakdown.columns if name not in _MEASURES]
     keys = [name for name in keys if name not in {"period", "price_unit"}]
     over_time = "period" in breakdown.columns
@@ -76,6 +78,13 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     if currencies and over_time and len(labels) > 1:
         legend_above(panels[0])
     return ax
+
+
+def _without_totals(breakdown: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows of ``margins=True``, which would count every call again."""
+    if "total_over" not in breakdown.columns:
+        return breakdown
+    return breakdown[breakdown["total_over"].isna()].drop(columns="total_over")
 
 
 def _check(breakdown: object) -> None:

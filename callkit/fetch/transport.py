@@ -125,7 +125,7 @@ class Wire:
             requests.Request("GET", base_url, auth=_BasicAuth(credentials))
         )
         self._settings: dict[str, Any] = dict(
-            session.merge_environment_settings(base_url, {}, True, None, None)
+            session.merge_environment_settings(base_url, {}, True, session.verify, None)
         )
         if is_loopback(base_url):
             self._settings["proxies"] = {}  # a proxy is no part of this machine
@@ -162,10 +162,13 @@ class Wire:
             timeout=urllib3.Timeout(min(_CONNECT_WITHIN, self._timeout), self._timeout),
         )
         try:
-            body = response.read(_BODY_AT_MOST + 1, decode_content=True)
-            if len(body) > _BODY_AT_MOST:
-                response.close()
-                return _TOO_LONG
+            body = piece = response.read(_READ_AT_ONCE, decode_content=True)
+            while len(piece) == _READ_AT_ONCE:  # a shorter one is the last
+                if len(body) > _BODY_AT_MOST:
+                    response.close()
+                    return _TOO_LONG
+                piece = response.read(_READ_AT_ONCE, decode_content=True)
+                body += piece
             return Answer(response.status, response.headers, body)
         except BaseException:
             response.close()

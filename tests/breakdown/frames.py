@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 from decimal import Decimal
@@ -11,21 +12,34 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import callkit
+from callkit.sandbox.calls import body_of
+from callkit.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def calls(*rows: Mapping[str, str | None]) -> pd.DataFrame:
-    """Make a frame of one call per row, of the attributes that matter; `start` is ISO 8601."""
+    """Make a frame of one call per row, of the attributes that matter.
+
+    `start` and `end` are ISO 8601. A SID that is not given follows from what is.
+    """
     return callkit.normalise([_body(number, dict(row)) for number, row in enumerate(rows)])
 
 
+def sandbox_calls(count: int) -> pd.DataFrame:
+    """Make the first calls of a sandbox, of two currencies over two accounts, without a server."""
+    world = World(calls=count, seed=7)
+    return callkit.normalise(body_of(world.call(index)) for index in range(count))
+
+
 def _body(number: int, row: dict[str, str | None]) -> bytes:
-    start = row.pop("start", None)
-    body = {"sid": f"CA{number:032x}", "status": "completed", "price_unit": "USD", **row}
-    if start is not None:
-        body["start_time"] = format_datetime(datetime.fromisoformat(start))
+    made = hashlib.md5(f"{number} {row}".encode(), usedforsecurity=False).hexdigest()
+    moments = {name: row.pop(name, None) for name in ("start", "end")}
+    body = {"sid": f"CA{made}", "status": "completed", "price_unit": "USD", **row}
+    for name, moment in moments.items():
+        if moment is not None:
+            body[f"{name}_time"] = format_datetime(datetime.fromisoformat(moment))
     return json.dumps(body).encode()
 
 

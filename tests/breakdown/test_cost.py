@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from callkit import FrameError, cost_breakdown
+from callkit import FrameError, cost_breakdown, duration_breakdown
 from callkit.measures import COST
 from callkit.schema import ARROW_TYPES, MONEY
 from tests.breakdown.frames import calls, in_plain_values
@@ -23,7 +23,12 @@ CALLS = calls(
     # over midnight in UTC; in Berlin it starts at 00:30 of the short day
     {"start": "2025-03-29T23:59:30+00:00", "duration": "61", "price": "-0.0260"},
     # over the end of the month in UTC; in Berlin it starts in April
-    {"start": "2025-03-31T23:55:00+00:00", "duration": "600", "price": "-0.1000"},
+    {
+        "sid": PARENT,
+        "start": "2025-03-31T23:55:00+00:00",
+        "duration": "600",
+        "price": "-0.1000",
+    },
     # the leg that the call before dialled
     {
         "start": "2025-03-31T23:55:10+00:00",
@@ -247,6 +252,45 @@ def test_amounts_at_the_edge_of_what_fits_are_exact() -> None:
     edge = calls({"price": "-9999999999.99999999", "duration": "60"})
     (row,) = in_plain_values(cost_breakdown(edge)[["cost", "cost_per_billed_minute"]])
     assert row == ("9999999999.99999999", "9999999999.99999999")
+
+
+def test_sums_that_overflow_are_refused_even_where_they_cancel() -> None:
+    both = [{"price": f"{sign}9999999999.99999999", "duration": "1"} for sign in ("", "-")]
+    with pytest.raises(FrameError, match="does not fit"):
+        cost_breakdown(calls(*both * 50))
+
+
+def test_a_part_of_a_frame_is_read_from_where_it_begins() -> None:
+    part = CALLS[2:5]
+    assert in_plain_values(cost_breakdown(part)) == in_plain_values(cost_breakdown(part.copy()))
+    assert cost_breakdown(part)["cost"].tolist() == [Decimal("0.0085"), Decimal("0.13")]
+
+
+def test_a_frame_in_several_chunks_is_one() -> None:
+    chunks = pd.concat([CALLS[5:], CALLS[:5]])
+    pd.testing.assert_frame_equal(cost_breakdown(chunks, "leg"), cost_breakdown(CALLS, "leg"))
+
+
+def test_a_call_that_stands_twice_is_refused() -> None:
+    merged = pd.concat([CALLS, CALLS[1:2]])
+    sentence = f"stand in the frame more than once: 1, such as {PARENT}; .*many_to_one"
+    with pytest.raises(FrameError, match=sentence):
+        cost_breakdown(merged)
+    with pytest.raises(FrameError, match="more than once"):
+        duration_breakdown(merged)
+
+
+@pytest.mark.parametrize("sid", ["short", "", "CA" + "é" * 16, "CA" + "1" * 16 + "2" * 16])
+def test_whatever_the_sids_look_like(sid: str) -> None:
+    once = CALLS[1:3].assign(sid=[PARENT, sid])
+    assert cost_breakdown(once)["calls"].tolist() == [2]
+    with pytest.raises(FrameError, match="more than once"):
+        cost_breakdown(once.assign(sid=sid))
+
+
+def test_rows_without_a_sid_are_not_the_same_call() -> None:
+    assert cost_breakdown(CALLS.assign(sid=None))["calls"].sum() == len(CALLS)
+    assert cost_breakdown(pd.concat([CALLS] * 2).drop(columns="sid"))["calls"].sum() == 16
 
 
 @pytest.mark.parametrize("duration", ["60", "1"])

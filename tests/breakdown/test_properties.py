@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callkit import cost_breakdown, duration_breakdown
-from callkit.breakdown.exact import divide
+from callkit.breakdown.exact import divide, long_division
 from tests.breakdown.frames import calls
 
 if TYPE_CHECKING:
@@ -113,3 +113,10 @@ def test_division_is_exact_and_rounds_half_even(dividend: int, divisor: int, tim
     exact = Fraction(dividend * times, divisor)
     if abs(exact) < 10**17:
         assert divide(np.array([dividend]), np.array([divisor]), times=times) == [round(exact)]
+
+
+@given(dividend=st.integers(0, 10**18), divisor=st.integers(1, 9 * 10**17))
+def test_long_division_is_exact_and_rounds_half_even(dividend: int, divisor: int) -> None:
+    exact = Fraction(dividend * 10**8, divisor)
+    if exact < 2**62:
+        assert long_division(np.array([dividend]), np.array([divisor])) == [round(exact)]

@@ -65,6 +65,12 @@ def test_layers_are_stacked_over_time_and_credits_hang_from_zero(ax: Axes) -> No
     }
 
 
+def test_rows_of_totals_are_not_drawn(ax: Axes) -> None:
+    charts.cost(cost_breakdown(USD, "direction", freq="D", margins=True), ax=ax)
+    assert sorted(stacks(ax)) == ["inbound", "outbound-api"]
+    assert stacks(ax)["inbound"][0] == (day("2025-03-01"), 2.5, 1.5)
+
+
 def test_bars_stand_on_the_start_of_the_local_day(ax: Axes) -> None:
     charts.cost(cost_breakdown(EUR, freq="D", tz="Europe/Berlin"), ax=ax)
     ((place, base, height),) = next(iter(stacks(ax).values()))

@@ -446,3 +446,13 @@ def test_two_threads_may_fetch_with_one_client(client: Client) -> None:
     for thread in threads:
         thread.join()
     assert results == [100, 100]
+
+
+@pytest.mark.parametrize("length", [65_535, 65_536, 65_537, 131_072, 300_000])
+def test_a_long_body_arrives_whole(server: ScriptedServer, client: Client, length: int) -> None:
+    body = call_body(sid(1), note="x" * length)[:-2][: length - 2] + b'"}'
+    assert len(body) == length
+    server.script[sid(1)] = [Reply(body=body)]
+    outcome = outcomes_of(client, 1)[sid(1)]
+    assert isinstance(outcome, Fetched)
+    assert outcome.body == body

@@ -1,0 +1,153 @@
+"""How many calls were up at once, and how fast they came: what decides on capacity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from callkit.breakdown.columns import each_once, instants, need
+from callkit.breakdown.exact import long_division, money
+from callkit.breakdown.periods import frequency, period_bounds, zone
+from callkit.errors import FrameError
+from callkit.measures import IN_PROGRESS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["calls_in_progress"]
+
+_NAMES = [column.name for column in IN_PROGRESS]
+_SECOND = 1_000_000
+
+
+def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.DataFrame:
+    """Count the calls that were up at once, and those that started in one second, by period.
+
+    It counts only the calls in the frame: other calls of the account, and legs that a SID list did
+    not name, were up besides.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns
+        ``start_time`` and ``end_time``.
+    freq, tz
+        As for :func:`cost_breakdown`. Each period lasts until the next begins.
+
+    Returns
+    -------
+    DataFrame
+        One row per period, from the first to the last in which a call started or was up, empty ones
+        included:
+
+        - ``period``, datetime64[us, tz]: when it began.
+        - ``calls_started``, int64: the calls that started in it.
+        - ``peak_in_progress``, int64: the most calls that were up at one moment of it.
+        - ``mean_in_progress``, decimal128(18, 8): the time that calls were up in it, all added,
+          divided by how long it lasted, rounded half-even at the eighth place. The whole period
+          counts, also of the first and the last, which the frame may cover in part.
+        - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
+
+    Raises
+    ------
+    FrameError
+        `df` is no frame of calls, has a call twice or one that ends before it starts; `freq` or
+        `tz` is none, or makes too many periods.
+
+    Notes
+    -----
+    A call is up from its start until just before its end: one that ends as another starts is not
+    up with it, and one of no length never is. A call that has started and has no end (it rings or
+    is in progress) is up until a second after the latest instant that the frame knows, be it a
+    start or an end. A call that never started never was up. ``start_time`` is when a call was
+    dialled, so ringing counts, as it does for carriers.
+
+    Examples
+    --------
+    >>> calls = pd.DataFrame({
+    ...     "start_time": pd.to_datetime(["2025-03-01T09:00Z", "2025-03-01T09:20Z"]),
+    ...     "end_time": pd.to_datetime(["2025-03-01T09:30Z", "2025-03-01T10:20Z"]),
+    ... })
+    >>> calls_in_progress(calls, freq="h").drop(columns="period")
+       calls_started  peak_in_progress  mean_in_progress  peak_starts_per_second
+    0              2                 2        1.16666667                       1
+    1              0                 1        0.33333333                       0
+    """
+    need(df, ["start_time", "end_time"])
+    frequency(freq)
+    zone(tz)
+    each_once(df)
+    starts, ends = _intervals(df)
+    if not len(starts):
+        now = pd.Timestamp(0, unit="us", tz="UTC")
+        return _table(period_bounds(now, now, freq, tz), starts, ends)[:0]
+    last = max(starts.max(), ends.max() - 1)
+    bounds = period_bounds(_instant(starts.min()), _instant(last), freq, tz)
+    return _table(bounds, starts, ends)
+
+
+def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read when each call started and ended, in microseconds; those that never started are left."""
+    starts, ends = (
+        instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
+        for name in ("start_time", "end_time")
+    )
+    started = ~np.isnat(starts)
+    starts, ends = starts[started], ends[started]
+    backwards = int((ends < starts).sum())
+    if backwards:
+        raise FrameError(
+            f"calls that end before they start: {backwards:,}; leave them out first, such as by "
+            "df[~(df['end_time'] < df['start_time'])]"
+        )
+    if not len(starts):
+        return starts.view("int64"), ends.view("int64")
+    known = np.fmax(starts.max(), np.fmax.reduce(ends))
+    until = np.where(np.isnat(ends), known + np.timedelta64(_SECOND, "us"), ends)
+    return starts.view("int64"), until.view("int64")
+
+
+def _instant(microseconds: int) -> pd.Timestamp:
+    return pd.Timestamp(int(microseconds), unit="us", tz="UTC")
+
+
+def _table(
+    periods: pd.DatetimeIndex, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> pd.DataFrame:
+    bounds = periods.asi8
+    ordered = np.sort(starts)
+    count = len(bounds) - 1
+    of_start = np.searchsorted(bounds, ordered, side="right") - 1
+    seconds = ordered // _SECOND
+    first = np.flatnonzero(np.diff(seconds, prepend=seconds[:1] - 1))
+    fastest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(fastest, of_start[first], np.diff(first, append=len(seconds)))
+    peak, mean = _sweep(bounds, ordered, np.sort(ends))
+    measures = {
+        "calls_started": np.bincount(of_start, minlength=count).astype(np.int64),
+        "peak_in_progress": peak,
+        "mean_in_progress": money(mean, np.ones(count, dtype=bool)),
+        "peak_starts_per_second": fastest,
+    }
+    return pd.DataFrame({"period": periods[:-1], **measures})[["period", *_NAMES]]
+
+
+def _sweep(
+    bounds: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the peak and the mean of calls up in each period, the mean in hundred-millionths.
+
+    Between any two neighbours among the starts, the ends and the bounds, the number of calls up is
+    constant: those started by then less those ended.
+    """
+    moments = np.sort(np.concatenate([bounds, starts, ends]))
+    up = np.searchsorted(starts, moments[:-1], "right") - np.searchsorted(
+        ends, moments[:-1], "right"
+    )
+    lengths = np.diff(moments)
+    unit = np.gcd.reduce(lengths)  # in whole seconds, where the times are, nothing overflows
+    first = np.searchsorted(moments[:-1], bounds[:-1])
+    time_up = np.add.reduceat(up * (lengths // unit), first)
+    return np.maximum.reduceat(up, first), long_division(time_up, np.diff(bounds) // unit)

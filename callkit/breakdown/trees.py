@@ -1,0 +1,204 @@
+"""Call trees: a call, the legs that it created, and the legs that those created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from callkit.breakdown.columns import LIVE, any_of, each_once, instants, milliseconds, need, prices
+from callkit.breakdown.duration import answered
+from callkit.breakdown.exact import durations, money, units
+from callkit.breakdown.groups import Groups
+from callkit.errors import FrameError
+from callkit.measures import ROOTS, TREES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["roll_up"]
+
+_NAMES = ["root_sid", "price_unit", *(column.name for column in TREES if column.name != "root_sid")]
+_PRESENT, _ABSENT, _NONE = range(len(ROOTS))
+
+
+def roll_up(df: pd.DataFrame) -> pd.DataFrame:
+    """Put the legs of each call together: what it cost from end to end.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns ``sid``,
+        ``parent_call_sid``, ``status``, ``duration``, ``price``, ``price_unit``, ``start_time`` and
+        ``end_time``.
+
+    Returns
+    -------
+    DataFrame
+        One row per tree and currency, by first start, then SID; trees that never started come last.
+        Nearly every tree has one currency, that of its account; where legs have several, the tree
+        has a row for each, as currencies never add.
+
+        - ``root_sid``, str: the call that the legs come from, through however many generations.
+        - ``price_unit``, str.
+        - ``root``, category: ``present``: the root is in the frame. ``absent``: it is not, and
+          ``root_sid`` is the highest call that a leg names as its parent; there may be others above
+          it, and legs beside it. ``none``: the legs name one another in a circle, as only broken
+          data does; ``root_sid`` is the smallest SID in the circle.
+        - ``legs``, int64: the calls of the tree in the frame, the root included. Legs that a SID
+          list did not name are missing, and nothing tells: what is here is at most a lower bound.
+        - ``answered_legs``, int64, and ``talk_time``, timedelta64[ms]: the completed legs that
+          lasted longer than zero, and the sum of their durations. While a call and the leg that it
+          dialled are both up, each counts, as each is billed.
+        - ``priced_calls``, ``unpriced_calls``, int64, ``cost``, decimal128(18, 8): as in
+          :func:`cost_breakdown`, over the legs.
+        - ``first_start``, ``last_end``, datetime64[us, UTC]: the earliest start and the latest end
+          of the legs. The end is null while a leg is queued, ringing or in progress.
+
+    Raises
+    ------
+    FrameError
+        `df` is no frame of calls, has a call twice or without a SID, or an amount does not fit.
+
+    Examples
+    --------
+    >>> bodies = [
+    ...     {"sid": "CA" + "0" * 32, "price": "-0.01", "price_unit": "USD"},
+    ...     {"sid": "CA" + "1" * 32, "price": "-0.02", "price_unit": "USD",
+    ...      "parent_call_sid": "CA" + "0" * 32},
+    ... ]
+    >>> roll_up(callkit.normalise(bodies))[["root", "legs", "cost"]]
+          root  legs        cost
+    0  present     2  0.03000000
+    """
+    need(df, ["sid", "parent_call_sid", "status", "duration", "price", "price_unit"])
+    need(df, ["start_time", "end_time"])
+    each_once(df)
+    forest = _forest(df)
+    groups = Groups(pd.DataFrame({"tree": forest.tree, "price_unit": df["price_unit"].array}))
+    tree = groups.keys["tree"].to_numpy()
+    kinds = pd.CategoricalDtype(list(ROOTS))
+    rows = pd.DataFrame(
+        {
+            "root_sid": pd.Series(forest.sids.take(pa.array(tree)), dtype="str"),
+            "price_unit": groups.keys["price_unit"],
+            "root": pd.Categorical.from_codes(forest.root[tree], dtype=kinds),
+            **_measures(df, groups),
+        }
+    )[_NAMES]
+    return rows.iloc[_in_order(rows)].reset_index(drop=True)
+
+
+def _in_order(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """Find the order of the rows; Arrow sorts text several times faster than pandas does."""
+    keys = {name: pa.array(rows[name]) for name in ("first_start", "root_sid", "price_unit")}
+    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
+    return np.asarray(order, dtype=np.int64)
+
+
+class _Forest(NamedTuple):
+    """The calls of the frame, then the parents that are not in it.
+
+    Attributes
+    ----------
+    sids : Array of large_string
+        The SID of each.
+    root : ndarray of int8
+        For each that is the top of a tree, what kind of root it is.
+    tree : ndarray of int64
+        For each call of the frame, the top of its tree.
+    """
+
+    sids: pa.Array
+    root: NDArray[np.int8]
+    tree: NDArray[np.int64]
+
+
+def _forest(df: pd.DataFrame) -> _Forest:
+    sids, parents = (_text(df, name) for name in ("sid", "parent_call_sid"))
+    if sids.null_count:
+        raise FrameError(f"calls without a sid: {sids.null_count:,}; nobody can tell their legs")
+    legs = np.flatnonzero(parents.is_valid())
+    parents = parents.drop_null()
+    above = pc.index_in(parents, value_set=sids)
+    unseen = parents.filter(above.is_null()).dictionary_encode()
+    places = above.fill_null(0).to_numpy().astype(np.int64)
+    places[np.asarray(above.is_null())] = len(sids) + unseen.indices.to_numpy()
+    sids = pa.concat_arrays([sids, unseen.dictionary])
+    up = np.arange(len(sids))
+    up[legs] = places
+    root = np.full(len(sids), _NONE, dtype=np.int8)
+    root[: len(df)][df["parent_call_sid"].isna()] = _PRESENT
+    root[len(df) :] = _ABSENT
+    top = _tops(up)
+    circling = root[top] == _NONE
+    if circling.any():
+        top = np.where(circling, _smallest_of_circle(up, sids)[top], top)
+    return _Forest(sids, root, top[: len(df)])
+
+
+def _tops(up: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Follow the parents to the end: each round doubles the generations that are climbed.
+
+    What stands in a circle, or below one, ends somewhere in the circle.
+    """
+    for _ in range(len(up).bit_length()):
+        higher = up[up]
+        if np.array_equal(higher, up):
+            break
+        up = higher
+    return up
+
+
+def _smallest_of_circle(up: NDArray[np.int64], sids: pa.Array) -> NDArray[np.int64]:
+    """Find, for each call in a circle, which call there has the smallest SID."""
+    order = pc.array_sort_indices(sids).to_numpy()
+    rank = np.empty(len(up), dtype=np.int64)
+    rank[order] = np.arange(len(up))
+    for _ in range(len(up).bit_length()):
+        rank = np.minimum(rank, rank[up])
+        up = up[up]
+    smallest: NDArray[np.int64] = order[rank].astype(np.int64)
+    return smallest
+
+
+def _text(df: pd.DataFrame, name: str) -> pa.Array:
+    try:
+        text = pa.array(df[name].array, from_pandas=True).cast(pa.large_string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise FrameError(f"{name} is {df[name].dtype}: it should be Call SIDs, as text") from error
+    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+
+
+def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
+    price = prices(df)
+    priced = np.asarray(price.is_valid())
+    length, _ = milliseconds(df, "duration")
+    spoken = answered(df)
+    priced_calls = groups.count(priced)
+    up = any_of(df, "status", LIVE)
+    return {
+        "legs": groups.count(),
+        "answered_legs": groups.count(spoken),
+        "talk_time": durations(
+            groups.total(np.where(spoken, length, 0)), np.ones(len(groups), dtype=bool)
+        ),
+        "priced_calls": priced_calls,
+        "unpriced_calls": groups.count(any_of(df, "status", ["completed"]) & ~priced),
+        "cost": money(groups.total(-units(price)), priced_calls > 0),
+        "first_start": _latest(groups, df, "start_time", sign=-1),
+        "last_end": _latest(groups, df, "end_time").mask(groups.count(up) > 0),
+    }
+
+
+def _latest(groups: Groups, df: pd.DataFrame, name: str, sign: int = 1) -> pd.Series:
+    """Find the latest instant of each group, or the earliest where `sign` is -1."""
+    lowest = np.iinfo(np.int64).min
+    when = instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
+    counted = np.where(np.isnat(when), lowest, sign * when.view("int64"))
+    found = groups.most(counted)
+    moments = np.where(found == lowest, lowest, sign * found).view("datetime64[us]")
+    return pd.Series(moments).dt.tz_localize("UTC")

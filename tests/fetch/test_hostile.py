@@ -1,0 +1,130 @@
+"""Servers that mean harm: bounded memory and time, a clear failure, the sign-in goes nowhere."""
+
+from __future__ import annotations
+
+import resource
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+import trustme
+
+from callkit import Client, Failure, Fetched, RunStoppedError
+from callkit.sandbox import Sandbox
+from tests.scripted import ACCOUNT, TOKEN, ScriptedServer, sid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from callkit.sandbox.faults.plan import Kind
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Iterator[Sandbox]:
+    with Sandbox(calls=100, count_calls=True, own_process=True) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("endless_body", "bad_response"),
+        ("drip", "timeout"),
+        ("huge_body", "bad_response"),
+        ("gzip_bomb", "bad_response"),
+        ("endless_headers", "connection"),
+        ("redirect_loop", "http_error"),
+        ("stall", "timeout"),
+    ],
+)
+def test_a_hostile_answer_is_a_failure_soon_and_in_little_memory(
+    hostile: Sandbox, kind: Kind, reason: str
+) -> None:
+    call_sid, other = hostile.sids(2)
+    hostile.answer_with(call_sid, kind, times=5)
+    before, began = peak_mib(), time.monotonic()
+    with hostile.client(timeout=1.0) as client:
+        outcomes = {o.sid: o for o in client.fetch_many([call_sid, other])}
+    assert isinstance(outcomes[other], Fetched)
+    failure = outcomes[call_sid]
+    assert isinstance(failure, Failure)
+    assert failure.reason == reason
+    assert peak_mib() - before < 64
+    assert time.monotonic() - began < 60  # bounded; not a speed
+    assert hostile.strayed.total() == 0
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def serving_tls(server: ScriptedServer, certificate: trustme.LeafCert) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return f"https://localhost:{server.server_port}"
+
+
+def trusting(authority: trustme.CA, folder: Path) -> requests.Session:
+    bundle = folder / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    session = requests.Session()
+    session.verify = str(bundle)
+    return session
+
+
+def test_tls_is_verified(authority: trustme.CA) -> None:
+    with ScriptedServer() as server:
+        url = serving_tls(server, authority.issue_cert("localhost"))
+        with (
+            Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=url) as client,
+            pytest.raises(RunStoppedError, match="cannot be made: SSLCertVerificationError"),
+        ):
+            client.fetch(sid(1))
+        assert server.paths == []
+
+
+def test_a_ca_bundle_of_ones_own_counts(authority: trustme.CA, tmp_path: Path) -> None:
+    with ScriptedServer() as server, trusting(authority, tmp_path) as session:
+        url = serving_tls(server, authority.issue_cert("localhost"))
+        with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=url, session=session) as client:
+            assert client.fetch(sid(1))["sid"] == sid(1)
+
+
+def test_the_environments_ca_bundle_counts(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with ScriptedServer() as server:
+        url = serving_tls(server, authority.issue_cert("localhost"))
+        with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=url) as client:
+            assert client.fetch(sid(1))["sid"] == sid(1)
+
+
+@pytest.mark.parametrize("flaw", ["another name", "expired"])
+def test_a_certificate_that_does_not_match_is_refused(
+    authority: trustme.CA, tmp_path: Path, flaw: str
+) -> None:
+    certificate = (
+        authority.issue_cert("elsewhere.example")
+        if flaw == "another name"
+        else authority.issue_cert("localhost", not_after=datetime.now(UTC) - timedelta(days=1))
+    )
+    with ScriptedServer() as server, trusting(authority, tmp_path) as session:
+        url = serving_tls(server, certificate)
+        with (
+            Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=url, session=session) as client,
+            pytest.raises(RunStoppedError, match="SSLCertVerificationError"),
+        ):
+            client.fetch(sid(1))
+        assert server.paths == []
