@@ -217,3 +217,29 @@ def test_a_killed_export_goes_on_where_it_was(tmp_path: Path) -> None:
         with sandbox.client() as client:
             undisturbed = callkit.to_frame(sids, client=client)
     pd.testing.assert_frame_equal(callkit.read_parquet(tmp_path / "calls.parquet"), undisturbed)
+
+
+ASLEEP = """
+import callkit
+with callkit.Client(patience=1.0, timeout=5, concurrency=10) as client:
+    print(len(callkit.to_frame("sids.txt", client=client)))
+"""
+
+
+def test_a_closed_lid_is_not_impatience(tmp_path: Path) -> None:
+    with Sandbox(calls=5_000, latency=0.05) as sandbox:
+        (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(600)))
+        with subprocess.Popen(
+            [sys.executable, "-c", ASLEEP],
+            cwd=tmp_path,
+            env=environment(sandbox),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            while sandbox.served[200] < 100:
+                threading.Event().wait(0.01)
+            process.send_signal(signal.SIGSTOP)
+            threading.Event().wait(3.0)  # the lid is closed for longer than its patience
+            process.send_signal(signal.SIGCONT)
+            output, _ = process.communicate(timeout=60)
+    assert (process.returncode, output) == (0, "600\n")
