@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from callkit import charts
 from callkit.breakdown import cost_breakdown, duration_breakdown
-from callkit.errors import ParquetError
+from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
 from callkit.frame import collect, describe_failures
 from callkit.parquet import to_parquet
+from callkit.parquet.places import check_writable, writing
 from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = ["run_demo"]
 
 _SAMPLE = Path("data/sample_sids.txt")
 _CALLS, _SEED, _LATENCY = 10_000, 7, 0.02
+_FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "duration.png")
 
 
 def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -> None:
@@ -39,11 +41,12 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
         A SID list to fetch with the environment's credentials; None: the sample list, from a
         sandbox that this starts.
     folder : Path
-        Where the Parquet files and pictures go.
+        Where the Parquet files and pictures go. Of a run that ends early the calls that came go
+        there all the same.
     progress : bool or None
         As for :func:`callkit.collect`.
     """
-    _make(folder)
+    files = _places(folder)
     with ExitStack() as stack:
         if sids is None:
             sandbox = stack.enter_context(Sandbox(calls=_CALLS, seed=_SEED, latency=_LATENCY))
@@ -52,24 +55,20 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
         else:
             client = stack.enter_context(Client())
         print(f"Fetching the calls of {sids} from {client.base_url}")
-        got = collect(sids, client=client, progress=progress)
+        got = _collect(sids, client, files[0], progress)
     _report(got)
     cost = cost_breakdown(got.frame, by="direction")
     duration = duration_breakdown(got.frame, by="direction")
     _print_table("Connectivity cost by direction", cost, keys=["direction", "price_unit"])
     _print_table("Duration by direction", duration, keys=["direction"])
-    written = [
-        *(
-            _save(folder / f"{name}.parquet", frame)
-            for name, frame in [("calls", got.frame), ("cost", cost), ("duration", duration)]
-        ),
-        _draw(
-            folder / "cost.png",
-            lambda ax: charts.cost(cost_breakdown(got.frame, by="direction", freq="W"), ax=ax),
-        ),
-        _draw(folder / "duration.png", lambda ax: charts.duration(got.frame, ax=ax)),
-    ]
-    print(f"\nWritten to {folder.resolve()}:\n  " + "\n  ".join(path.name for path in written))
+    calls_file, cost_file, duration_file, cost_picture, duration_picture = files
+    to_parquet(got.frame, calls_file)
+    to_parquet(cost, cost_file)
+    to_parquet(duration, duration_file)
+    weekly = cost_breakdown(got.frame, by="direction", freq="W")
+    _draw(cost_picture, lambda ax: charts.cost(weekly, ax=ax))
+    _draw(duration_picture, lambda ax: charts.duration(got.frame, ax=ax))
+    print(f"\nWritten to {folder.resolve()}:\n  " + "\n  ".join(_FILES))
 
 
 def sample_sids(sandbox: Sandbox) -> list[str]:
@@ -78,7 +77,19 @@ def sample_sids(sandbox: Sandbox) -> list[str]:
     return [*known[:300], unknown[0], *known[300:800], *unknown[1:], *known[800:]]
 
 
-def _make(folder: Path) -> None:
+def _collect(sids: Path, client: Client, calls_file: Path, progress: bool | None) -> Collected:
+    """Collect, and save what came of a run that ends early."""
+    try:
+        return collect(sids, client=client, progress=progress)
+    except (RunStoppedError, FetchInterrupted) as stop:
+        if not stop.frame.empty:
+            to_parquet(stop.frame, calls_file)
+            print(f"\n{len(stop.frame):,} calls came, and are in {calls_file.resolve()}.")
+        raise
+
+
+def _places(folder: Path) -> list[Path]:
+    """Make the folder, and see that every file can go there before there is something to write."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".writable").touch()
@@ -87,11 +98,16 @@ def _make(folder: Path) -> None:
         raise ParquetError(
             f"the output folder {str(folder)!r} cannot be written: {error.strerror or error}"
         ) from error
+    files = [folder / name for name in _FILES]
+    for file in files:
+        check_writable(file)
+    return files
 
 
 def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
     path = folder / _SAMPLE.name
-    path.write_text("\n".join(sample_sids(sandbox)) + "\n", encoding="ascii")
+    with writing(path) as part:
+        part.write_text("\n".join(sample_sids(sandbox)) + "\n", encoding="ascii")
     return path
 
 
@@ -120,13 +136,8 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
 
 
-def _save(path: Path, frame: pd.DataFrame) -> Path:
-    to_parquet(frame, path)
-    return path
-
-
-def _draw(path: Path, chart: Callable[[Axes], object]) -> Path:
+def _draw(path: Path, chart: Callable[[Axes], object]) -> None:
     figure = Figure(figsize=(10, 5.5), layout="constrained")
     chart(figure.subplots())
-    figure.savefig(path, dpi=150)
-    return path
+    with writing(path) as part:
+        figure.savefig(part, format="png", dpi=150)

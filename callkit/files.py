@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["replacing"]
+__all__ = ["replaceable", "replacing"]
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, and `path` itself to the file once it is complete.
 
-    Whatever stood there before stays until then; if the block raises, the temporary file goes.
+    Whatever stood there before stays until then, and its mode stays beyond; if the block raises,
+    the temporary file goes. A link goes on to lead where it led: what it leads to is replaced.
 
     Raises
     ------
     OSError
-        The folder is missing or cannot be written to.
+        The folder is missing or cannot be written to, or what is there is no regular file.
     """
-    if path.is_dir():
-        raise IsADirectoryError(21, "Is a directory", str(path))
+    path = replaceable(path)
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        temporary.touch(exist_ok=False)
+        temporary.touch(0o666 if mode is None else 0o600, exist_ok=False)
         yield temporary
         _flush(temporary)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replaceable(path: Path) -> Path:
+    """Follow `path` to where a file would be written.
+
+    Raises
+    ------
+    OSError
+        What is there is no regular file, but a folder or a device, say.
+    """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "A path cannot hold a NUL character", str(path))
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return path
 
 
 def _flush(path: Path) -> None:

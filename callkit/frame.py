@@ -180,16 +180,22 @@ def to_frame(
 
     Examples
     --------
-    Rows do not line up with a list that names a call twice, so join by SID:
+    Rows do not line up with a list that names a call twice, so join by SID. SIDs in the frame are
+    ``CA`` and lower-case digits; where a spreadsheet has turned yours to upper case, the first line
+    turns them back, and without it every call would be missing from the join:
 
     >>> from callkit.sandbox import Sandbox
     >>> with Sandbox(calls=100, seed=7) as sandbox:
     ...     sids = sandbox.sids(3)
     ...     df = callkit.to_frame(sids, client=sandbox.client())
-    >>> mine = pd.DataFrame({"sid": [sids[2], sids[0], sids[2]], "campaign": ["a", "b", "c"]})
+    >>> listed = [sids[2].upper(), sids[0], sids[2]]
+    >>> mine = pd.DataFrame({"sid": listed, "campaign": ["a", "b", "c"]})
+    >>> mine["sid"] = "CA" + mine["sid"].str[2:].str.lower()
     >>> joined = mine.merge(df, on="sid", how="left", validate="many_to_one")
     >>> joined["campaign"].tolist()
     ['a', 'b', 'c']
+    >>> joined["status"].notna().all()
+    np.True_
     """
     check_errors(errors)
     got = collect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
@@ -70,6 +71,11 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
         return _checked_whole(_from_file(Path(source)))
     if isinstance(source, pd.DataFrame):
         return _checked_whole(_from_columns(source, "the frame"))
+    if hasattr(type(source), "columns"):
+        raise SidListError(
+            f"a SID list is no {_class_name(source)}: pass its column, ['sid'], or a pandas frame "
+            "of it, .to_pandas()"
+        )
     if isinstance(source, bytes) or not isinstance(source, Iterable):
         raise SidListError(
             f"a SID list is a list, Series, Index, frame, generator or path, "
@@ -149,13 +155,22 @@ def _describe(malformed: list[int], entries: _Entries) -> str:
 
 
 def _abridged(sid: object) -> str:
+    if isinstance(sid, Iterable) and not isinstance(sid, str | bytes):
+        return f"a {_class_name(sid)}"
     text = repr(sid)
     return text if len(text) <= _SHOWN_AT_MOST else text[: _SHOWN_AT_MOST - 3] + "..."
+
+
+def _class_name(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def _from_file(path: Path) -> _Entries:
     if _CALL_SID.fullmatch(str(path)):
         raise SidListError(f"{str(path)!r} is one SID, not a path: pass it in a list")
+    if "\0" in str(path):
+        raise SidListError(f"{str(path)!r} is no path: it holds a NUL character")
     kind, read = _READERS.get(path.suffix.lower(), ("UTF-8 text", _from_text))
     try:
         return read(path)
@@ -163,11 +178,7 @@ def _from_file(path: Path) -> _Entries:
         raise SidListError(
             f"the SID list {str(path)!r} cannot be read: {error.strerror or error}"
         ) from error
-    except pd.errors.EmptyDataError as error:
-        raise SidListError(
-            f"the SID list {str(path)!r} is empty: it should begin with a header that names 'sid'"
-        ) from error
-    except (UnicodeDecodeError, pa.ArrowException, pd.errors.ParserError) as error:
+    except (UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
         raise SidListError(
             f"the SID list {str(path)!r} is not {kind}: {str(error).splitlines()[0]}"
         ) from error
@@ -182,16 +193,44 @@ def _from_text(path: Path) -> _Entries:
 def _from_parquet(path: Path) -> _Entries:
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
+        _check_names(names, repr(str(path)))
         wanted = [name for name in ("sid", "account_sid") if name in names]
-        if "sid" not in wanted:
-            raise SidListError(_no_sids(repr(str(path)), names))
-        return _from_columns(file.read(columns=wanted).to_pandas(), repr(str(path)))
+        # What pandas wrote beside it would make an index of a column.
+        frame = file.read(columns=wanted).to_pandas(ignore_metadata=True)
+    return _from_columns(frame, repr(str(path)))
 
 
 def _from_csv(path: Path) -> _Entries:
+    holder = repr(str(path))
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    return _from_columns(frame, repr(str(path)))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = next((line for line in file if line.strip()), "")
+        header = next(csv.reader([first], delimiter=separator), [])
+        _check_header(header, separator, holder)
+        wanted = [header.index(name) for name in ("sid", "account_sid") if name in header]
+        rows: list[list[str]] = []
+        for cells in filter(None, csv.reader(file, delimiter=separator, strict=True)):
+            if any(cells[len(header) :]):
+                raise SidListError(
+                    f"{holder} has {len(cells)} cells in row {len(rows) + 1} and names "
+                    f"{len(header)} of them: quote what holds a {separator!r}"
+                )
+            rows.append([cells[place] if place < len(cells) else "" for place in wanted])
+    accounts = [row[1] or None for row in rows] if len(wanted) > 1 else None
+    return _Entries([row[0] for row in rows], accounts, "row")
+
+
+def _check_header(header: list[str], separator: str, holder: str) -> None:
+    if not header:
+        raise SidListError(f"{holder} is empty: it should begin with a header that names 'sid'")
+    if "sid" not in header:
+        for other in ",;\t|":
+            if any("sid" in name.replace('"', "").split(other) for name in header):
+                raise SidListError(
+                    f"{holder} needs a column 'sid': is it separated by {other!r}? It should be by "
+                    f"{separator!r}"
+                )
+    _check_names(header, holder)
 
 
 _READERS: dict[str, tuple[str, Callable[[Path], _Entries]]] = {
@@ -202,15 +241,21 @@ _READERS: dict[str, tuple[str, Callable[[Path], _Entries]]] = {
 
 
 def _from_columns(frame: pd.DataFrame, holder: str) -> _Entries:
-    if "sid" not in frame.columns:
-        raise SidListError(_no_sids(holder, frame.columns))
+    if "sid" in frame.index.names and "sid" not in list(frame.columns):
+        frame = frame.reset_index(level="sid")
+    names = list(frame.columns)
+    _check_names(names, holder)
     sids = frame["sid"].tolist()
-    if "account_sid" not in frame.columns:
+    if "account_sid" not in names:
         return _Entries(sids, place="row")
     accounts = frame["account_sid"].astype(object)
     return _Entries(sids, accounts.where(accounts.notna() & (accounts != ""), None).tolist(), "row")
 
 
-def _no_sids(holder: str, columns: Iterable[object]) -> str:
-    names = ", ".join(map(repr, islice(columns, 10))) or "no columns at all"
-    return f"{holder} needs a column 'sid' and has {names}"
+def _check_names(names: list[str], holder: str) -> None:
+    if "sid" not in names:
+        shown = ", ".join(map(repr, islice(names, 10))) or "no columns at all"
+        raise SidListError(f"{holder} needs a column 'sid' and has {shown}")
+    for name in ("sid", "account_sid"):
+        if names.count(name) > 1:
+            raise SidListError(f"{holder} has {names.count(name)} columns {name!r}: leave one")

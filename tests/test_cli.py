@@ -8,15 +8,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import callkit
-from callkit.demo import sample_sids
+from callkit import FetchInterrupted, SignInError
+from callkit.demo import run_demo, sample_sids
 from callkit.sandbox import Sandbox
 from callkit.sids import read_sids
+from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.scripted import Act, Handler
 
 COMMAND = str(Path(sys.executable).with_name("callkit"))
 ROOT = Path(__file__).parents[1]
@@ -105,6 +110,49 @@ def test_an_output_folder_that_cannot_be_written_is_told_in_one_sentence(tmp_pat
     assert "cannot be written: Not a directory" in complaint(
         run("demo", "--out", tmp_path / "file" / "out")
     )
+
+
+def test_what_is_in_the_way_of_a_picture_is_told_before_the_fetch(tmp_path: Path) -> None:
+    (tmp_path / "cost.png").mkdir()
+    done = run("demo", "--out", tmp_path)
+    assert "cost.png' cannot be written: Is a directory" in complaint(done)
+    assert done.stdout == ""
+
+
+def _interrupt(handler: Handler) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    handler.answer(Reply())
+
+
+@pytest.mark.parametrize(
+    ("script", "stop"),
+    [
+        ({30: [_interrupt]}, FetchInterrupted),
+        ({number: [Reply(401, b"{}")] * 50 for number in range(30, 60)}, SignInError),
+    ],
+    ids=["interrupted", "sign-in refused"],
+)
+def test_a_demo_that_is_stopped_saves_what_came(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    script: Mapping[int, list[Act]],
+    stop: type[FetchInterrupted | SignInError],
+) -> None:
+    (tmp_path / "sids.txt").write_text("\n".join(sid(number) for number in range(60)))
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", TOKEN)
+    with ScriptedServer() as server:
+        monkeypatch.setenv("CALLKIT_BASE_URL", server.url)
+        for number, acts in script.items():
+            server.script[sid(number)] = acts
+        with pytest.raises(stop) as caught:
+            run_demo(tmp_path / "sids.txt", tmp_path / "out", progress=False)
+    saved = callkit.read_parquet(tmp_path / "out" / "calls.parquet")
+    assert not saved.empty
+    assert isinstance(caught.value, FetchInterrupted | SignInError)
+    pd.testing.assert_frame_equal(saved, caught.value.frame)
+    assert f"{len(saved)} calls came, and are in " in capsys.readouterr().out
 
 
 def test_a_port_in_use_is_told_in_one_sentence() -> None:

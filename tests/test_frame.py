@@ -198,6 +198,17 @@ def test_the_frame_joins_to_a_table_of_ones_own(sandbox: Sandbox, client: Client
     assert joined["from"].notna().all()
 
 
+def test_a_table_in_upper_case_joins_once_its_sids_are_turned_back(
+    sandbox: Sandbox, client: Client
+) -> None:
+    sids = sandbox.sids(3)
+    mine = pd.DataFrame({"sid": [sid.upper() for sid in sids]})
+    df = callkit.to_frame(mine, client=client)
+    mine["sid"] = "CA" + mine["sid"].str[2:].str.lower()
+    joined = mine.merge(df, on="sid", how="left", validate="many_to_one")
+    assert joined["from"].notna().all()
+
+
 def test_a_price_is_exact(server: ScriptedServer, scripted_client: Client) -> None:
     bodies = [call_body(sid(number), price="-0.10000", price_unit="USD") for number in range(30)]
     for number, body in enumerate(bodies):

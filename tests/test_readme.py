@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import pytest
@@ -25,16 +25,24 @@ def test_every_python_block_runs(
     monkeypatch.setenv("CALLKIT_BASE_URL", sandbox.url)
     sids = sandbox.sids(50)
     Path("sids.txt").write_text("\n".join(sids))
-    Path("campaigns.csv").write_text("sid,campaign\n" + "\n".join(f"{sid},a" for sid in sids * 2))
+    rows = [f"{sid.upper()},a" for sid in sids * 2]  # as a spreadsheet has them
+    Path("campaigns.csv").write_text("\n".join(["sid,campaign", *rows]))
+    for number, (month, status) in enumerate({"march": "busy", "april": "frozen"}.items()):
+        body = {"sid": f"CA{number:032x}", "status": status}
+        callkit.to_parquet(callkit.normalise([body]), f"{month}.parquet")
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 3
-    namespace: dict[str, object] = {}
+    assert len(blocks) == 4
+    namespace: dict[str, Any] = {}
     with mpl.rc_context({"backend": "agg"}):
         for block in blocks:
             exec(compile(block, "README.md", "exec"), namespace)
     assert len(callkit.read_parquet("calls.parquet")) == 50
     assert Path("cost.png").stat().st_size > 10_000
-    assert len(namespace["joined"]) == 100  # type: ignore[arg-type]
+    assert len(namespace["joined"]) == 100
+    assert namespace["joined"]["from"].notna().all()
+    status = namespace["both"]["status"]
+    assert status.tolist() == ["busy", "frozen"]
+    assert status.cat.categories.tolist() == [*namespace["df"]["status"].cat.categories, "frozen"]
 
 
 def test_the_table_of_columns_is_what_comes_back() -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from callkit.errors import InvalidSidError, SidListError
@@ -139,6 +141,18 @@ def test_a_csv_file_has_a_sid_column(tmp_path: Path, suffix: str, separator: str
     assert read_sids(path) == [CallKey(ONE, ACCOUNT), CallKey(TWO, None)]
 
 
+def test_a_comma_at_the_end_of_each_row_moves_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "sids.csv"
+    path.write_text(f"note,sid\nx,{ONE},\ny,{TWO},\n")
+    assert read_sids(path) == BOTH
+
+
+def test_a_csv_file_may_quote_and_have_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "sids.csv"
+    path.write_text(f'\ufeff\n"note","sid"\n\n"x, y\nz",{ONE}\n\n"",{TWO}\n', encoding="utf-8")
+    assert read_sids(path) == BOTH
+
+
 def test_an_empty_cell_of_a_csv_file_is_malformed(tmp_path: Path) -> None:
     path = tmp_path / "sids.csv"
     path.write_text(f"note,sid\nx,{ONE}\ny,\n")
@@ -152,6 +166,33 @@ def test_a_parquet_file_has_a_sid_column(tmp_path: Path) -> None:
     assert read_sids(path) == BOTH
 
 
+def test_sids_may_be_the_index_that_pandas_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "sids.parquet"
+    frame = pd.DataFrame({"sid": [ONE, TWO], "account_sid": [ACCOUNT, None]}).set_index("sid")
+    frame.to_parquet(path)
+    expected = [CallKey(ONE, ACCOUNT), CallKey(TWO, None)]
+    assert (read_sids(path), read_sids(frame)) == (expected, expected)
+
+
+@pytest.mark.parametrize("name", ["sid", "account_sid"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
+    names = ["sid", "account_sid", name]
+    sentence = f"has 2 columns '{name}': leave one"
+    with pytest.raises(SidListError, match=f"the frame {sentence}"):
+        read_sids(pd.DataFrame([[ONE] * len(names)], columns=names))
+    pq.write_table(pa.table([pa.array([ONE])] * len(names), names), tmp_path / "sids.parquet")
+    (tmp_path / "sids.csv").write_text(",".join(names) + "\n" + ",".join([ONE] * len(names)))
+    for path in (tmp_path / "sids.parquet", tmp_path / "sids.csv"):
+        with pytest.raises(SidListError, match=sentence):
+            read_sids(path)
+
+
+def test_columns_of_several_levels_have_no_sid() -> None:
+    columns = pd.MultiIndex.from_tuples([("sid", "a"), ("sid", "b")])
+    with pytest.raises(SidListError, match=r"needs a column 'sid' and has \('sid', 'a'\)"):
+        read_sids(pd.DataFrame([[ONE, TWO]], columns=columns))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -162,6 +203,14 @@ def test_a_parquet_file_has_a_sid_column(tmp_path: Path) -> None:
         ("other.csv", b"a,b\n1,2\n", "needs a column 'sid' and has 'a', 'b'"),
         ("empty.csv", b"", "is empty"),
         ("binary.csv", b"\xff\xfe\x00", "is not a CSV file"),
+        ("open.csv", b'sid\n"CA', "is not a CSV file"),
+        ("long.csv", b"note,sid\nx,y,z\n", "has 3 cells in row 1 and names 2 of them"),
+        ("semicolons.csv", b"sid;note\nx;y\n", "is it separated by ';'. It should be by ','"),
+        ("quoted.csv", b'"note";"sid"\n"x";"y"\n', "is it separated by ';'"),
+        ("tabs.csv", b"note\tsid\nx\ty\n", r"is it separated by '\\t'"),
+        ("commas.tsv", b"sid,note\nx,y\n", r"is it separated by ','. It should be by '\\t'"),
+        ("a\0b.txt", None, "is no path: it holds a NUL character"),
+        ("a\0b.csv", None, "is no path: it holds a NUL character"),
     ],
 )
 def test_an_unreadable_file_is_told_in_one_sentence(
@@ -185,6 +234,27 @@ def test_one_bare_sid_is_a_path_and_says_so() -> None:
 def test_a_frame_without_sids_names_what_it_has() -> None:
     with pytest.raises(SidListError, match="the frame needs a column 'sid' and has 'a'"):
         read_sids(pd.DataFrame({"a": [1]}))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [pl.DataFrame({"sid": [ONE]}), pl.LazyFrame({"sid": [ONE]}), pa.table({"sid": [ONE]})],
+    ids=["Polars", "lazy Polars", "Arrow"],
+)
+def test_another_librarys_frame_is_told_what_to_pass(frame: SidSource) -> None:
+    name = type(frame).__name__
+    with pytest.raises(SidListError, match=rf"is no [a-z.]+\.{name}: pass its column, \['sid'\]"):
+        read_sids(frame)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [([ONE], "a list"), (pl.Series([ONE] * 9), r"a polars\S+Series"), ({ONE: TWO}, "a dict")],
+    ids=["list", "Series", "dict"],
+)
+def test_a_list_in_a_list_is_named_by_what_it_is(entry: object, named: str) -> None:
+    with pytest.raises(InvalidSidError, match=f"entry 2: {named}$"):
+        read_sids([ONE, entry])
 
 
 @pytest.mark.parametrize("source", [None, 7, b"CA"])

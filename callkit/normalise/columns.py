@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["categorical", "text_column", "typed_column"]
 
 
+_TEXT = pa.string()
+
+
 class _Cast(NamedTuple):
     """How text becomes a column: `whole` nulls what it refuses, and `one` has the last word."""
 
@@ -99,17 +102,22 @@ def _without_empty(text: pa.Array) -> pa.Array:
     return pc.if_else(empty, pa.scalar(None, text.type), text) if pc.any(empty).as_py() else text
 
 
-def categorical(column: pa.ChunkedArray, vocabulary: Sequence[str]) -> pa.ChunkedArray:
-    """Encode text as categories: the vocabulary, then what it lacks in the order of appearance."""
-    text = column.cast(pa.string())
-    listed = pa.array(vocabulary, pa.string())
-    met = pc.drop_null(pc.unique(text))
+def categorical(
+    column: pa.ChunkedArray, vocabulary: Sequence[Any], kind: pa.DataType = _TEXT
+) -> pa.ChunkedArray:
+    """Encode values as categories: the vocabulary, then what it lacks in the order of appearance.
+
+    `kind` is the type of the categories.
+    """
+    values = column.cast(kind)
+    listed = pa.array(vocabulary, kind)
+    met = pc.drop_null(pc.unique(values))
     categories = pa.concat_arrays([listed, met.filter(pc.invert(pc.is_in(met, listed)))])
-    chunks = text.chunks or [listed[:0]]  # without a chunk pandas would see no categories at all
+    chunks = values.chunks or [listed[:0]]  # without a chunk pandas would see no categories at all
     return pa.chunked_array(
         [
             pa.DictionaryArray.from_arrays(pc.index_in(chunk, categories), categories)
             for chunk in chunks
         ],
-        pa.dictionary(pa.int32(), pa.string()),
+        pa.dictionary(pa.int32(), kind),
     )

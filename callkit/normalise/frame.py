@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.normalise.columns import categorical
-from callkit.schema import ATTRIBUTES
+from callkit.schema import ATTRIBUTES, SCHEMA
 
 __all__ = ["table_to_frame"]
 
@@ -25,8 +25,8 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Text as ``str``; dictionaries as ``category``, the schema's vocabulary first; instants as
-        ``datetime64[us, UTC]``; durations as ``timedelta64[ms]`` (in whole seconds pandas would
-        truncate a mean); decimals exact, backed by Arrow.
+        ``datetime64[us, UTC]``; the schema's durations as ``timedelta64[ms]`` (in whole seconds
+        pandas would truncate a mean), others in their own unit; decimals exact, backed by Arrow.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
         column = table.column(place)
         if pa.types.is_dictionary(field.type):
             column = categorical(column, _VOCABULARIES.get(field.name, ()))
-        elif pa.types.is_duration(field.type):
+        elif pa.types.is_duration(field.type) and field.name in SCHEMA.names:
             column = column.cast(pa.duration("ms"))
         else:
             continue

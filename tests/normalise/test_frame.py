@@ -42,6 +42,13 @@ def test_any_decimal_is_exact() -> None:
     assert frame.dtypes.astype(str).tolist() == ["decimal128(38, 8)[pyarrow]", "int64"]
 
 
+def test_durations_that_are_not_the_schemas_keep_their_unit() -> None:
+    units = {"mine": "us", "duration": "s"}
+    table = pa.table({name: pa.array([1], pa.duration(unit)) for name, unit in units.items()})
+    frame = table_to_frame(table)
+    assert frame.dtypes.astype(str).tolist() == ["timedelta64[us]", "timedelta64[ms]"]
+
+
 def test_a_mean_duration_is_not_truncated() -> None:
     frame = normalise([body(sid=numbered(n), duration=str(s)) for n, s in enumerate((1, 2, 2))])
     assert frame["duration"].mean() == pd.Timedelta("1.666666666s").floor("ms")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,31 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import callkit
-from callkit import FetchError, ParquetError
+from callkit import ParquetError
 from callkit.schema import ATTRIBUTES, SCHEMA
-from tests.scripted import ACCOUNT, TOKEN, ScriptedServer, call_body, sid
+from tests.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from callkit import Client
-    from callkit.sandbox import Sandbox
-
 ABSENT = callkit.normalise([call_body(sid(1))])
-
-
-@pytest.fixture
-def calls(sandbox: Sandbox, client: Client) -> pd.DataFrame:
-    return callkit.to_frame(sandbox.sid_frame(600), client=client)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "calls.parquet"
-
-
-def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("rows", [0, 1, 600])
@@ -127,12 +109,6 @@ def test_duckdb_agrees_on_every_value(calls: pd.DataFrame, path: Path) -> None:
         assert list(values) == _in_sql(name, _values(calls[name])), name
 
 
-def test_a_breakdown_comes_back_as_it_went(calls: pd.DataFrame, path: Path) -> None:
-    cost = callkit.cost_breakdown(calls, by="direction", freq="W", tz="Europe/Berlin")
-    callkit.to_parquet(cost, path)
-    pd.testing.assert_frame_equal(callkit.read_parquet(path), cost)
-
-
 def test_a_breakdowns_fields_carry_their_meaning(calls: pd.DataFrame, path: Path) -> None:
     callkit.to_parquet(callkit.cost_breakdown(calls, by="direction"), path)
     schema = pq.read_schema(path)
@@ -170,12 +146,7 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_whole(
     with pytest.raises(ParquetError):
         callkit.to_parquet(calls.assign(price="much"), path)
     assert path.read_bytes() == before
-    assert left_in(path.parent) == ["calls.parquet"]
-
-
-def test_float_prices_are_refused_with_advice(calls: pd.DataFrame, path: Path) -> None:
-    with pytest.raises(ParquetError, match="column 'price' is float64 .* prices are exact"):
-        callkit.to_parquet(calls.assign(price=calls["price"].astype("float64")), path)
+    assert [file.name for file in path.parent.iterdir()] == ["calls.parquet"]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +154,7 @@ def test_float_prices_are_refused_with_advice(calls: pd.DataFrame, path: Path) -
     [
         ("missing/calls.parquet", "cannot be written: No such file or directory"),
         ("", "cannot be written: Is a directory"),
+        ("a\0b.parquet", "cannot be written: A path cannot hold a NUL character"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_in_one_sentence(
@@ -195,6 +167,53 @@ def test_a_place_that_cannot_be_written_is_told_in_one_sentence(
 def test_to_parquet_takes_a_pandas_frame(path: Path) -> None:
     with pytest.raises(ParquetError, match="takes a pandas DataFrame, not list"):
         callkit.to_parquet([1], path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("df", "sentence"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "has more than one column 'a'$"),
+        (ABSENT.set_index("sid", drop=False), r"one column 'sid', the index .*reset_index\(drop"),
+        (pd.DataFrame({0: [1]}), "column names are text, and 0 is of type int"),
+        (pd.DataFrame({("sid", "a"): [1]}), "column names are text, and .* is of type tuple"),
+    ],
+    ids=["twice", "index and column", "a number", "MultiIndex"],
+)
+def test_column_names_are_text_each_once(path: Path, df: pd.DataFrame, sentence: str) -> None:
+    with pytest.raises(ParquetError, match=sentence):
+        callkit.to_parquet(df, path)
+
+
+@pytest.mark.parametrize("said", [5, [1], {"x": object()}, None])
+def test_attributes_that_callkit_did_not_write_are_left_out(path: Path, said: object) -> None:
+    df = ABSENT.copy()
+    df.attrs["callkit"] = said
+    callkit.to_parquet(df, path)
+    assert callkit.read_parquet(path).attrs == {"callkit": {"version": callkit.__version__}}
+
+
+@pytest.mark.parametrize("footer", ["{", "[]", b"\xff"])
+def test_a_damaged_footer_is_told_in_one_sentence(path: Path, footer: str | bytes) -> None:
+    pq.write_table(pa.table({"sid": ["a"]}).replace_schema_metadata({"callkit": footer}), path)
+    with pytest.raises(ParquetError, match="is damaged: what it says of itself is no JSON object"):
+        callkit.read_parquet(path)
+
+
+@pytest.mark.parametrize("columns", [None, ["sid"], "sid"])
+def test_a_file_with_a_column_twice_is_refused(path: Path, columns: list[str] | None) -> None:
+    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["sid", "sid"]), path)
+    with pytest.raises(ParquetError, match="has more than one column 'sid'"):
+        callkit.read_parquet(path, columns=columns)
+
+
+def test_one_column_may_be_named_alone(calls: pd.DataFrame, path: Path) -> None:
+    callkit.to_parquet(calls, path)
+    pd.testing.assert_frame_equal(callkit.read_parquet(path, columns="sid"), calls[["sid"]])
+
+
+def test_a_path_with_nul_is_told_in_one_sentence() -> None:
+    with pytest.raises(ParquetError, match="cannot be read: a path cannot hold a NUL character"):
+        callkit.read_parquet("a\0b.parquet")
 
 
 def test_reading_what_is_not_there_or_no_parquet_is_told_in_one_sentence(path: Path) -> None:
@@ -211,64 +230,13 @@ def test_a_missing_column_is_named_beside_those_there_are(path: Path) -> None:
         callkit.read_parquet(path, columns=["cost"])
 
 
-def test_export_writes_what_to_frame_returns(sandbox: Sandbox, client: Client, path: Path) -> None:
-    sids = sandbox.sid_frame(600)
-    out = callkit.export(sids, path, client=client)
-    assert (out.path, out.calls, out.failures_path) == (path, 600, None)
-    assert left_in(path.parent) == ["calls.parquet"]
-    pd.testing.assert_frame_equal(callkit.read_parquet(path), callkit.to_frame(sids, client=client))
-
-
-def test_export_writes_both_files_and_then_raises(
-    sandbox: Sandbox, client: Client, path: Path
-) -> None:
-    known, unknown = sandbox.sids(20), sandbox.unknown_sids(2)
-    with pytest.raises(FetchError, match="2 failures: 2 not_found, of 22 calls") as caught:
-        callkit.export(known + unknown, path, client=client)
-    assert callkit.read_parquet(path)["sid"].tolist() == known
-    assert pd.read_csv(path.with_suffix(".failures.csv"))["sid"].tolist() == unknown
-    pd.testing.assert_frame_equal(caught.value.frame, callkit.read_parquet(path))
-    assert caught.value.failures["sid"].tolist() == unknown
-
-
-def test_export_takes_an_old_failures_file_away(
-    sandbox: Sandbox, client: Client, path: Path
-) -> None:
-    stale = path.with_suffix(".failures.csv")
-    stale.write_text("sid\n")
-    callkit.export(sandbox.sids(5), path, client=client)
-    assert not stale.exists()
-
-
-def test_export_finds_out_first_whether_it_can_write(tmp_path: Path) -> None:
-    with (
-        ScriptedServer() as server,
-        callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client,
-    ):
-        with pytest.raises(ParquetError, match="cannot be written"):
-            callkit.export([sid(1)], tmp_path / "missing" / "calls.parquet", client=client)
-        assert server.paths == []
-
-
-def test_export_that_is_broken_off_leaves_nothing_behind(
-    client: Client, sandbox: Sandbox, path: Path
-) -> None:
-    def interrupted() -> object:
-        yield from sandbox.sids(10)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        callkit.export(interrupted(), path, client=client)  # type: ignore[arg-type]
-    assert left_in(path.parent) == []
-
-
-def test_files_obey_the_umask(path: Path) -> None:
-    previous = os.umask(0o027)
-    try:
-        callkit.to_parquet(ABSENT, path)
-    finally:
-        os.umask(previous)
-    assert path.stat().st_mode & 0o777 == 0o640
+def test_prices_keep_their_digits_through_the_file(path: Path) -> None:
+    prices = ["-0.01700", "-9999999999.99999999", "0", None, "0.00000001"]
+    df = callkit.normalise([call_body(sid(i), price=price) for i, price in enumerate(prices)])
+    callkit.to_parquet(df, path)
+    read = callkit.read_parquet(path)["price"]
+    assert [None if pd.isna(p) else p for p in read] == [p and Decimal(p) for p in prices]
+    assert read.dtype == pd.ArrowDtype(pa.decimal128(18, 8))
 
 
 def _plain(dtype: pl.DataType) -> pl.DataType | type[pl.DataType]:
@@ -293,12 +261,3 @@ def _in_sql(name: str, values: list[Any]) -> list[Any]:
     return [
         None if value is None else round(value.total_seconds() * per_second) for value in values
     ]
-
-
-def test_prices_keep_their_digits_through_the_file(path: Path) -> None:
-    prices = ["-0.01700", "-9999999999.99999999", "0", None, "0.00000001"]
-    df = callkit.normalise([call_body(sid(i), price=price) for i, price in enumerate(prices)])
-    callkit.to_parquet(df, path)
-    read = callkit.read_parquet(path)["price"]
-    assert [None if pd.isna(p) else p for p in read] == [p and Decimal(p) for p in prices]
-    assert read.dtype == pd.ArrowDtype(pa.decimal128(18, 8))
