@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -108,19 +108,20 @@ def _distinct(keys: Iterable[CallKey]) -> Iterator[CallKey]:
 
 
 def _checked_whole(entries: _Entries) -> list[CallKey]:
-    keys: dict[str, CallKey] = {}
-    malformed: list[int] = []
-    accounts = entries.accounts or repeat(None, len(entries.sids))
-    for index, (sid, account) in enumerate(zip(entries.sids, accounts, strict=True)):
-        if not (isinstance(sid, str) and _CALL_SID.fullmatch(sid)):
-            malformed.append(index)
-        else:
-            canonical = "CA" + sid[2:].lower()
-            keys.setdefault(
-                canonical, CallKey(canonical, _checked_account(account, entries, index))
-            )
+    matches = _CALL_SID.fullmatch
+    malformed = [
+        index
+        for index, sid in enumerate(entries.sids)
+        if not (isinstance(sid, str) and matches(sid))
+    ]
     if malformed:
         raise InvalidSidError(_describe(malformed, entries))
+    sids = ("CA" + sid[2:].lower() for sid in cast("Sequence[str]", entries.sids))
+    if entries.accounts is None:
+        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
+    keys: dict[str, CallKey] = {}
+    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
+        keys.setdefault(sid, CallKey(sid, _checked_account(account, entries, index)))
     return list(keys.values())
 
 

@@ -265,7 +265,7 @@ class Run:
                 self._watch.broke(reply.message)
             if self._watch.stop is not None:
                 self._give_up()
-            self._changed.notify()
+            self._changed.notify(max(1, self._pace.room))
 
     def _tell_pace(self, job: _Job, outcome: Outcome, reply: Answer | NoAnswer, now: float) -> None:
         concurrent = concurrent_requests(reply)

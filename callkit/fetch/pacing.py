@@ -91,6 +91,11 @@ class Pace:
         return self._in_flight
 
     @property
+    def room(self) -> int:
+        """How many more requests may be under way."""
+        return max(0, (1 if self.in_outage else round(self._limit)) - self._in_flight)
+
+    @property
     def in_outage(self) -> bool:
         """Whether nothing succeeds: then one probe goes out at a time."""
         return self._outage_pauses > 0
@@ -104,7 +109,7 @@ class Pace:
             It goes out; or it may go out in so many seconds; or not before another has come back.
         """
         with self._lock:
-            if self._in_flight >= (1 if self.in_outage else round(self._limit)):
+            if self.room == 0:
                 return None
             if self._resume_at > now:
                 return self._resume_at - now

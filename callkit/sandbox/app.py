@@ -62,7 +62,9 @@ class Premises:
 class Endpoint(Protocol):
     """What lies behind a door."""
 
-    async def answer(self, scope: Scope, in_flight: int) -> tuple[Answer, Met | None]:
+    async def answer(
+        self, scope: Scope, in_flight: int, arrived: float
+    ) -> tuple[Answer, Met | None]:
         """Find the right answer to a request, and the fault that it meets instead."""
 
 
@@ -96,7 +98,7 @@ class Door:
         try:
             answer, met = answers.unavailable(), self._fate.arrives(sid)
             if met is None:
-                answer, met = await self._endpoint.answer(scope, in_flight)
+                answer, met = await self._endpoint.answer(scope, in_flight, arrived)
             if met is not None:
                 self._fate.count(met, sid)
                 answer = self._substitutes.of(met.kind, answer, scope)
@@ -129,16 +131,19 @@ class _FetchCall:
         self._stopping = premises.stopping
         self._sign_ins = _sign_ins(premises.world.credentials)
 
-    async def answer(self, scope: Scope, in_flight: int) -> tuple[Answer, Met | None]:
+    async def answer(
+        self, scope: Scope, in_flight: int, arrived: float
+    ) -> tuple[Answer, Met | None]:
         refusal = self._refusal(scope, in_flight)
         if refusal is not None:
             return refusal, None
         met = self._fate.meets(scope["path_params"]["sid"])
         if met is not None and met.kind == "gzip" and not accepts_gzip(scope):
             met = None
+        answer = self._look_up(scope)
         if met is None or met.kind not in _AT_ONCE:
-            await self._take_time()
-        return self._look_up(scope), met
+            await self._take_time(arrived)
+        return answer, met
 
     def _refusal(self, scope: Scope, in_flight: int) -> Answer | None:
         if _signed_in_as(scope) not in self._sign_ins:
@@ -149,10 +154,13 @@ class _FetchCall:
             return answers.too_many(self._conditions.retry_after)
         return None
 
-    async def _take_time(self) -> None:
-        if self._conditions.latency > 0:
+    async def _take_time(self, arrived: float) -> None:
+        """Let the latency pass that the look-up has not used up itself."""
+        rest = self._conditions.latency - (perf_counter() - arrived)
+        if rest > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._conditions.latency)
+                async with asyncio.timeout(rest):
+                    await self._stopping.wait()
 
     def _look_up(self, scope: Scope) -> Answer:
         asked = scope["path_params"]
@@ -169,7 +177,9 @@ class _Elsewhere:
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
 
-    async def answer(self, scope: Scope, _in_flight: int) -> tuple[Answer, Met | None]:
+    async def answer(
+        self, scope: Scope, _in_flight: int, _arrived: float
+    ) -> tuple[Answer, Met | None]:
         signed = any(name == b"authorization" for name, _ in scope["headers"])
         self._fate.strayed["with a sign-in" if signed else "without a sign-in"] += 1
         return answers.not_found(scope["path"]), None
@@ -178,7 +188,9 @@ class _Elsewhere:
 class _Nothing:
     """Any other path."""
 
-    async def answer(self, scope: Scope, _in_flight: int) -> tuple[Answer, Met | None]:
+    async def answer(
+        self, scope: Scope, _in_flight: int, _arrived: float
+    ) -> tuple[Answer, Met | None]:
         return answers.not_found(scope["path"]), None
 
 
