@@ -167,8 +167,9 @@ class Run:
             if self._watch.stop is not None:
                 self._give_up()
             else:
-                self._hire(min(self._concurrency, self._unsettled))
                 self._changed.notify(len(jobs))
+        # Outside the lock, so that the first worker sends while the others are being hired.
+        self._hire(min(self._concurrency, self._unsettled))
 
     def _take(self, *, wait: bool) -> list[tuple[int, Outcome]]:
         if wait:

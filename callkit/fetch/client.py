@@ -227,5 +227,6 @@ class Client:
 def _new_session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"callkit/{callkit.__version__}"
-    session.headers["Accept"] = "application/json"
+    for name in ("Accept", "Connection"):  # what HTTP/1.1 means without saying
+        del session.headers[name]
     return session

@@ -30,6 +30,7 @@ __all__ = ["Answer", "Line", "NoAnswer", "Wire", "describe", "innermost", "keep_
 _CONNECT_WITHIN = 10.0
 _BODY_AT_MOST = 1 << 20  # a call is some 2 kB
 _READ_AT_ONCE = 1 << 16
+_ONCE = urllib3.Retry(total=False, redirect=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ class Wire:
         return Line(self)
 
     def _find_pool(self, adapter: HTTPAdapter) -> None:
+        self._headers = dict(self._template.headers)
+        self._bounds = urllib3.Timeout(min(_CONNECT_WITHIN, self._timeout), self._timeout)
         proxies, verify, cert = (self._settings[name] for name in ("proxies", "verify", "cert"))
         self._pool: Any = adapter.get_connection_with_tls_context(
             self._template, verify, proxies=proxies, cert=cert
@@ -154,12 +157,12 @@ class Wire:
         response = self._pool.urlopen(
             "GET",
             self._prefix + path,
-            headers=self._template.headers,
+            headers=self._headers,
             redirect=False,
-            retries=False,
+            retries=_ONCE,
             assert_same_host=False,
             preload_content=False,
-            timeout=urllib3.Timeout(min(_CONNECT_WITHIN, self._timeout), self._timeout),
+            timeout=self._bounds,
         )
         try:
             body = piece = response.read(_READ_AT_ONCE, decode_content=True)
