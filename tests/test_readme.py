@@ -31,7 +31,7 @@ def test_every_python_block_runs(
         body = {"sid": f"CA{number:032x}", "status": status}
         callkit.to_parquet(callkit.normalise([body]), f"{month}.parquet")
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     namespace: dict[str, Any] = {}
     with mpl.rc_context({"backend": "agg"}):
         for block in blocks:

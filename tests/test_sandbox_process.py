@@ -75,7 +75,7 @@ def test_one_line_says_where_it_is_and_how_to_sign_in() -> None:
     assert line == (
         f"callkit sandbox at {url[0]} for account {sandbox.account_sid}: "
         f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} TWILIO_AUTH_TOKEN={sandbox.auth_token} "
-        f'and pass base_url="{url[0]}" (Ctrl-C stops it)\n'
+        f"CALLKIT_BASE_URL={url[0]} (Ctrl-C stops it)\n"
     )
 
 

@@ -44,5 +44,5 @@ def _invitation(sandbox: Sandbox) -> str:
     return (
         f"callkit sandbox at {sandbox.url} for account {sandbox.account_sid}: "
         f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} TWILIO_AUTH_TOKEN={sandbox.auth_token} "
-        f'and pass base_url="{sandbox.url}" (Ctrl-C stops it)\n'
+        f"CALLKIT_BASE_URL={sandbox.url} (Ctrl-C stops it)\n"
     )
