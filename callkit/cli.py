@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import callkit
-from callkit.errors import CallkitError, SignInError
+from callkit.errors import CallkitError, FetchError, FetchInterrupted, RunStoppedError, SignInError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["main"]
 
-_FAILED, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
+_SOME_FAILED, _WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 1, 2, 3, 130
 _SLOWEST = 3600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0: done. 2: wrong usage, or something that could not be done, told in one sentence. 3: the
-    sign-in is refused. 130: interrupted.
+    0: done. 1: some calls failed, and the others were written. 2: wrong usage, or something that
+    could not be done, told in one sentence. 3: the sign-in is refused. 130: interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SignInError as error:
         return _complain(error, _SIGN_IN_REFUSED)
     except CallkitError as error:
-        return _complain(error, _FAILED)
+        some_failed = isinstance(error, FetchError) and not isinstance(error, RunStoppedError)
+        return _complain(error, _SOME_FAILED if some_failed else _WRONG)
+    except FetchInterrupted as interruption:
+        return _complain(interruption, _INTERRUPTED)
     except KeyboardInterrupt:
         return _complain("interrupted", _INTERRUPTED)
     return 0
@@ -49,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"callkit {callkit.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands)
+    _add_export(commands)
     _add_sandbox(commands)
     return parser
 
@@ -79,6 +83,34 @@ def _run_demo(options: argparse.Namespace) -> None:
     from callkit.demo import run_demo
 
     run_demo(options.sids, options.out)
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        "export",
+        help="fetch a list of calls into a Parquet file",
+        description="Fetch calls into a Parquet file, with the sign-in of the environment. Calls "
+        "that fail are listed in a CSV beside it, and the exit code is then 1.",
+        epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
+    )
+    export.add_argument("sids", type=Path, help="a SID list: a text, CSV or Parquet file")
+    export.add_argument("-o", "--out", type=Path, required=True, help="the Parquet file to write")
+    export.add_argument(
+        "--cache",
+        type=Path,
+        help="keep calls in this file; settled ones are not asked for again, and a run that was "
+        "cut short goes on from there",
+    )
+    export.add_argument(
+        "--refresh",
+        choices=["all", "unpriced"],
+        help="ask again for calls that the cache has settled",
+    )
+    export.set_defaults(run=_run_export)
+
+
+def _run_export(options: argparse.Namespace) -> None:
+    print(callkit.export(options.sids, options.out, cache=options.cache, refresh=options.refresh))
 
 
 def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -179,6 +179,58 @@ def test_wrong_usage_is_told_in_one_sentence(arguments: list[str]) -> None:
     assert complaint(run(*arguments)).startswith("callkit")
 
 
+def signed_in(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        **NO_CREDENTIALS,
+        "TWILIO_ACCOUNT_SID": sandbox.account_sid,
+        "TWILIO_AUTH_TOKEN": sandbox.auth_token,
+        "CALLKIT_BASE_URL": sandbox.url,
+    }
+
+
+def test_export_writes_the_file_and_keeps_the_cache(tmp_path: Path, sandbox: Sandbox) -> None:
+    (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(20)))
+    arguments = ["export", "sids.txt", "-o", "calls.parquet", "--cache", "calls.sqlite"]
+    done = run(*arguments, folder=tmp_path, environment=signed_in(sandbox))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "20 calls" in done.stdout
+    assert len(callkit.read_parquet(tmp_path / "calls.parquet")) == 20
+    assert (tmp_path / "calls.sqlite").exists()
+
+
+def test_export_with_failures_writes_both_files_and_exits_with_1(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    listed = sandbox.sids(20) + sandbox.unknown_sids(2)
+    (tmp_path / "sids.txt").write_text("\n".join(listed))
+    done = run(
+        "export", "sids.txt", "-o", "c.parquet", folder=tmp_path, environment=signed_in(sandbox)
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("callkit: 2 failures: 2 not_found, of 22 calls")
+    assert len(callkit.read_parquet(tmp_path / "c.parquet")) == 20
+    assert (tmp_path / "c.failures.csv").exists()
+
+
+def test_a_refused_sign_in_exits_with_3(tmp_path: Path, sandbox: Sandbox) -> None:
+    (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(2)))
+    environment = {**signed_in(sandbox), "TWILIO_AUTH_TOKEN": "wrong"}
+    done = run("export", "sids.txt", "-o", "c.parquet", folder=tmp_path, environment=environment)
+    assert done.returncode == 3
+    assert "the sign-in is refused" in done.stderr
+    assert not (tmp_path / "c.parquet").exists()
+
+
+@pytest.mark.parametrize("cache", ["missing/calls.sqlite", "."])
+def test_a_cache_that_cannot_be_is_told_in_one_sentence(
+    tmp_path: Path, sandbox: Sandbox, cache: str
+) -> None:
+    (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(2)))
+    arguments = ["export", "sids.txt", "-o", "c.parquet", "--cache", cache]
+    done = run(*arguments, folder=tmp_path, environment=signed_in(sandbox))
+    assert "cannot be opened" in complaint(done)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_the_sandbox_serves_until_it_is_stopped(stop: signal.Signals) -> None:
     with subprocess.Popen(
@@ -195,7 +247,7 @@ def test_the_sandbox_serves_until_it_is_stopped(stop: signal.Signals) -> None:
 
 
 def test_help_has_an_example_for_each_command() -> None:
-    for command in ("demo", "sandbox"):
+    for command in ("demo", "export", "sandbox"):
         assert f"example: callkit {command}" in run(command, "--help").stdout
 
 
