@@ -21,8 +21,8 @@ _LONGEST_BACK_OFF = 30.0
 _LONGEST_PAUSE = 5.0  # where the server does not say: after a 429, or between probes
 _FIRST_HOLD = 0.25  # seconds at the known capacity before asking for more
 _HOLD = 2.0  # where asking has been in vain
-_LONGEST_HOLD = 20.0
-_HOLD_PER_PAUSE = 20.0  # a refused try costs a pause, so a long pause makes tries rarer
+_LONGEST_HOLD = 30.0
+_HOLD_PER_PAUSE = 30.0  # a refused try costs a pause, so a long pause makes tries rarer
 _SAME = (0.8, 1.25)  # times what the last cut left: cut there again, and asking was in vain
 _HOLD_BESIDE_OTHERS = 4.0  # times as long: a try may cost the others a 429
 _NOISE = 1.5  # "others" below this is the jitter of the two counts
@@ -63,7 +63,7 @@ class Pace:
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self._first_limit = float(min(concurrency, max(4, concurrency // 4)))
+        self._first_limit = float(min(concurrency, max(4, concurrency // 2)))
         self._lock = threading.Lock()
         self._in_flight = 0
         self._limit = 1.0  # until one call has proved the sign-in
