@@ -168,7 +168,7 @@ def _smallest_of_circle(up: NDArray[np.int64], sids: pa.Array) -> NDArray[np.int
 def _text(df: pd.DataFrame, name: str) -> pa.Array:
     try:
         text = pa.array(df[name].array, from_pandas=True).cast(pa.large_string())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except pa.ArrowException as error:
         raise FrameError(f"{name} is {df[name].dtype}: it should be Call SIDs, as text") from error
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
