@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+import callkit
 from callkit.sandbox import Sandbox
+from tests.scripted import ACCOUNT, TOKEN, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,4 +27,16 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def client(sandbox: Sandbox) -> Iterator[Client]:
     with sandbox.client() as client:
+        yield client
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def scripted_client(server: ScriptedServer) -> Iterator[Client]:
+    with callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
         yield client

@@ -11,10 +11,9 @@ import pytest
 import callkit
 from callkit import FetchError, IncompleteWarning, InvalidSidError, WrongAccountError
 from callkit.schema import ATTRIBUTES
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, sid
+from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from callkit import Client
@@ -29,18 +28,6 @@ DTYPES = {
     "milliseconds": "timedelta64[ms]",
     "money": "decimal128(18, 8)[pyarrow]",
 }
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-def scripted_client(server: ScriptedServer) -> Iterator[Client]:
-    with callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
-        yield client
 
 
 def test_rows_stand_in_the_order_of_first_mention(sandbox: Sandbox, client: Client) -> None:

@@ -22,7 +22,6 @@ from callkit.sandbox import Sandbox
 from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from callkit import Client
@@ -32,18 +31,6 @@ EXPORT = """
 import sys, callkit
 callkit.export("sids.txt", "calls.parquet", cache="calls.sqlite", errors="warn")
 """
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-def scripted(server: ScriptedServer) -> Iterator[Client]:
-    with callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
-        yield client
 
 
 def priced(number: int, price: str = "-0.01") -> bytes:
@@ -60,14 +47,14 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
 
 
 def test_settled_calls_are_asked_for_once(
-    server: ScriptedServer, scripted: Client, tmp_path: Path
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
     for number in range(10):
         server.script[sid(number)] = [Reply(body=priced(number))]
     sids = [sid(number) for number in range(10)]
     cache = tmp_path / "calls.sqlite"
-    first = callkit.to_frame(sids, client=scripted, cache=cache)
-    again = callkit.to_frame(sids[::-1], client=scripted, cache=cache)
+    first = callkit.to_frame(sids, client=scripted_client, cache=cache)
+    again = callkit.to_frame(sids[::-1], client=scripted_client, cache=cache)
     assert set(server.asked.values()) == {1}
     pd.testing.assert_frame_equal(again.iloc[::-1].reset_index(drop=True), first)
 
@@ -83,53 +70,55 @@ def test_the_rest_is_fetched_and_stands_in_its_place(
 
 
 def test_a_list_that_the_cache_can_answer_needs_neither_network_nor_credentials(
-    server: ScriptedServer, scripted: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.script[sid(1)] = [Reply(body=priced(1))]
-    callkit.to_frame([sid(1)], client=scripted, cache=tmp_path / "calls.sqlite")
+    callkit.to_frame([sid(1)], client=scripted_client, cache=tmp_path / "calls.sqlite")
     monkeypatch.delenv("TWILIO_ACCOUNT_SID", raising=False)
     df = callkit.to_frame([sid(1)], cache=tmp_path / "calls.sqlite")
     assert df["sid"].tolist() == [sid(1)]
 
 
 def test_as_of_times_are_those_of_the_fetch(
-    server: ScriptedServer, scripted: Client, tmp_path: Path
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
     server.script[sid(1)] = [Reply(body=priced(1))]
     cache = tmp_path / "calls.sqlite"
-    first = callkit.to_frame([sid(1)], client=scripted, cache=cache)
+    first = callkit.to_frame([sid(1)], client=scripted_client, cache=cache)
     again = callkit.to_frame([sid(1)], cache=cache)
     assert again.attrs == first.attrs
 
 
 def test_a_refresh_reports_each_price_that_changed(
-    server: ScriptedServer, scripted: Client, tmp_path: Path
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
     server.script[sid(1)] = [Reply(body=priced(1)), Reply(body=priced(1, "-0.02"))]
     server.script[sid(2)] = [Reply(body=priced(2)), Reply(body=priced(2))]
     sids, cache = [sid(1), sid(2)], tmp_path / "calls.sqlite"
-    assert callkit.collect(sids, client=scripted, cache=cache).price_changes.empty
-    got = callkit.collect(sids, client=scripted, cache=cache, refresh="all")
+    assert callkit.collect(sids, client=scripted_client, cache=cache).price_changes.empty
+    got = callkit.collect(sids, client=scripted_client, cache=cache, refresh="all")
     assert got.price_changes.astype("str").values.tolist() == [
         [sid(1), "-0.01000000", "-0.02000000"]
     ]
 
 
 def test_to_frame_warns_of_prices_that_changed(
-    server: ScriptedServer, scripted: Client, tmp_path: Path
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
     server.script[sid(1)] = [Reply(body=priced(1)), Reply(body=priced(1, "-0.02"))]
     cache = tmp_path / "calls.sqlite"
-    callkit.to_frame([sid(1)], client=scripted, cache=cache)
+    callkit.to_frame([sid(1)], client=scripted_client, cache=cache)
     with pytest.warns(PriceChangeWarning, match="1 calls have another price"):
-        callkit.to_frame([sid(1)], client=scripted, cache=cache, refresh=datetime.now(UTC))
+        callkit.to_frame([sid(1)], client=scripted_client, cache=cache, refresh=datetime.now(UTC))
 
 
 def test_a_cache_that_cannot_be_is_found_out_before_the_first_request(
-    server: ScriptedServer, scripted: Client, tmp_path: Path
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
     with pytest.raises(CacheError, match="cannot be opened"):
-        callkit.to_frame([sid(1)], client=scripted, cache=tmp_path / "missing" / "calls.sqlite")
+        callkit.to_frame(
+            [sid(1)], client=scripted_client, cache=tmp_path / "missing" / "calls.sqlite"
+        )
     assert server.paths == []
 
 
@@ -176,7 +165,7 @@ def test_an_interrupt_ends_the_run_at_once_and_loses_nothing(
 
 
 def test_after_an_interrupt_the_cache_has_what_arrived(
-    server: ScriptedServer, scripted: Client, tmp_path: Path
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
     silence = threading.Event()
     for number in range(100):
@@ -185,10 +174,10 @@ def test_after_an_interrupt_the_cache_has_what_arrived(
     sids, cache = [sid(number) for number in range(100)], tmp_path / "calls.sqlite"
     thread = interrupt_when(server, 100)
     with pytest.raises(FetchInterrupted, match="calls.sqlite.*: run it again"):
-        callkit.to_frame(sids, client=scripted, cache=cache)
+        callkit.to_frame(sids, client=scripted_client, cache=cache)
     thread.join()
     silence.set()
-    assert len(callkit.to_frame(sids, client=scripted, cache=cache)) == 100
+    assert len(callkit.to_frame(sids, client=scripted_client, cache=cache)) == 100
     assert sum(server.asked.values()) <= 100 + 2
 
 

@@ -8,28 +8,15 @@ import pytest
 import callkit
 from callkit import FetchError, ParquetError, WrongAccountError
 from callkit.outcomes import failures_frame
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
+from tests.scripted import Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from callkit import Client
     from callkit.sandbox import Sandbox
 
 HEADER = ",".join(failures_frame([]).columns) + "\n"
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-def scripted_client(server: ScriptedServer) -> Iterator[Client]:
-    with callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
-        yield client
 
 
 @pytest.fixture
