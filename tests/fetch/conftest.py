@@ -20,12 +20,6 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
 def client(server: ScriptedServer) -> Iterator[Client]:
     with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=5) as client:
         yield client
