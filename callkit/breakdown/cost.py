@@ -9,6 +9,7 @@ import numpy as np
 
 from callkit.breakdown.billing import Increment, billed, increment_ms, minutes
 from callkit.breakdown.columns import any_of, milliseconds, need, prices
+from callkit.breakdown.coverage import covering
 from callkit.breakdown.exact import divide, durations, money, too_large, units
 from callkit.breakdown.keys import By, names_of
 from callkit.breakdown.tables import Layout, tabulate
@@ -101,6 +102,9 @@ def cost_breakdown(
         - ``largest_call``, decimal128(18, 8): the cost of the dearest call; below zero if all
           priced calls are credits.
 
+        ``attrs["callkit"]`` says what it covers: what `df` says of its calls (counts asked, got and
+        failed, as-of times), how many of them are counted, and `tz`.
+
     Raises
     ------
     FrameError
@@ -147,7 +151,7 @@ def cost_breakdown(
     need(df, ["status", "duration", "price", "price_unit"])
     bills = _Bills(df, increment_ms(increment))
     layout = Layout(names, freq, tz, fill=fill, margins=margins, never_totalled="price_unit")
-    return tabulate(df, layout, bills.by_group, _NAMES)
+    return covering(tabulate(df, layout, bills.by_group, _NAMES), df, tz)
 
 
 class _Bills:

@@ -9,6 +9,7 @@ import numpy as np
 
 from callkit.breakdown.billing import Increment, billed, increment_ms, minutes
 from callkit.breakdown.columns import any_of, milliseconds, need, prices
+from callkit.breakdown.coverage import covering
 from callkit.breakdown.exact import divide, durations
 from callkit.breakdown.keys import By, names_of
 from callkit.breakdown.tables import Layout, tabulate
@@ -73,6 +74,8 @@ def duration_breakdown(
         - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over those. Null if there
           are none.
 
+        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+
     Raises
     ------
     FrameError
@@ -97,7 +100,7 @@ def duration_breakdown(
     need(df, ["status", "direction", "duration", "queue_time", "price"])
     times = _Times(df, increment_ms(increment))
     layout = Layout(names_of(by), freq, tz, fill=fill, margins=margins)
-    return tabulate(df, layout, times.by_group, _NAMES)
+    return covering(tabulate(df, layout, times.by_group, _NAMES), df, tz)
 
 
 def answered(df: pd.DataFrame) -> NDArray[np.bool_]:

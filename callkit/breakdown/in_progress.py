@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from callkit.breakdown.columns import each_once, instants, need
+from callkit.breakdown.coverage import covering
 from callkit.breakdown.exact import long_division, money
 from callkit.breakdown.periods import frequency, period_bounds, zone
 from callkit.errors import FrameError
@@ -50,6 +51,8 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
           counts, also of the first and the last, which the frame may cover in part.
         - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
 
+        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+
     Raises
     ------
     FrameError
@@ -82,10 +85,11 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     starts, ends = _intervals(df)
     if not len(starts):
         now = pd.Timestamp(0, unit="us", tz="UTC")
-        return _table(period_bounds(now, now, freq, tz), starts, ends)[:0]
+        empty = _table(period_bounds(now, now, freq, tz), starts, ends)[:0]
+        return covering(empty, df, tz)
     last = max(starts.max(), ends.max() - 1)
     bounds = period_bounds(_instant(starts.min()), _instant(last), freq, tz)
-    return _table(bounds, starts, ends)
+    return covering(_table(bounds, starts, ends), df, tz)
 
 
 def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

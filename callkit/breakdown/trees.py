@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from callkit.breakdown.columns import LIVE, any_of, each_once, instants, milliseconds, need, prices
+from callkit.breakdown.coverage import covering
 from callkit.breakdown.duration import answered
 from callkit.breakdown.exact import durations, money, units
 from callkit.breakdown.groups import Groups
@@ -58,6 +59,8 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
         - ``first_start``, ``last_end``, datetime64[us, UTC]: the earliest start and the latest end
           of the legs. The end is null while a leg is queued, ringing or in progress.
 
+        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+
     Raises
     ------
     FrameError
@@ -89,7 +92,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
             **_measures(df, groups),
         }
     )[_NAMES]
-    return rows.iloc[_in_order(rows)].reset_index(drop=True)
+    return covering(rows.iloc[_in_order(rows)].reset_index(drop=True), df)
 
 
 def _in_order(rows: pd.DataFrame) -> NDArray[np.int64]:
