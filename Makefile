@@ -2,11 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: demo test check format bench soak clean
+.PHONY: demo lab report test check format docs dist bench soak clean
 
-demo: .venv/.installed
+demo: .venv/.demo
 	$(BIN)/callkit demo
+
+lab: .venv/.notebooks
+	$(BIN)/jupyter lab notebooks
 
 test: .venv/.installed
 	$(BIN)/python -m pytest -q
@@ -15,6 +19,9 @@ check: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/.installed
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b dirhtml docs build/docs
 
 # Each is a ratio of things run side by side; the tables are kept in benchmarks/results.
 bench: .venv/.bench
@@ -33,14 +40,24 @@ format: .venv/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.venv/.installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv .venv
 	$(PIP) install --constraint constraints.txt pip
-	$(PIP) install --constraint constraints.txt --build-constraint constraints.txt --group dev --editable '.[sandbox]'
+
+.venv/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[sandbox]'
+	touch $@
+
+.venv/.notebooks: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[notebooks]'
+	touch $@
+
+.venv/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --group dev --editable '.[notebooks]'
 	touch $@
 
 .venv/.bench: .venv/.installed
-	$(PIP) install --constraint constraints.txt --group bench
+	$(INSTALL) --group bench
 	touch $@
 
 clean:

@@ -76,7 +76,7 @@ def cost_breakdown(
     DataFrame
         One row per group that has calls, in the order of the keys: ascending, categories in the
         order of their vocabulary, missing keys last. The columns are the keys, then the measures
-        (:data:`callkit.measures.COST`); the dtypes do not depend on the calls:
+        (``callkit.measures.COST``); the dtypes do not depend on the calls:
 
         - ``period``, given `freq`, datetime64[us, tz]: when the period began in which the calls
           started. Calls that never started are a group of their own, without a period.

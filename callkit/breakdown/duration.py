@@ -52,7 +52,7 @@ def duration_breakdown(
     DataFrame
         One row per group that has calls, sorted as in :func:`cost_breakdown`. The columns are
         ``period``, given `freq`, the keys in `by`, and ``total_over``, given `margins`; then the
-        measures (:data:`callkit.measures.DURATION`), whose dtypes do not depend on the calls:
+        measures (``callkit.measures.DURATION``), whose dtypes do not depend on the calls:
 
         - ``calls``, int64: the calls of every status.
         - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled. Calls that

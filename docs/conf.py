@@ -1,0 +1,47 @@
+"""How the documentation is built, and the parts of it that are made from the code."""
+
+from __future__ import annotations
+
+import callkit
+from callkit.measures import COST, DURATION, IN_PROGRESS, KEYS, TREES
+from callkit.schema import ATTRIBUTES, Column
+
+project = "callkit"
+project_copyright = "the callkit developers"
+release = callkit.__version__
+
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
+exclude_patterns = ["README.md"]
+html_theme = "furo"
+html_title = f"callkit {release}"
+
+autodoc_typehints = "none"  # docstrings name the types, in the reader's words
+numpydoc_show_class_members = False
+myst_enable_extensions = ["substitution"]
+myst_heading_anchors = 3
+
+
+def _table(columns: tuple[Column, ...]) -> str:
+    rows = [
+        f"| `{column.name}` | {_type(column)} | {column.unit or ''} "
+        f"| {'personal' if column.personal else ''} | {column.description} |"
+        for column in columns
+    ]
+    head = ["| column | holds | unit | privacy | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+def _type(column: Column) -> str:
+    if not column.vocabulary:
+        return column.kind.value
+    return f"{column.kind.value}: {', '.join(f'`{value}`' for value in column.vocabulary)}"
+
+
+myst_substitutions = {
+    "attributes": _table(ATTRIBUTES),
+    "keys": _table(KEYS),
+    "cost": _table(COST),
+    "duration": _table(DURATION),
+    "in_progress": _table(IN_PROGRESS),
+    "trees": _table(TREES),
+}

@@ -1,0 +1,117 @@
+"""Every code block of the README and the documentation runs, and says what it is said to say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+
+import callkit
+from tests.documents import PAGES, ROOT, Block, blocks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from callkit.sandbox import Sandbox
+
+RUNS = {"python", "sh"}
+SHOWN = {"text", "console", "{eval-rst}", "{image}", "{toctree}"}
+
+
+@pytest.fixture
+def folder(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Make what the pages take for granted: a sign-in, SID lists and files of calls."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", sandbox.account_sid)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", sandbox.auth_token)
+    monkeypatch.setenv("CALLKIT_BASE_URL", sandbox.url)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    sids = sandbox.sids(50)
+    Path("sids.txt").write_text("\n".join(sids))
+    rows = [f"{sid.upper()},a" for sid in sids * 2]  # as a spreadsheet has them
+    Path("campaigns.csv").write_text("\n".join(["sid,campaign", *rows]))
+    with sandbox.client() as client:
+        callkit.export(sandbox.sids(200), "calls.parquet", client=client)
+    for number, (month, status) in enumerate({"march": "busy", "april": "frozen"}.items()):
+        body = {"sid": f"CA{number:032x}", "status": status}
+        callkit.to_parquet(callkit.normalise([body]), f"{month}.parquet")
+    with mpl.rc_context({"backend": "agg"}):
+        yield tmp_path
+        plt.close("all")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_runs_and_prints_what_is_shown(page: Path, folder: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    printed = ""
+    for block in blocks_of(page):
+        if block.language == "python" and "pyspark" not in block.text:
+            printed = run_python(page, block, namespace)
+        elif block.language == "sh":
+            printed = run_shell(block, folder)
+        elif block.language == "text" and printed:
+            assert block.text.rstrip() == printed.rstrip(), f"{page.name}:{block.line}"
+            printed = ""
+        else:
+            printed = ""
+
+
+def test_what_the_readme_makes_is_what_it_says(folder: Path) -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks_of(ROOT / "README.md"):
+        if block.language == "python":
+            run_python(ROOT / "README.md", block, namespace)
+    assert len(callkit.read_parquet("calls.parquet")) == 50
+    assert Path("cost.png").stat().st_size > 10_000
+    assert len(namespace["joined"]) == 100
+    assert namespace["joined"]["from"].notna().all()
+    status = namespace["both"]["status"]
+    assert status.tolist() == ["busy", "frozen"]
+    assert status.cat.categories.tolist() == [*namespace["df"]["status"].cat.categories, "frozen"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_block_is_in_a_language_that_is_not_run(page: Path) -> None:
+    assert {block.language for block in blocks_of(page)} <= RUNS | SHOWN
+
+
+def test_every_make_target_that_is_shown_exists() -> None:
+    shown = {
+        target
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for target in re.findall(r"(?:\$ |`)make ([a-z]+)", page.read_text("utf-8"))
+    }
+    made = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert {"demo", "test"} <= shown <= made
+
+
+def run_python(page: Path, block: Block, namespace: dict[str, Any]) -> str:
+    padding = "\n" * block.line  # so that a traceback names the page's own line
+    output = StringIO()
+    with redirect_stdout(output), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(compile(padding + block.text, str(page), "exec"), namespace)
+    return output.getvalue()
+
+
+def run_shell(block: Block, folder: Path) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
