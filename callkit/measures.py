@@ -28,7 +28,7 @@ CHANNELS = ("pstn", "client", "sip", "sim", "trunk", "other")
 NUMBER_TYPES = (
     *("mobile", "fixed", "fixed-or-mobile", "toll-free", "premium", "shared-cost", "voip"),
     *("personal", "pager", "universal", "voicemail", "unknown"),
-    *("withheld", "client", "sip", "sim", "other", "unparseable"),
+    *("withheld", "client", "sip", "sim", "other", "unparseable", "pseudonym"),
 )
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

@@ -123,10 +123,11 @@ def cost_breakdown(
     that spell ANONYMOUS, BLOCKED, RESTRICTED, UNAVAILABLE or UNKNOWN on a keypad, or the word
     itself), ``sip``, ``client``, ``sim``, ``other`` (another kind of address), ``international``
     (numbers of no country, such as +800), a calling code such as ``+44`` (a number that is in none
-    of that code's countries) or ``unparseable`` (what is no number in international form, such as
-    911). ``number_type`` is mobile, fixed, fixed-or-mobile (where numbers do not tell), toll-free,
+    of that code's countries), ``unparseable`` (what is no number in international form, such as
+    911) or ``pseudonym`` (a number's, by :func:`callkit.pseudonymise`, that keeps no country).
+    ``number_type`` is mobile, fixed, fixed-or-mobile (where numbers do not tell), toll-free,
     premium, shared-cost, voip, personal, pager, universal, voicemail or unknown, or withheld, sip,
-    client, sim, other or unparseable.
+    client, sim, other, unparseable or pseudonym.
 
     Examples
     --------

@@ -1,0 +1,160 @@
+"""What the address of a party is: its channel, its one canonical spelling, its country and type.
+
+Twilio writes ``to`` and ``from`` in E.164, as SIP URIs, ``client:`` names and ``sim:`` SIDs; lists
+that calls are joined to write the same numbers in many ways.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
+
+from callkit.measures import CHANNELS
+
+__all__ = ["Origin", "canonical", "channel_of", "is_withheld", "origin_of"]
+
+_SCHEME = re.compile(r"\s*([A-Za-z]+):")
+_SCHEMES = {"sips": "sip", "tel": "pstn"}  # RFC 3966: a tel URI is a number
+_PARAMETERS = re.compile(r"[;?].*", re.DOTALL)
+_DEFAULT_PORTS = {"sip": ":5060", "sips": ":5061"}
+_KEYPAD = {"ABC": "2", "DEF": "3", "GHI": "4", "JKL": "5", "MNO": "6", "PQRS": "7", "TUV": "8"}
+_KEYPAD |= {"WXYZ": "9"}
+_KEYS = str.maketrans({letter: key for letters, key in _KEYPAD.items() for letter in letters})
+# How carriers write that the caller shows no number: a word, the keys that spell it, or RFC 3323.
+_WORDS = ("ANONYMOUS", "BLOCKED", "RESTRICTED", "UNAVAILABLE", "UNKNOWN")
+_WITHHELD = {*_WORDS, *("+" + word.translate(_KEYS) for word in _WORDS)}
+_WITHHELD |= {"SIP:ANONYMOUS@ANONYMOUS.INVALID"}
+_NO_COUNTRY = "001"
+_CACHED = 2**18  # a number that calls often is looked up once
+_TYPES = {
+    PhoneNumberType.MOBILE: "mobile",
+    PhoneNumberType.FIXED_LINE: "fixed",
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: "fixed-or-mobile",
+    PhoneNumberType.TOLL_FREE: "toll-free",
+    PhoneNumberType.PREMIUM_RATE: "premium",
+    PhoneNumberType.SHARED_COST: "shared-cost",
+    PhoneNumberType.VOIP: "voip",
+    PhoneNumberType.PERSONAL_NUMBER: "personal",
+    PhoneNumberType.PAGER: "pager",
+    PhoneNumberType.UAN: "universal",
+    PhoneNumberType.VOICEMAIL: "voicemail",
+    PhoneNumberType.UNKNOWN: "unknown",
+}
+
+
+class Origin(NamedTuple):
+    """Where a number belongs, and what kind of line it is; of other addresses, what they are."""
+
+    country: str
+    number_type: str
+
+
+def channel_of(address: str) -> str:
+    """Say what kind of address it is: pstn, client, sip, sim or other.
+
+    Examples
+    --------
+    >>> channel_of("+442079460000"), channel_of("SIPS:amy@example.com"), channel_of("whatsapp:+44")
+    ('pstn', 'sip', 'other')
+    """
+    match = _SCHEME.match(address)
+    if match is None:
+        return "pstn"
+    scheme = match[1].lower()
+    channel = _SCHEMES.get(scheme, scheme)
+    return channel if channel in CHANNELS else "other"
+
+
+@lru_cache(maxsize=_CACHED)
+def canonical(address: str) -> str:
+    """Write an address the one way in which all spellings of it are the same.
+
+    Notes
+    -----
+    - Numbers, ``tel:`` URIs (RFC 3966) among them, are E.164 behind a ``+``, without an extension.
+      One that does not say its country stays as it is.
+    - SIP and SIPS URIs are addresses of record, canonical as by RFC 3261, 10.3: no parameters, no
+      escapes; the host in small letters (19.1.4), no password and no port that is the default.
+      ``sips:`` is ``sip:``, since it names the same resource (19.1). The user's case counts.
+    - Of other schemes the scheme is in small letters, and a number behind it in E.164. What a
+      client is called stays as it is.
+
+    Examples
+    --------
+    >>> canonical("tel:+44-20-7946-0000"), canonical("+44 (0)20 7946 0000")
+    ('+442079460000', '+442079460000')
+    >>> canonical("sips:Amy@PBX.example.com:5061;transport=tls")
+    'sip:Amy@pbx.example.com'
+    """
+    address = address.strip()
+    channel = channel_of(address)
+    if channel == "sip":
+        return _address_of_record(address)
+    if channel == "pstn":
+        number = _number(address)
+        return address if number is None else _in_e164(number)
+    scheme, _, name = address.partition(":")
+    number = _number(name) if channel == "other" else None
+    return f"{scheme.lower()}:{name if number is None else _in_e164(number)}"
+
+
+def is_withheld(address: str) -> bool:
+    """Say whether the address stands for a caller who shows no number.
+
+    Examples
+    --------
+    >>> is_withheld("+266696687"), is_withheld("Anonymous"), is_withheld("+442079460000")
+    (True, True, False)
+    """
+    return canonical(address).upper() in _WITHHELD
+
+
+@lru_cache(maxsize=_CACHED)
+def origin_of(address: str) -> Origin:
+    """Look a party's address up.
+
+    Examples
+    --------
+    >>> origin_of("+442079460000")
+    Origin(country='GB', number_type='fixed')
+    >>> origin_of("+266696687")
+    Origin(country='withheld', number_type='withheld')
+    """
+    address = canonical(address)
+    if address.upper() in _WITHHELD:
+        return Origin("withheld", "withheld")
+    channel = channel_of(address)
+    if channel != "pstn":
+        return Origin(channel, channel)
+    number = _number(address)
+    if number is None:
+        return Origin("unparseable", "unparseable")
+    country = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
+    return Origin(
+        country if country != _NO_COUNTRY else "international",
+        _TYPES[phonenumbers.number_type(number)],
+    )
+
+
+def _number(address: str) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(address)
+    except NumberParseException:
+        return None
+
+
+def _in_e164(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _address_of_record(uri: str) -> str:
+    scheme, _, rest = uri.partition(":")
+    userinfo, at, place = rest.rpartition("@")
+    host = _PARAMETERS.sub("", place).lower().removesuffix(_DEFAULT_PORTS[scheme.lower()])
+    user = unquote(userinfo.partition(":")[0], errors="surrogateescape")
+    return f"sip:{user}{at}{host}"
