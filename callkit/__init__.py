@@ -45,6 +45,7 @@ from callkit.frame import Collected, collect, to_frame
 from callkit.normalise import normalise
 from callkit.outcomes import Failure, Fetched
 from callkit.parquet import Exported, export, read_parquet, to_parquet
+from callkit.pseudonyms import Pseudonyms, pseudonymise
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ __all__ = [
     "NormaliseError",
     "ParquetError",
     "PriceChangeWarning",
+    "Pseudonyms",
     "RunStoppedError",
     "SandboxError",
     "SidListError",
@@ -86,6 +88,7 @@ __all__ = [
     "duration_breakdown",
     "export",
     "normalise",
+    "pseudonymise",
     "read_parquet",
     "roll_up",
     "summary",

@@ -16,14 +16,14 @@ from callkit.parquet.places import first_line
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     import pandas as pd
 
     Values: TypeAlias = pa.Array | pa.ChunkedArray
 
-__all__ = ["as_promised", "in_our_types", "plain_array"]
+__all__ = ["as_promised", "in_our_types", "named_twice", "plain_array"]
 
 _CHUNK = 2**16  # rows; one chunk of text can hold two gigabytes, and a column may hold more
 _TEXT_CATEGORIES = pa.dictionary(pa.int32(), pa.string())
@@ -119,6 +119,12 @@ def in_our_types(table: pa.Table) -> pa.Table:
             kept = ours.with_metadata({**ours.metadata, **(field.metadata or {})})
             table = table.set_column(place, kept, as_promised(field.name, values))
     return table
+
+
+def named_twice(names: Iterable[str]) -> list[str]:
+    """List the names that more than one column has."""
+    counted = list(names)
+    return [name for name in dict.fromkeys(counted) if counted.count(name) > 1]
 
 
 def _usual_text(array: pa.Array) -> pa.ChunkedArray:

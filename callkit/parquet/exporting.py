@@ -1,4 +1,4 @@
-"""SID list in, Parquet file out, and the failures beside it."""
+"""SID list in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-import pyarrow.parquet as pq
 
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch.cache import check_refresh
@@ -22,16 +20,20 @@ from callkit.frame import (
 )
 from callkit.gathering import Gathering
 from callkit.outcomes import failures_frame
-from callkit.parquet.frames import COMPRESSION, footer, read_parquet
+from callkit.parquet.formats import ENDINGS, Format, FormatName, format_named
 from callkit.parquet.places import check_writable, writing
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
+    import pyarrow as pa
 
     from callkit.fetch import Client
     from callkit.fetch.cache import Refresh
+    from callkit.pseudonyms import Pseudonyms
     from callkit.sids import SidSource
 
 __all__ = ["Exported", "export"]
@@ -44,7 +46,7 @@ class Exported:
     Attributes
     ----------
     path : pathlib.Path
-        The Parquet file.
+        The file, or the folder of a dataset by month.
     calls : int
         How many calls it holds.
     failures : pandas.DataFrame
@@ -70,17 +72,25 @@ def export(
     sids: SidSource,
     path: str | PathLike[str],
     *,
+    format: FormatName = "parquet",  # noqa: A002  (as Polars and DuckDB call it)
+    by_month: bool = False,
+    pseudonyms: Pseudonyms | None = None,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
     errors: Literal["raise", "warn"] = "raise",
     progress: bool | None = None,
 ) -> Exported:
-    """Fetch calls straight into a Parquet file; memory does not grow with the bodies.
+    """Fetch calls straight into a file; memory does not grow with the bodies.
 
     The file takes its name only when it is complete. Where calls fail, a CSV beside it
     (``calls.failures.csv`` for ``calls.parquet``) says which and why; where none do, one that an
     earlier export left is removed.
+
+    CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
+    (``-0.01700000``), in JSON as text, since its readers make floats of numbers; ``duration`` in
+    whole seconds and ``queue_time`` in milliseconds; times by ISO 8601 (``2025-03-09T08:05:17Z``);
+    what is absent is an empty field, or null. CSV is RFC 4180's, in UTF-8.
 
     Parameters
     ----------
@@ -90,6 +100,14 @@ def export(
         this one is replaced whole.
     path : str or path
         Where to write.
+    format : {"parquet", "csv", "jsonl"}, default "parquet"
+        What to write.
+    by_month : bool, default False
+        Whether `path` shall be a folder, a Parquet dataset of one file a month; see
+        :func:`callkit.to_parquet`.
+    pseudonyms : Pseudonyms, optional
+        Put these in the place of numbers and addresses, and leave names out, as
+        :func:`callkit.pseudonymise` does. The cache keeps calls as they came.
 
     Returns
     -------
@@ -101,8 +119,9 @@ def export(
     FetchError
         Calls did not arrive; both files are written all the same. ``.failures`` says why.
     ParquetError
-        The file cannot be written there, or would replace the SID list, or its failures a file
-        that is not callkit's; found out before the first request.
+        The file cannot be written there, or has the ending of another format, or would replace the
+        SID list, or the dataset or the failures something that is not callkit's; found out before
+        the first request.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`callkit.collect`. Where calls had been fetched, they are in the file; where
         none had, files of before are left as they were.
@@ -123,17 +142,19 @@ def export(
     check_errors(errors)
     check_refresh(refresh)
     target = Path(path)
-    check_writable(target)
-    beside = target.with_suffix(".failures.csv")
+    form = format_named(format, target, by_month=by_month)
+    form.check(target)
+    beside = _beside(target)
     _check_beside(beside)
     keys = read_sids(sids)
     if isinstance(sids, str | PathLike):
         _check_source(Path(sids), target, beside)
     gathering = Gathering(keys, client, cache, refresh, progress)
-    stop = _write_calls(gathering, target)
+    contents = _Contents(gathering, pseudonyms)
+    stop = _write_calls(contents, target, form)
     failures = failures_frame(gathering.failures)
     failures_path = _leave_failures(failures, beside)
-    kept = partial(read_parquet, target)
+    kept = partial(_kept, form, target, contents)
     if stop is not None:
         stop.attach(kept, failures)
         raise stop
@@ -143,30 +164,56 @@ def export(
     return Exported(target, gathering.calls, failures, failures_path, price_changes)
 
 
-def _write_calls(gathering: Gathering, target: Path) -> IncompleteError | None:
+class _Contents:
+    """What goes into the file: calls as they are gathered, or with pseudonyms for their parties."""
+
+    def __init__(self, gathering: Gathering, pseudonyms: Pseudonyms | None) -> None:
+        self.gathering = gathering
+        self._pseudonyms = pseudonyms
+        self.schema: pa.Schema = self._of(SCHEMA.empty_table()).schema
+
+    def tables(self) -> Iterator[pa.Table]:
+        return map(self._of, self.gathering.tables())
+
+    def _of(self, table: pa.Table) -> pa.Table:
+        return table if self._pseudonyms is None else self._pseudonyms.of_table(table)
+
+
+def _write_calls(contents: _Contents, target: Path, form: Format) -> IncompleteError | None:
     """Write calls as they come, and return what stopped the run early, if anything did.
 
     The file is given up where the run was interrupted, or stopped before the first call arrived.
     """
+    gathering = contents.gathering
     stop: IncompleteError | KeyboardInterrupt | None = None
-    with writing(target) as part:
-        with pq.ParquetWriter(part, SCHEMA, compression=COMPRESSION) as writer:
+    with form.place(target) as part:
+        with form.written(part, contents.schema, gathering.attributes) as write:
             try:
-                for table in gathering.tables():
-                    writer.write_table(table)
+                for table in contents.tables():
+                    write(table)
             except (IncompleteError, KeyboardInterrupt) as error:
                 stop = error
-            writer.add_key_value_metadata(footer(gathering.attributes()))
+        if stop is None or (isinstance(stop, IncompleteError) and gathering.calls > 0):
+            return stop
+        frame = _kept(form, part, contents)
+        failures = failures_frame(gathering.failures)
         if isinstance(stop, KeyboardInterrupt):
-            raise FetchInterrupted(
-                describe_interruption(gathering),
-                read_parquet(part),
-                failures_frame(gathering.failures),
-            ) from None
-        if stop is not None and gathering.calls == 0:
-            stop.attach(read_parquet(part), failures_frame(gathering.failures))
-            raise stop
-    return stop
+            raise FetchInterrupted(describe_interruption(gathering), frame, failures) from None
+        stop.attach(frame, failures)
+        raise stop
+
+
+def _kept(form: Format, path: Path, contents: _Contents) -> pd.DataFrame:
+    """Read what was written, for whoever catches the exception."""
+    frame = form.read(path, contents.schema)
+    frame.attrs.update(contents.gathering.attributes())
+    return frame
+
+
+def _beside(target: Path) -> Path:
+    """Name the file of failures; an ending that says no format is part of the name."""
+    stem = target.stem if target.suffix in ENDINGS else target.name
+    return target.with_name(f"{stem}.failures.csv")
 
 
 def _check_beside(beside: Path) -> None:
@@ -190,7 +237,7 @@ def _check_beside(beside: Path) -> None:
 def _check_source(source: Path, target: Path, beside: Path) -> None:
     """Refuse to replace the very list that is read."""
     for name, place in (("the file", target), ("the failures of the file", beside)):
-        if source.resolve() == place.resolve():
+        if place.resolve() in (source.resolve(), *source.resolve().parents):
             raise ParquetError(
                 f"{str(source)!r} is {name} that this export would replace: export to another file "
                 "and put the two together, or export the whole list again with cache=…"

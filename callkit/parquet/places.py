@@ -10,30 +10,48 @@ import pyarrow.parquet as pq
 
 from callkit.errors import ParquetError
 from callkit.files import replaceable, replacing
+from callkit.parquet.folders import replaceable_folder, replacing_folder
+from callkit.parquet.months import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["check_writable", "first_line", "readable", "writing"]
+__all__ = [
+    "check_folder_writable",
+    "check_writable",
+    "files_at",
+    "first_line",
+    "readable",
+    "writing",
+    "writing_folder",
+]
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Give a temporary name to write to; it becomes `path` when all is written."""
-    try:
-        with replacing(path) as part:
-            yield part
-    except (OSError, pa.ArrowException) as error:
-        raise ParquetError(f"{str(path)!r} cannot be written: {_cause(error)}") from error
+    with _told(path, "written"), replacing(path) as part:
+        yield part
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to write to; it becomes `path` when all is written."""
+    with _told(path, "written"), replacing_folder(path) as part:
+        yield part
 
 
 def check_writable(path: Path) -> None:
     """Refuse a place that a file could never take, long before there is something to write."""
-    try:
+    with _told(path, "written"):
         replaceable(path)
-    except OSError as error:
-        raise ParquetError(f"{str(path)!r} cannot be written: {_cause(error)}") from error
+
+
+def check_folder_writable(path: Path) -> None:
+    """Refuse a place that a dataset could never take, as :func:`check_writable` does for files."""
+    with _told(path, "written"):
+        replaceable_folder(path)
 
 
 @contextmanager
@@ -50,9 +68,46 @@ def readable(path: Path) -> Iterator[pq.ParquetFile]:
         raise ParquetError(f"{str(path)!r} is no Parquet file: {_cause(error)}") from error
 
 
+def files_at(path: Path) -> list[Path]:
+    """List the files to read: of a dataset month by month, or all Parquet of a plain folder.
+
+    What other tools leave beside their data begins with a dot or an underscore, and is no data.
+    Anything else in a dataset is refused: who passes over a file may lose calls.
+    """
+    with _told(path, "read"):
+        if not path.is_dir():
+            return [path]
+    entries = _shown(path)
+    months = [entry for entry in entries if entry.name.startswith(f"{KEY}=")]
+    files = [file for month in months for file in _shown(month)]
+    if not months:
+        files = [entry for entry in entries if entry.suffix == ".parquet"]
+    elif len(months) < len(entries):
+        strange = next(entry.name for entry in entries if entry not in months)
+        raise ParquetError(
+            f"{str(path)!r} is a dataset by month and holds {strange!r}, which is no month of it"
+        )
+    if not files:
+        raise ParquetError(f"{str(path)!r} is a folder without Parquet files")
+    return files
+
+
 def first_line(error: object) -> str:
     """Shorten what a library says to its first line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def _told(path: Path, done: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise ParquetError(f"{str(path)!r} cannot be {done}: {_cause(error)}") from error
+
+
+def _shown(folder: Path) -> list[Path]:
+    with _told(folder, "read"):
+        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
 
 
 def _cause(error: BaseException) -> str:

@@ -11,13 +11,18 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from callkit import Client
     from callkit.sandbox import Sandbox
 
 
+@pytest.fixture(scope="session")
+def fetched(sandbox: Sandbox) -> pd.DataFrame:
+    with sandbox.client() as client:
+        return callkit.to_frame(sandbox.sid_frame(600), client=client)
+
+
 @pytest.fixture
-def calls(sandbox: Sandbox, client: Client) -> pd.DataFrame:
-    return callkit.to_frame(sandbox.sid_frame(600), client=client)
+def calls(fetched: pd.DataFrame) -> pd.DataFrame:
+    return fetched.copy()
 
 
 @pytest.fixture

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 import callkit
-from callkit import FetchError, ParquetError, WrongAccountError
+from callkit import FetchError, FetchInterrupted, ParquetError, WrongAccountError
 from callkit.outcomes import failures_frame
-from tests.scripted import Reply, ScriptedServer, sid
+from tests.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +22,18 @@ if TYPE_CHECKING:
     from callkit.sandbox import Sandbox
 
 HEADER = ",".join(failures_frame([]).columns) + "\n"
+FORMS: dict[str, dict[str, Any]] = {
+    "calls.parquet": {},
+    "calls": {"by_month": True},
+    "calls.csv": {"format": "csv"},
+    "calls.jsonl": {"format": "jsonl"},
+}
+in_every_form = pytest.mark.parametrize(("name", "form"), FORMS.items(), ids=FORMS)
+
+EXPORT_BY_MONTH = """
+import sys, callkit
+callkit.export(sys.argv[1:], "calls", by_month=True)
+"""
 
 
 @pytest.fixture
@@ -136,13 +153,163 @@ def test_a_run_stopped_before_the_first_call_leaves_no_file(
     assert left_in(path.parent) == []
 
 
-def test_export_that_is_broken_off_leaves_nothing_behind(
-    client: Client, sandbox: Sandbox, path: Path
+@in_every_form
+def test_an_interrupted_export_hands_over_what_came_and_leaves_nothing_behind(
+    server: ScriptedServer, tmp_path: Path, name: str, form: dict[str, Any]
 ) -> None:
-    def interrupted() -> object:
-        yield from sandbox.sids(10)
-        raise KeyboardInterrupt
+    over = threading.Event()
 
-    with pytest.raises(KeyboardInterrupt):
-        callkit.export(interrupted(), path, client=client)  # type: ignore[arg-type]
-    assert left_in(path.parent) == []
+    def interrupt(_: Handler) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        over.wait(60)
+
+    body = call_body(sid(1), price="-0.01", start_time="Sun, 09 Mar 2025 08:05:17 +0000")
+    server.script[sid(1)] = [Reply(body=body)]
+    server.script[sid(2)] = [interrupt]
+    with (
+        callkit.Client(
+            account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=1
+        ) as client,
+        pytest.raises(FetchInterrupted, match="interrupted when 1 of 2 calls") as caught,
+    ):
+        callkit.export([sid(1), sid(2)], tmp_path / name, client=client, **form)
+    over.set()
+    assert left_in(tmp_path) == []
+    pd.testing.assert_frame_equal(caught.value.frame, callkit.normalise([body]))
+    assert caught.value.frame.attrs["callkit"]["calls_got"] == 1
+
+
+@in_every_form
+def test_each_form_keeps_what_came_and_lists_what_failed(
+    sandbox: Sandbox, client: Client, tmp_path: Path, name: str, form: dict[str, Any]
+) -> None:
+    known, unknown = sandbox.sids(200), sandbox.unknown_sids(2)
+    with pytest.raises(FetchError, match="2 failures: 2 not_found, of 202 calls") as caught:
+        callkit.export(known + unknown, tmp_path / name, client=client, **form)
+    assert left_in(tmp_path) == sorted([name, "calls.failures.csv"])
+    assert pd.read_csv(tmp_path / "calls.failures.csv")["sid"].tolist() == unknown
+    arrived = callkit.to_frame(known, client=client)
+    pd.testing.assert_frame_equal(by_sid(caught.value.frame), by_sid(arrived))
+
+
+@in_every_form
+def test_an_empty_list_makes_an_empty_whole(
+    server: ScriptedServer,
+    scripted_client: Client,
+    tmp_path: Path,
+    name: str,
+    form: dict[str, Any],
+) -> None:
+    assert callkit.export([], tmp_path / name, client=scripted_client, **form).calls == 0
+    assert left_in(tmp_path) == [name]
+
+
+@in_every_form
+def test_a_run_stopped_before_the_first_call_has_a_frame_of_all_columns(
+    server: ScriptedServer,
+    scripted_client: Client,
+    tmp_path: Path,
+    name: str,
+    form: dict[str, Any],
+) -> None:
+    server.always = Reply(404, b"{}")
+    sids = [sid(number) for number in range(1000)]
+    with pytest.raises(WrongAccountError) as caught:
+        callkit.export(sids, tmp_path / name, client=scripted_client, **form)
+    pd.testing.assert_frame_equal(caught.value.frame, callkit.normalise([]))
+    assert left_in(tmp_path) == []
+
+
+def test_an_export_by_month_holds_what_to_frame_returns(
+    sandbox: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    sids = sandbox.sids(600)
+    out = callkit.export(sids, tmp_path / "calls", client=client, by_month=True)
+    months = {folder.name for folder in out.path.iterdir()}
+    assert months == {"month=2025-01", "month=2025-02", "month=2025-03", "month=none"}
+    df = callkit.to_frame(sids, client=client)
+    pd.testing.assert_frame_equal(by_sid(callkit.read_parquet(out.path)), by_sid(df))
+
+
+def test_a_folder_that_holds_anything_else_is_found_out_first(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "notes.txt").write_text("mine")
+    with pytest.raises(ParquetError, match=r"no dataset of callkit's alone, .* 'notes\.txt'"):
+        callkit.export([sid(1)], tmp_path / "calls", client=scripted_client, by_month=True)
+    assert server.paths == []
+
+
+def test_a_dataset_is_not_replaced_by_an_export_of_a_file_within(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
+) -> None:
+    df = callkit.normalise([call_body(sid(1))])
+    callkit.to_parquet(df, tmp_path / "calls", by_month=True)
+    source = tmp_path / "calls" / "month=none" / "part-0.parquet"
+    with pytest.raises(ParquetError, match="that this export would replace"):
+        callkit.export(source, tmp_path / "calls", client=scripted_client, by_month=True)
+    assert server.paths == []
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [("calls.2025", "calls.2025.failures.csv"), ("calls.parquet", "calls.failures.csv")],
+)
+def test_only_the_ending_of_a_format_is_left_out_of_the_failures_name(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path, name: str, beside: str
+) -> None:
+    server.script[sid(2)] = [Reply(403, b"{}")]
+    with pytest.raises(FetchError):
+        callkit.export([sid(1), sid(2)], tmp_path / name, client=scripted_client, by_month=True)
+    assert left_in(tmp_path) == sorted([name, beside])
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "sentence"),
+    [
+        ("calls.csv", {}, "calls.csv' would hold parquet: say format='csv', or name it otherwise"),
+        ("calls.jsonl", {"format": "csv"}, "would hold csv: say format='jsonl'"),
+        ("calls", {"format": "xlsx"}, "format must be 'parquet', 'csv', 'jsonl', not 'xlsx'"),
+        ("calls", {"format": "csv", "by_month": True}, "by_month is for Parquet, not for .*csv"),
+    ],
+)
+def test_a_format_that_is_none_or_not_the_names_is_refused(
+    tmp_path: Path, name: str, form: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises((ParquetError, ValueError), match=sentence):
+        callkit.export([sid(1)], tmp_path / name, **form)
+
+
+def test_a_kill_during_an_export_by_month_leaves_the_dataset_of_before(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
+) -> None:
+    before = callkit.normalise([call_body(sid(1), price="-0.01")])
+    callkit.to_parquet(before, tmp_path / "calls", by_month=True)
+    asked, over = threading.Event(), threading.Event()
+
+    def never_answer(_: Handler) -> None:
+        asked.set()
+        over.wait(60)
+
+    server.script[sid(3)] = [never_answer]
+    with subprocess.Popen(
+        [sys.executable, "-c", EXPORT_BY_MONTH, sid(2), sid(3)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "CALLKIT_BASE_URL": server.url,
+        },
+    ) as process:
+        assert asked.wait(60)
+        process.kill()
+    over.set()
+    pd.testing.assert_frame_equal(callkit.read_parquet(tmp_path / "calls"), before)
+    callkit.export([sid(2)], tmp_path / "calls", client=scripted_client, by_month=True)
+    assert callkit.read_parquet(tmp_path / "calls")["sid"].tolist() == [sid(2)]
+
+
+def by_sid(df: pd.DataFrame) -> pd.DataFrame:
+    return df.sort_values("sid", ignore_index=True)
