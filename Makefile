@@ -12,6 +12,23 @@ demo: .venv/.demo
 lab: .venv/.notebooks
 	$(BIN)/jupyter lab notebooks
 
+# What the calls cost and where the minutes went, as pages that load nothing from elsewhere, and the
+# tables behind them: make report CALLS=calls.parquet OUT=report. Without CALLS, data/calls.parquet.
+CALLS ?=
+OUT ?= report
+report: .venv/.notebooks
+	mkdir -p "$(OUT)"
+	bin=$$(realpath "$(BIN)"); out=$$(realpath "$(OUT)"); \
+	calls="$(CALLS)"; calls=$${calls:+$$(realpath "$$calls")}; \
+	cd notebooks; for name in 02_cost 03_duration; do \
+	  PYTHONWARNINGS=ignore::UserWarning "$$bin/papermill" --prepare-only --log-level ERROR \
+	    -r calls "$$calls" -r out "$$out" $$name.ipynb - | \
+	  "$$bin/jupyter" nbconvert --stdin --execute --KernelManager.transport=ipc --log-level ERROR \
+	    --to html --template report --TemplateExporter.extra_template_basedirs=templates \
+	    --no-input --output-dir "$$out" --output $$name || exit; \
+	done
+	@echo "02_cost.html and 03_duration.html are in $(OUT)"
+
 test: .venv/.installed
 	$(BIN)/python -m pytest -q
 
