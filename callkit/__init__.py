@@ -41,6 +41,7 @@ from callkit.errors import (
     WrongAccountError,
 )
 from callkit.fetch import Client
+from callkit.fetch.housekeeping import CacheInfo, cache_info, erase_from_cache, prune_cache
 from callkit.frame import Collected, collect, to_frame
 from callkit.normalise import normalise
 from callkit.outcomes import Failure, Fetched
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "CacheError",
+    "CacheInfo",
     "CacheWarning",
     "CallFailedError",
     "CallkitError",
@@ -81,13 +83,16 @@ __all__ = [
     "SignInError",
     "Summary",
     "WrongAccountError",
+    "cache_info",
     "calls_in_progress",
     "charts",
     "collect",
     "cost_breakdown",
     "duration_breakdown",
+    "erase_from_cache",
     "export",
     "normalise",
+    "prune_cache",
     "pseudonymise",
     "read_parquet",
     "roll_up",

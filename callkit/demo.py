@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from callkit import charts
 from callkit.breakdown import cost_breakdown, duration_breakdown
-from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
+from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.fetch import Client
 from callkit.frame import collect, describe_failures
 from callkit.parquet import to_parquet
-from callkit.parquet.places import check_writable, writing
+from callkit.parquet.places import writing
+from callkit.report import draw, places_in
 from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from matplotlib.axes import Axes
-
     from callkit.frame import Collected
 
 __all__ = ["run_demo"]
@@ -46,7 +42,7 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
     progress : bool or None
         As for :func:`callkit.collect`.
     """
-    files = _places(folder)
+    files = places_in(folder, _FILES)
     with ExitStack() as stack:
         if sids is None:
             sandbox = stack.enter_context(Sandbox(calls=_CALLS, seed=_SEED, latency=_LATENCY))
@@ -66,8 +62,8 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
     to_parquet(cost, cost_file)
     to_parquet(duration, duration_file)
     weekly = cost_breakdown(got.frame, by="direction", freq="W")
-    _draw(cost_picture, lambda ax: charts.cost(weekly, ax=ax))
-    _draw(duration_picture, lambda ax: charts.duration(got.frame, ax=ax))
+    draw(cost_picture, lambda ax: charts.cost(weekly, ax=ax))
+    draw(duration_picture, lambda ax: charts.duration(got.frame, ax=ax))
     print(f"\nWritten to {folder.resolve()}:\n  " + "\n  ".join(_FILES))
 
 
@@ -88,22 +84,6 @@ def _collect(sids: Path, client: Client, calls_file: Path, progress: bool | None
         raise
 
 
-def _places(folder: Path) -> list[Path]:
-    """Make the folder, and see that every file can go there before there is something to write."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
-    except OSError as error:
-        raise ParquetError(
-            f"the output folder {str(folder)!r} cannot be written: {error.strerror or error}"
-        ) from error
-    files = [folder / name for name in _FILES]
-    for file in files:
-        check_writable(file)
-    return files
-
-
 def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
     path = folder / _SAMPLE.name
     with writing(path) as part:
@@ -117,7 +97,7 @@ def _report(got: Collected) -> None:
         print(".")
         return
     print(f", and {describe_failures(got.failures['reason'].tolist())}:")
-    print(got.failures[["sid", "reason", "status", "code"]].to_string(index=False))
+    print(got.failures[["sid", "reason", "http_status", "code"]].to_string(index=False))
 
 
 def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
@@ -127,17 +107,10 @@ def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
     print(f"\n{title}\n{upright.to_string()}")
 
 
-def _cell(value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
+def _cell(value: Any) -> str:
+    if pd.isna(value):
         return "-"
     if isinstance(value, pd.Timedelta):
         minutes, seconds = divmod(round(value.total_seconds()), 60)
         return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
-
-
-def _draw(path: Path, chart: Callable[[Axes], object]) -> None:
-    figure = Figure(figsize=(10, 5.5), layout="constrained")
-    chart(figure.subplots())
-    with writing(path) as part:
-        figure.savefig(part, format="png", dpi=150)

@@ -46,7 +46,7 @@ class Collected:
         One row per call that arrived, in the order of the list.
     failures : pandas.DataFrame
         One row per call that did not: ``sid``, ``account_sid``, ``reason`` (category),
-        ``message``, ``status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).
+        ``message``, ``http_status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).
     price_changes : pandas.DataFrame
         One row per call whose price is no longer what the cache had: ``sid``, ``old`` and ``new``
         (exact decimals; null is "not priced").

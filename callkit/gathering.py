@@ -171,7 +171,7 @@ def _located(failure: Failure, fetched: Fetched) -> Failure:
     return replace(
         failure,
         account_sid=fetched.account_sid,
-        status=200,
+        http_status=200,
         request_id=fetched.request_id,
         attempts=fetched.attempts,
     )

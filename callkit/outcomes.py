@@ -44,7 +44,7 @@ class Fetched:
 class Failure:
     """A call that did not arrive, and why.
 
-    ``status``, ``code`` and ``request_id`` are the server's, where there was an answer.
+    ``http_status``, ``code`` and ``request_id`` are the server's, where there was an answer.
     ``attempts`` counts the requests that were sent for this call.
     """
 
@@ -52,7 +52,7 @@ class Failure:
     account_sid: str | None
     reason: Reason
     message: str
-    status: int | None = None
+    http_status: int | None = None
     code: int | None = None
     request_id: str | None = None
     attempts: int = 0
@@ -65,7 +65,7 @@ _FAILURE_DTYPES: dict[str, Any] = {
     "account_sid": "str",
     "reason": pd.CategoricalDtype(list(REASONS)),
     "message": "str",
-    "status": "Int64",
+    "http_status": "Int64",
     "code": "Int64",
     "request_id": "str",
     "attempts": "int64",
@@ -77,7 +77,7 @@ def failures_frame(failures: Iterable[Failure]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> failures_frame([]).dtypes["status"]
+    >>> failures_frame([]).dtypes["http_status"]
     Int64Dtype()
     """
     names = [field.name for field in fields(Failure)]

@@ -133,7 +133,7 @@ def test_a_body_that_breaks_the_contract_is_a_failure_with_its_column(
     assert failure["reason"] == "bad_response"
     assert failure["message"].startswith("price: 'a lot'")
     assert (failure["sid"], failure["account_sid"]) == (sid(1), ACCOUNT)
-    assert (failure["request_id"], failure["status"], failure["attempts"]) == ("RQ1", 200, 1)
+    assert (failure["request_id"], failure["http_status"], failure["attempts"]) == ("RQ1", 200, 1)
 
 
 def test_a_stopped_run_carries_what_was_fetched(

@@ -19,7 +19,7 @@ def test_a_row_says_all_of_its_failure() -> None:
 def test_what_nobody_knows_is_null() -> None:
     frame = failures_frame([NAMELESS])
     unknown = frame.columns[frame.isna().all()].tolist()
-    assert unknown == ["sid", "account_sid", "status", "code", "request_id"]
+    assert unknown == ["sid", "account_sid", "http_status", "code", "request_id"]
 
 
 @pytest.mark.parametrize("failures", [[], [FAILURE], [NAMELESS], [FAILURE, NAMELESS]])
@@ -33,7 +33,7 @@ def test_the_dtypes_are_the_same_however_many_and_whatever_is_null(
         "account_sid": "str",
         "reason": "category",
         "message": "str",
-        "status": "Int64",
+        "http_status": "Int64",
         "code": "Int64",
         "request_id": "str",
         "attempts": "int64",

@@ -69,7 +69,7 @@ def may_pass(failure: Failure) -> bool:
 
     A redirect too: the API has none, but the network of a hotel or an airport does.
     """
-    return failure.reason in _TRANSIENT or failure.status in _REDIRECTS
+    return failure.reason in _TRANSIENT or failure.http_status in _REDIRECTS
 
 
 def concurrent_requests(reply: Answer | NoAnswer) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import threading
 import time
 from collections import deque
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from callkit.sids import CallKey
 
 __all__ = ["Run"]
+
+_log = logging.getLogger(__name__)
 
 _LOOK_AHEAD = 16_384  # calls taken from the list and not yet handed over
 _MOUTHFUL = 256  # calls read from the list at a time, since a generator may be slow
@@ -308,6 +311,7 @@ class Run:
             self._settle(job, failure)
         else:
             heapq.heappush(self._later, (at, next(self._tie), job))
+            _log.debug("%s: %s, attempt %d; another follows", job.sid, failure.reason, job.attempts)
 
     def _settle(self, job: _Job, outcome: Outcome) -> None:
         self._done.append((job.position, outcome))

@@ -11,16 +11,16 @@ import sqlite3
 import time
 import warnings
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
-from callkit.errors import CacheError, CacheWarning
+from callkit.errors import CacheWarning
+from callkit.fetch.database import body_of, complaining, connect, microseconds, moment_at
 from callkit.fetch.settled import gist_of
-from callkit.outcomes import Fetched
+from callkit.outcomes import Failure, Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,36 +34,19 @@ __all__ = ["Cache", "PriceChange", "Refresh", "check_refresh"]
 
 Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
 
-_MAGIC = b"SQLite format 3\x00"
-_APPLICATION_ID = 0x63616C6C  # "call"
-_ID_AT = slice(68, 72)  # where the file format keeps it
-_VERSION = 1
-_PATIENCE_WITH_OTHERS = 60.0  # seconds to wait for another process's turn
 _WRITE_EVERY = 0.5  # seconds
 _WRITE_AT_ONCE = 1_000
+_GONE = "it was taken out of the cache while the run went on; another run asks for it again"
 _LEVEL = 3  # beyond, zlib takes twice the time for a few percent
 
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS calls (
-    sid TEXT PRIMARY KEY,
-    account_sid TEXT NOT NULL,
-    body BLOB NOT NULL,  -- as it came, compressed by zlib
-    request_id TEXT,
-    fetched_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
-    price TEXT,  -- as it came
-    settled INTEGER NOT NULL
-);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
-"""
 _SETTLED = """
 SELECT calls.sid FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value ->> 0
 WHERE settled AND coalesce(asked.value ->> 1 = calls.account_sid, 1)
 """
 _WANTED = {"all": " AND 0", "unpriced": " AND price IS NOT NULL", None: ""}
 _READ = """
-SELECT calls.sid, account_sid, body, request_id, fetched_at
-FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value ORDER BY asked.key
+SELECT asked.value, account_sid, body, request_id, fetched_at
+FROM json_each(?) AS asked LEFT JOIN calls ON calls.sid = asked.value ORDER BY asked.key
 """
 _PRICES = """
 SELECT calls.sid, price FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
@@ -110,16 +93,8 @@ class Cache:
         self._unwritten: list[Fetched] = []
         self._written_at = time.monotonic()
         self._broken = False
-        with self._complaining():
-            _refuse_foreign(self._path)
-            _make_private(self._path)
-            self._db = sqlite3.connect(
-                self._path,
-                timeout=_PATIENCE_WITH_OTHERS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._prepare()
+        with complaining(self._path):
+            self._db = connect(self._path, create=True)
 
     def __enter__(self) -> Self:
         return self
@@ -145,20 +120,26 @@ class Cache:
         parameters: list[str | int] = [json.dumps(keys)]
         if isinstance(refresh, datetime):
             query += " AND fetched_at >= ?"
-            parameters.append(_microseconds(refresh))
+            parameters.append(microseconds(refresh))
         else:
             query += _WANTED[refresh]
-        with self._complaining():
+        with complaining(self._path):
             return {sid for (sid,) in self._db.execute(query, parameters)}
 
-    def read(self, sids: Sequence[str]) -> Iterator[Fetched]:
-        """Yield calls that the cache has, in the order given; they count no attempts."""
-        with self._complaining():
+    def read(self, sids: Sequence[str]) -> Iterator[Outcome]:
+        """Yield calls in the order given; they count no attempts.
+
+        A call that the cache no longer has, since another process has pruned it or erased its
+        number meanwhile, is a failure: it must not get lost.
+        """
+        with complaining(self._path):
             for sid, account_sid, body, request_id, at in self._db.execute(
                 _READ, [json.dumps(sids)]
             ):
-                fetched_at = datetime.fromtimestamp(at / 1e6, UTC)
-                yield Fetched(sid, account_sid, zlib.decompress(body), request_id, fetched_at, 0)
+                if body is None:
+                    yield Failure(sid, None, "not_attempted", _GONE)
+                    continue
+                yield Fetched(sid, account_sid, body_of(body), request_id, moment_at(at), 0)
 
     def keep(self, outcomes: Iterable[Outcome]) -> None:
         """Take in what has arrived; it is written within a second.
@@ -199,34 +180,6 @@ class Cache:
             if sid in old and (change := _change(sid, old[sid], price)) is not None:
                 self.price_changes.append(change)
 
-    def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            self._db.close()
-            raise CacheError(
-                f"the cache {str(self._path)!r} was made by a newer callkit (format {version}; "
-                f"this one reads {_VERSION}): update callkit, or name another file"
-            )
-        if version == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        # Only now: what tells our file from another's must be in the file, not in its journal.
-        self._db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
-        self._db.execute("PRAGMA synchronous = NORMAL")
-
-    @contextmanager
-    def _complaining(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise CacheError(
-                f"the cache {str(self._path)!r} cannot be opened: {error.strerror or error}"
-            ) from error
-        except (sqlite3.Error, zlib.error) as error:
-            raise CacheError(
-                f"the cache {str(self._path)!r} cannot be used: {error}; "
-                "move it away, or name another file"
-            ) from error
-
 
 def check_refresh(refresh: object) -> None:
     """Refuse a ``refresh=`` that is none, before any work is done."""
@@ -248,14 +201,10 @@ def _row(outcome: Fetched) -> _Row:
         outcome.account_sid,
         zlib.compress(outcome.body, _LEVEL),
         outcome.request_id,
-        _microseconds(outcome.fetched_at),
+        microseconds(outcome.fetched_at),
         gist.price,
         gist.settled,
     )
-
-
-def _microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1e6)
 
 
 def _change(sid: str, old: str | None, new: str | None) -> PriceChange | None:
@@ -266,25 +215,3 @@ def _change(sid: str, old: str | None, new: str | None) -> PriceChange | None:
     except InvalidOperation:  # a broken price: the normaliser will name it
         return None
     return None if before == after else PriceChange(sid, before, after)
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Look at the file's first bytes alone, since SQLite might write to what it opens."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        head = file.read(100)
-    if not head:
-        return
-    ours = head.startswith(_MAGIC) and head[_ID_AT] == _APPLICATION_ID.to_bytes(4, "big")
-    if not ours:
-        kind = "another program's database" if head.startswith(_MAGIC) else "no database"
-        raise CacheError(
-            f"the cache {str(path)!r} is {kind}, or damaged; it was left as it is: "
-            "name another file"
-        )
-
-
-def _make_private(path: Path) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)

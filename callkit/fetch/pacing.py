@@ -10,11 +10,14 @@ has much less may push in. The tests run these rules against a simulated server
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from dataclasses import dataclass
 
 __all__ = ["Pace", "Sent", "back_off"]
+
+_log = logging.getLogger(__name__)
 
 _FIRST_BACK_OFF = 0.25
 _LONGEST_BACK_OFF = 30.0
@@ -169,6 +172,7 @@ class Pace:
                 self._outage_pauses += 1
                 pause = min(_LONGEST_PAUSE, back_off(1 + self._outage_pauses // _PROBES_A_PAUSE))
                 self._resume_at = now + pause
+                _log.debug("nothing succeeds: one probe at a time, the next in %.2f s", pause)
 
     def doubted(self, now: float, pause: float) -> None:
         """Learn of a 401: before the sign-in is proved, nobody else need try it meanwhile."""
@@ -217,6 +221,8 @@ class Pace:
         self._turned_at = now
         self._cut_to = self._limit
         self._pause_after_cut(now, retry_after, hold_longer=others > 0)
+        pause = self._resume_at - now
+        _log.debug("a 429: back off for %.2f s, then %d in flight", pause, round(self._limit))
 
     def _pause_after_cut(self, now: float, retry_after: float, *, hold_longer: bool) -> None:
         first = min(_FIRST_BACK_OFF, max(0.02, self._round_trip / 2))

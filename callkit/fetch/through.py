@@ -55,7 +55,7 @@ class _Plan:
     def __init__(self, cache: Cache, keys: Iterable[CallKey], refresh: Refresh) -> None:
         self._cache = cache
         self._keys = iter(keys)
-        self._refresh = refresh
+        self._refresh: Refresh = refresh
         self._order: deque[tuple[str, bool]] = deque()
 
     def unsettled(self) -> Iterator[CallKey]:

@@ -128,7 +128,7 @@ def test_lasting_trouble_is_a_failure_after_five_attempts(
 ) -> None:
     server.script[sid(1)] = [trouble] * 20
     failure = failure_of(client)
-    assert (failure.reason, failure.status, failure.attempts) == (reason, status, 5)
+    assert (failure.reason, failure.http_status, failure.attempts) == (reason, status, 5)
     assert server.asked[sid(1)] == 5
 
 

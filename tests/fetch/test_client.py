@@ -39,7 +39,7 @@ def test_fetch_names_why_a_call_did_not_come(server: ScriptedServer, client: Cli
     with pytest.raises(CallFailedError, match="not_found: no such call") as caught:
         client.fetch(sid(1))
     failure = caught.value.failure
-    assert (failure.status, failure.code, failure.request_id) == (404, 20404, "RQ1")
+    assert (failure.http_status, failure.code, failure.request_id) == (404, 20404, "RQ1")
 
 
 @pytest.mark.parametrize("malformed", ["CA1", "", "AC" + "0" * 32, "../../Keys.json"])

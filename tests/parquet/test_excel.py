@@ -10,33 +10,17 @@ import pandas as pd
 import pytest
 
 import callkit
+from tests.documents import ROOT, blocks_of
 from tests.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RECIPE = """
-import pandas as pd
-
-sheet = callkit.read_parquet("calls.parquet")
-for name in sheet.select_dtypes("datetimetz"):  # Excel's times have no zone: let the name say it
-    sheet[name] = sheet[name].dt.tz_convert("UTC").dt.tz_localize(None)
-    sheet = sheet.rename(columns={name: f"{name}_utc"})
-for name in sheet.select_dtypes("timedelta"):  # pandas would write days, shown without decimals
-    sheet[name] = sheet[name].dt.total_seconds()
-    sheet = sheet.rename(columns={name: f"{name}_s"})
-money = [name for name, dtype in sheet.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]
-sheet[money] = sheet[money].astype("float64")  # pandas would write decimals as text
-
-with pd.ExcelWriter("calls.xlsx", engine="openpyxl") as book:
-    sheet.to_excel(book, sheet_name="calls", index=False, freeze_panes=(1, 0))
-    for header, *cells in book.sheets["calls"].columns:
-        for cell in cells:
-            if header.value in money:
-                cell.number_format = "0.00000000"
-            elif cell.data_type == "f":  # a name that begins with "=" is no formula
-                cell.data_type = "s"
-"""
+(RECIPE,) = (
+    block.text
+    for block in blocks_of(ROOT / "docs" / "parquet.md")
+    if block.language == "python" and "ExcelWriter" in block.text
+)
 
 
 def run_recipe(df: pd.DataFrame, folder: Path) -> list[dict[str, Any]]:

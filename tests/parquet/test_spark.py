@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import callkit
+from tests.documents import ROOT, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -152,3 +153,10 @@ def test_sparks_copy_is_read_as_the_dataset_itself(
     frame.write.partitionBy("month").parquet(str(tmp_path / "copy"))
     copy, calls = callkit.read_parquet(tmp_path / "copy"), callkit.read_parquet(dataset)
     pd.testing.assert_frame_equal(copy[calls.columns.tolist()], calls)
+
+
+def test_what_the_documentation_says_runs(spark: SparkSession, dataset: Path) -> None:
+    (block,) = (b for b in blocks_of(ROOT / "docs" / "parquet.md") if "pyspark" in b.text)
+    namespace: dict[str, Any] = {}
+    exec(block.text.replace('"calls"', repr(str(dataset))), namespace)  # Java keeps its own folder
+    assert "month" in namespace["calls"].columns

@@ -1,0 +1,156 @@
+"""``callkit export``."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import callkit
+from callkit.cli.arguments import add_loudness, lines_of_standard_input, progress
+from callkit.cli.key import add_pseudonyms, pseudonyms_asked_for
+from callkit.cli.telling import CommandError, complain, note, pour
+from callkit.errors import IncompleteWarning, PriceChangeWarning
+from callkit.frame import describe_failures
+
+if TYPE_CHECKING:
+    import argparse
+
+    from callkit.parquet import Exported
+    from callkit.parquet.formats import FormatName
+
+__all__ = ["add_to"]
+
+_STANDARD = "-"  # standard input, or standard output
+_SOME_FAILED = 1
+_FAILURES = "calls.failures.csv"
+_FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the others."""
+    export = commands.add_parser(
+        "export",
+        help="fetch a list of calls into a file",
+        description="Fetch calls into a Parquet, CSV or JSON Lines file, with the sign-in of the "
+        "environment (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
+        "TWILIO_API_SECRET). Calls that fail are listed in a CSV beside it, calls.failures.csv for "
+        "calls.parquet, and the exit code is then 1.",
+        epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
+    )
+    export.add_argument(
+        "sids",
+        help="a SID list: a text, CSV or Parquet file; or - for standard input, one SID a line",
+    )
+    export.add_argument(
+        "-o",
+        "--out",
+        required=True,
+        help="the file to write; or - for standard output, after the last call has come, with "
+        "failures on standard error",
+    )
+    export.add_argument(
+        "--format",
+        choices=_FORMATS.values(),
+        help="what to write (what the file's name ends in; else parquet; to standard output csv)",
+    )
+    export.add_argument(
+        "--by-month",
+        action="store_true",
+        help="write a folder, a Parquet dataset with a file for each month",
+    )
+    export.add_argument(
+        "--cache",
+        type=Path,
+        help="keep calls in this file; settled ones are not asked for again, and a run that was "
+        "cut short goes on from there",
+    )
+    export.add_argument(
+        "--refresh",
+        choices=["all", "unpriced"],
+        help="ask again for calls that the cache has settled, and tell changed prices",
+    )
+    export.add_argument(
+        "--errors",
+        choices=["raise", "warn"],
+        default="raise",
+        help="whether the exit code is 1 or 0 if some calls failed (%(default)s: 1)",
+    )
+    add_pseudonyms(export)
+    add_loudness(export)
+    export.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    standard_output = options.out == _STANDARD
+    format_name = options.format or _format_of(options.out)
+    if options.by_month and format_name != "parquet":
+        raise CommandError(f"--by-month is for Parquet, not for {format_name}")
+    if standard_output and format_name == "parquet":
+        raise CommandError("Parquet is not for standard output: name a file, or say --format csv")
+    if not standard_output:
+        exported = _export(options, Path(options.out), format_name)
+        return _report(exported, f" in {options.out}", options)
+    with TemporaryDirectory(prefix="callkit-") as folder:
+        try:
+            exported = _export(options, Path(folder, f"calls.{format_name}"), format_name)
+        finally:  # of a run that ended early, what had come
+            _pour_out(Path(folder))
+        return _report(exported, "", options)
+
+
+def _format_of(out: str) -> FormatName:
+    if out == _STANDARD:
+        return "csv"
+    return _FORMATS.get(Path(out).suffix, "parquet")
+
+
+def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> Exported:
+    pseudonyms = pseudonyms_asked_for(options)
+    sids = lines_of_standard_input() if options.sids == _STANDARD else Path(options.sids)
+    with warnings.catch_warnings():
+        for told_below in (IncompleteWarning, PriceChangeWarning):
+            warnings.simplefilter("ignore", told_below)
+        return callkit.export(
+            sids,
+            path,
+            format=format_name,
+            by_month=options.by_month,
+            cache=options.cache,
+            refresh=options.refresh,
+            errors="warn",
+            pseudonyms=pseudonyms,
+            progress=progress(options),
+        )
+
+
+def _report(exported: Exported, where: str, options: argparse.Namespace) -> int:
+    """Say what came of it, and with which exit code."""
+    note(f"{exported.calls:,} call{'' if exported.calls == 1 else 's'}{where}", quiet=options.quiet)
+    _tell_changes(exported.price_changes)
+    if exported.failures.empty:
+        return 0
+    counts = describe_failures(exported.failures["reason"].tolist())
+    beside = f"; see {exported.failures_path}" if where else ""
+    return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
+
+
+def _tell_changes(changes: pd.DataFrame) -> None:
+    """Name each price that is no longer what the cache had: nobody else will."""
+    for sid, old, new in changes.dropna(subset="old").itertuples(index=False):
+        told = "none" if pd.isna(new) else f"{new:f}"
+        complain(f"the price of {sid} was {old:f}, and is {told}", 0)
+
+
+def _pour_out(folder: Path) -> None:
+    """Write what an export has left: failures to standard error, calls to standard output."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != _FAILURES):
+        with path.open("rb") as file:
+            if path.name == _FAILURES:
+                sys.stderr.write(file.read().decode())
+            else:
+                pour(file)

@@ -1,0 +1,54 @@
+"""``callkit sandbox``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callkit.cli.arguments import Whole, seconds
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_to"]
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the others."""
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="serve synthetic calls on this machine, as the API would",
+        description="Serve Twilio's Fetch Call endpoint on 127.0.0.1 over synthetic calls, until "
+        "interrupted.",
+        epilog="example: callkit sandbox --port 8080 --calls 100000 --latency 0.05 --limit 40",
+    )
+    sandbox.add_argument("--port", type=Whole(0, 65_535), default=8080, help="%(default)s")
+    sandbox.add_argument(
+        "--calls", type=Whole(1), default=10_000, help="how many calls there are (%(default)s)"
+    )
+    sandbox.add_argument(
+        "--seed", type=Whole(0), default=7, help="what they are made from (%(default)s)"
+    )
+    sandbox.add_argument(
+        "--latency", type=seconds, default=0.0, help="seconds each answer takes (%(default)s)"
+    )
+    sandbox.add_argument(
+        "--limit", type=Whole(1), help="requests in flight, beyond which it answers 429 (none)"
+    )
+    sandbox.add_argument(
+        "--retry-after", type=Whole(0), help="seconds that a 429 asks to wait (it does not say)"
+    )
+    sandbox.set_defaults(run=_run, verbose=False)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from callkit.sandbox import serve
+
+    serve(
+        port=options.port,
+        calls=options.calls,
+        seed=options.seed,
+        latency=options.latency,
+        limit=options.limit,
+        retry_after=options.retry_after,
+    )
+    return 0

@@ -1,0 +1,151 @@
+"""The SQLite file that a cache is: seen to be callkit's own, made private, opened."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import zlib
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from callkit.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["body_of", "complaining", "connect", "microseconds", "moment_at"]
+
+_MAGIC = b"SQLite format 3\x00"
+_APPLICATION_ID = 0x63616C6C  # "call"
+_ID_AT = slice(68, 72)  # where the file format keeps it
+_VERSION = 1
+_PATIENCE_WITH_OTHERS = 60.0  # seconds to wait for another process's turn
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS calls (
+    sid TEXT PRIMARY KEY,
+    account_sid TEXT NOT NULL,
+    body BLOB NOT NULL,  -- as it came, compressed by zlib
+    request_id TEXT,
+    fetched_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
+    price TEXT,  -- as it came
+    settled INTEGER NOT NULL
+);
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_VERSION};
+"""
+
+
+def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Open a cache's file, and have only its owner read it; `create` one if there is none.
+
+    Raises
+    ------
+    CacheError
+        It is not callkit's, or a newer callkit's. It is not touched then.
+    OSError, sqlite3.Error
+        As :func:`complaining` tells them.
+    """
+    _refuse_foreign(path, create=create)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    db = sqlite3.connect(
+        path, timeout=_PATIENCE_WITH_OTHERS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _prepare(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def complaining(path: Path) -> Iterator[None]:
+    """Tell in one sentence what is wrong with a cache's file.
+
+    Raises
+    ------
+    CacheError
+        The file cannot be opened, or is damaged, full or in use.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"the cache {str(path)!r} cannot be opened: {error.strerror or error}"
+        ) from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if _is_busy(error):
+            raise CacheError(
+                f"the cache {str(path)!r} is in use: wait until the other process is done with it, "
+                "and try again"
+            ) from error
+        raise CacheError(
+            f"the cache {str(path)!r} cannot be used: {error}; move it away, or name another file"
+        ) from error
+
+
+def microseconds(moment: datetime) -> int:
+    """Count the microseconds since 1970, which is how the file tells times."""
+    return round(moment.timestamp() * 1e6)
+
+
+def body_of(stored: bytes) -> bytes:
+    """Read a body as it came."""
+    try:
+        return zlib.decompress(stored)
+    except (TypeError, zlib.error):
+        raise sqlite3.DataError("the body of a call is damaged") from None
+
+
+def moment_at(microseconds: int) -> datetime:
+    """Read a time of the file, in UTC."""
+    try:
+        return datetime.fromtimestamp(microseconds / 1e6, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise sqlite3.DataError(f"{microseconds!r} is no time") from None
+
+
+def _refuse_foreign(path: Path, *, create: bool) -> None:
+    """Look at the file's first bytes alone, since SQLite might write to what it opens."""
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "A path cannot hold a NUL character")
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except FileNotFoundError:
+        if create:
+            return
+        raise
+    if create and not head:
+        return
+    ours = head.startswith(_MAGIC) and head[_ID_AT] == _APPLICATION_ID.to_bytes(4, "big")
+    if not ours:
+        kind = "another program's database" if head.startswith(_MAGIC) else "no database"
+        raise CacheError(
+            f"the cache {str(path)!r} is {kind}, or damaged; it was left as it is: "
+            "name another file"
+        )
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > _VERSION:
+        raise CacheError(
+            f"the cache {str(path)!r} was made by a newer callkit (format {version}; "
+            f"this one reads {_VERSION}): update callkit, or name another file"
+        )
+    db.execute("PRAGMA secure_delete = ON")  # what is replaced or deleted is overwritten by zeros
+    if version == 0:
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    # Only now: what tells our file from another's must be in the file, not in its journal.
+    db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
+    db.execute("PRAGMA synchronous = NORMAL")
+
+
+def _is_busy(error: Exception) -> bool:
+    # Its low byte is the plain code: https://www.sqlite.org/rescode.html
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -1,0 +1,105 @@
+"""Whether the record of a call names somebody, however it is written there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import phonenumbers
+from phonenumbers import NumberParseException
+
+from callkit.addresses import canonical, channel_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Mentions"]
+
+_FEWEST_DIGITS = 7  # fewer would be found in durations and prices
+_PUNCTUATION = b" \t().-/\\" + bytes(range(128, 256))
+_ESCAPED = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_ADDRESS = re.compile(r"[\"<\s]([a-z][a-z0-9+]*:[^\"<>\s\\]+)", re.IGNORECASE)
+_INTERNATIONAL = re.compile(r"\+[0-9 ().-]+")
+
+
+class _Number(NamedTuple):
+    """A number as a record may hold it: its last digits, quickly found, and the proof."""
+
+    national: bytes
+    proof: re.Pattern[bytes]
+
+
+class Mentions:
+    """A question to put to calls as they came: whether they name any of these parties.
+
+    A telephone number is looked for in everything that the record says, by its digits: with or
+    without country code, prefix and punctuation, and within a SIP address too. Other addresses are
+    the same if their canonical spellings are, but for case. In doubt the answer is yes.
+
+    Parameters
+    ----------
+    parties : iterable of str
+        Numbers in international form, or addresses with a scheme, such as ``sip:`` or ``client:``.
+
+    Raises
+    ------
+    ValueError
+        One of them is neither. The message says which one of them, not what it was.
+
+    Examples
+    --------
+    >>> names_her = Mentions(["+1 (415) 555-2671"])
+    >>> names_her(b'{"from": "sip:14155552671@pbx.example.com"}')
+    True
+    """
+
+    def __init__(self, parties: Iterable[str]) -> None:
+        self._numbers: list[_Number] = []
+        self._addresses: set[str] = set()
+        for place, party in enumerate(parties, start=1):
+            if channel_of(party) == "pstn":
+                self._numbers.append(_number(party, place))
+            else:
+                self._addresses.add(canonical(party).casefold())
+
+    def __call__(self, body: bytes) -> bool:
+        """Say whether a body names any of them."""
+        text = _ESCAPED.sub(_unescaped, body) if b"\\u" in body else body
+        digits = text.translate(None, _PUNCTUATION)
+        if any(national in digits and proof.search(digits) for national, proof in self._numbers):
+            return True
+        return bool(self._addresses) and any(
+            canonical(address).casefold() in self._addresses
+            for address in _ADDRESS.findall(text.decode("utf-8", "replace"))
+        )
+
+
+def _number(party: str, place: int) -> _Number:
+    country, national = _split(party)
+    if len(country + national) < _FEWEST_DIGITS:
+        raise ValueError(
+            f"party {place} is none: it should be a number in international form, such as "
+            "+442079460000, or an address such as sip:user@host or client:name"
+        )
+    with_country = f"(?:00|011)?{country}0?{national}"
+    alone = f"|0?{national}" if len(national) >= _FEWEST_DIGITS else ""
+    proof = re.compile(f"(?<![0-9])(?:{with_country}{alone})(?![0-9])".encode())
+    return _Number(national.encode(), proof)
+
+
+def _split(party: str) -> tuple[str, str]:
+    """Split a number into country code and the rest, by Google's numbering plans.
+
+    No country code, where they have none that fits; nothing at all, where this is no number.
+    """
+    written = re.sub(r"^\s*\(?00", "+", party)
+    try:
+        number = phonenumbers.parse(written)
+    except NumberParseException:
+        international = _INTERNATIONAL.fullmatch(written.strip())
+        return "", re.sub(r"[^0-9]", "", international[0]) if international else ""
+    return str(number.country_code), phonenumbers.national_significant_number(number)
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    return chr(int(escape[1], 16)).encode("utf-8", "replace")

@@ -1,0 +1,115 @@
+"""A folder that can be handed on: tables, charts and a page about calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from callkit import charts
+from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakdown, summary
+from callkit.errors import ParquetError
+from callkit.parquet import to_parquet
+from callkit.parquet.places import check_writable, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["draw", "places_in", "write_report"]
+
+_PAGE = "summary.txt"
+_INCHES, _DOTS_PER_INCH = (10, 5.5), 150
+
+
+def write_report(
+    df: pd.DataFrame,
+    folder: str | PathLike[str],
+    *,
+    by: Sequence[str] = ("direction",),
+    freq: str = "W",
+    tz: str = "UTC",
+) -> list[Path]:
+    """Break calls down by keys and periods, and leave tables, charts and the summary in a folder.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Calls, as :func:`callkit.to_frame` gives them.
+    folder : str or path
+        Where to leave them; made if it is not there. Files of an earlier report are replaced.
+    by, freq, tz
+        As for :func:`callkit.cost_breakdown`.
+
+    Returns
+    -------
+    list of Path
+        What was written: the summary as text, ``cost.parquet`` and ``duration.parquet``, and as
+        PNG those two, statuses over time, weekdays and hours, and calls in progress.
+
+    Raises
+    ------
+    FrameError
+        As for :func:`callkit.cost_breakdown`; nothing is written then.
+    ParquetError
+        The folder, or a file in it, cannot be written.
+
+    Examples
+    --------
+    >>> from callkit.sandbox import Sandbox
+    >>> with Sandbox(calls=100, seed=7) as sandbox, sandbox.client() as client:
+    ...     df = callkit.to_frame(sandbox.sids(50), client=client)
+    >>> [path.name for path in write_report(df, "report", freq="M")][:3]
+    ['summary.txt', 'cost.parquet', 'duration.parquet']
+    """
+    keys = list(by)
+    page = summary(df, freq=freq, tz=tz)
+    cost = cost_breakdown(df, keys, freq=freq, tz=tz)
+    duration = duration_breakdown(df, keys, freq=freq, tz=tz)
+    statuses = duration_breakdown(df, "status", freq=freq, tz=tz)
+    hours = cost_breakdown(df, ["weekday", "hour"], tz=tz)
+    in_progress = calls_in_progress(df, freq=freq, tz=tz)
+    tables = {"cost.parquet": cost, "duration.parquet": duration}
+    pictures: dict[str, Callable[[Axes], object]] = {
+        "cost.png": lambda ax: charts.cost(cost, ax=ax),
+        "duration.png": lambda ax: charts.duration(df, ax=ax),
+        "status.png": lambda ax: charts.status(statuses, ax=ax),
+        "hours.png": lambda ax: charts.heat_map(hours, ax=ax),
+        "in_progress.png": lambda ax: charts.in_progress(in_progress, ax=ax),
+    }
+    files = places_in(Path(folder), [_PAGE, *tables, *pictures])
+    with writing(files[0]) as part:
+        part.write_text(f"{page}\n", encoding="utf-8")
+    for name, table in tables.items():
+        to_parquet(table, Path(folder, name))
+    for name, chart in pictures.items():
+        draw(Path(folder, name), chart)
+    return files
+
+
+def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Make a folder, and see that files can go there before there is something to write."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise ParquetError(
+            f"the output folder {str(folder)!r} cannot be written: {error.strerror or error}"
+        ) from error
+    files = [folder / name for name in names]
+    for file in files:
+        check_writable(file)
+    return files
+
+
+def draw(path: Path, chart: Callable[[Axes], object]) -> None:
+    """Draw a chart on a page of its own, and save it as a picture."""
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    chart(figure.subplots())
+    with writing(path) as part:
+        figure.savefig(part, format="png", dpi=_DOTS_PER_INCH)

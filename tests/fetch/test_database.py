@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from callkit import CacheError
+from callkit.fetch import database
+from callkit.fetch.cache import Cache
+from callkit.fetch.housekeeping import erase_from_cache
+from tests.fetch.test_cache import call, fill, keys
+from tests.scripted import sid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "calls.sqlite"
+
+
+def test_only_its_owner_may_read_it(path: Path) -> None:
+    previous = os.umask(0)
+    try:
+        with Cache(path) as cache:
+            cache.keep([call(1)])
+            modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(previous)
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"PK\x03\x04 a spreadsheet", "is no database, or damaged; it was left as it is"),
+        (b"SQLite format 3\x00" + b"\x00" * 84, "is another program's database"),
+    ],
+)
+def test_a_foreign_file_is_refused_and_not_touched(
+    path: Path, content: bytes, sentence: str
+) -> None:
+    path.write_bytes(content)
+    path.chmod(0o644)
+    with pytest.raises(CacheError, match=sentence):
+        Cache(path)
+    assert path.read_bytes() == content
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_another_programs_database_is_refused_and_not_touched(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE accounts (id)")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(CacheError, match="another program's database"):
+        Cache(path)
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_cache_is_told_in_one_sentence(path: Path) -> None:
+    fill(path, *(call(number) for number in range(500)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
+    with pytest.raises(CacheError, match="cannot be used: .*; move it away"), Cache(path) as cache:
+        cache.settled(keys(*range(500)))
+
+
+def test_a_cache_of_a_newer_callkit_is_refused(path: Path) -> None:
+    fill(path, call(1))
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 2")
+    db.close()
+    with pytest.raises(CacheError, match="made by a newer callkit .* update callkit"):
+        Cache(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("missing/calls.sqlite", "cannot be opened: No such file or directory"),
+        (".", "cannot be opened: Is a directory"),
+        ("/proc/calls.sqlite", "cannot be opened: "),
+    ],
+)
+def test_a_place_where_no_cache_can_be_is_told_in_one_sentence(
+    tmp_path: Path, place: str, sentence: str
+) -> None:
+    with pytest.raises(CacheError, match=sentence) as caught:
+        Cache(tmp_path / place)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", [10**18, "noon"])
+def test_a_time_that_is_none_is_told_in_one_sentence(path: Path, damage: object) -> None:
+    fill(path, call(1))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE calls SET fetched_at = ?", [damage])
+    db.close()
+    with pytest.raises(CacheError, match=f"{damage!r} is no time"), Cache(path) as cache:
+        list(cache.read([sid(1)]))
+
+
+@pytest.mark.parametrize("damage", [b"\x78\x5e\x00", "text"])
+def test_a_body_that_is_damaged_is_told_in_one_sentence(path: Path, damage: object) -> None:
+    fill(path, call(1))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE calls SET body = ?", [damage])
+    db.close()
+    with pytest.raises(CacheError, match="the body of a call is damaged"), Cache(path) as cache:
+        list(cache.read([sid(1)]))
+    with pytest.raises(CacheError, match="the body of a call is damaged"):
+        erase_from_cache(path, ["client:amy"])
+
+
+def test_a_path_with_a_nul_character_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="cannot hold a NUL character"):
+        Cache(tmp_path / "calls\0.sqlite")
+
+
+def test_a_cache_that_others_do_not_let_go_of_is_told_in_one_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_WITH_OTHERS", 0.01)
+    fill(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CacheError, match="is in use: wait until the other process is done"):
+        Cache(path)
+    other.close()

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+import zlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+import callkit
+from callkit import CacheError
+from callkit.fetch import database
+from callkit.fetch.cache import Cache
+from callkit.fetch.housekeeping import cache_info, erase_from_cache, prune_cache
+from callkit.outcomes import Fetched
+from tests.fetch.test_cache import NOON, OTHER, call, fill, keys
+from tests.scripted import ACCOUNT, Reply, sid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from callkit import Client
+    from tests.scripted import Handler, ScriptedServer
+
+    Care: TypeAlias = Callable[[Path], object]
+
+HERS, HIS = "+14155552671", "+442079460000"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "calls.sqlite"
+
+
+def call_from(number: int, party: str, at: datetime = NOON) -> Fetched:
+    body = {"sid": sid(number), "status": "completed", "price": "-0.01", "from": party}
+    return Fetched(sid(number), ACCOUNT, json.dumps(body).encode(), f"RQ{number}", at, 1)
+
+
+def kept(path: Path, *numbers: int) -> set[str]:
+    with Cache(path) as cache:
+        return cache.settled(keys(*numbers))
+
+
+def traces(folder: Path, wanted: bytes) -> list[str]:
+    """Find `wanted` in the raw bytes of a folder's files, and in all that zlib makes of them."""
+    found = []
+    for file in folder.iterdir():
+        raw = file.read_bytes()
+        starts = [at for at in range(len(raw) - 1) if raw[at] == 0x78 and raw[at + 1] == 0x5E]
+        if wanted in raw or any(wanted in _inflated(raw[at:]) for at in starts):
+            found.append(file.name)
+    return found
+
+
+def _inflated(raw: bytes) -> bytes:
+    """Decompress what can be, up to where it is damaged."""
+    inflating, out = zlib.decompressobj(), b""
+    try:
+        for at in range(0, len(raw), 16):
+            out += inflating.decompress(raw[at : at + 16])
+            if inflating.eof:
+                break
+    except zlib.error:
+        pass
+    return out
+
+
+def delete_plainly(path: Path, number: int) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA secure_delete = OFF")
+        db.execute("DELETE FROM calls WHERE sid = ?", [sid(number)])
+    db.close()
+
+
+def test_info_counts_calls_accounts_and_times(path: Path) -> None:
+    later = NOON + timedelta(days=3)
+    fill(path, call(1), call(2, price=None, at=later), replace(call(3), account_sid=OTHER))
+    info = cache_info(path)
+    assert (info.calls, info.settled, info.unsettled) == (3, 2, 1)
+    assert info.accounts == (ACCOUNT, OTHER)
+    assert (info.fetched_first, info.fetched_last) == (NOON, later)
+    assert info.size == path.stat().st_size
+
+
+def test_info_of_an_empty_cache(path: Path) -> None:
+    fill(path)
+    info = cache_info(path)
+    assert (info.calls, info.settled, info.unsettled, info.accounts) == (0, 0, 0, ())
+    assert "first fetched  -" in str(info)
+
+
+def test_info_tells_nobodys_number(path: Path) -> None:
+    fill(path, call_from(1, HERS))
+    assert "5552671" not in repr(cache_info(path)) + str(cache_info(path))
+
+
+def test_prune_removes_what_was_fetched_too_long_ago(path: Path) -> None:
+    now = datetime.now(UTC)
+    fill(path, call(1, at=now - timedelta(days=91)), call(2, at=now - timedelta(days=89)))
+    assert prune_cache(path, timedelta(days=90)) == 1
+    assert kept(path, 1, 2) == {sid(2)}
+
+
+def test_prune_leaves_no_byte_of_what_it_removes(path: Path) -> None:
+    fill(path, call_from(1, HERS), call_from(2, HIS, datetime.now(UTC)))
+    prune_cache(path, timedelta(days=1))
+    assert traces(path.parent, HERS.encode()) == []
+    assert traces(path.parent, HIS.encode()) == ["calls.sqlite"]
+
+
+def test_prune_takes_any_length_of_time(path: Path) -> None:
+    fill(path, call(1))
+    assert prune_cache(path, timedelta.max) == 0
+    assert prune_cache(path, timedelta(0)) == 1
+
+
+def test_prune_refuses_a_length_of_time_that_is_none(path: Path) -> None:
+    fill(path, call(1))
+    with pytest.raises(ValueError, match="older_than must be a length of time, zero or more"):
+        prune_cache(path, timedelta(days=-1))
+    assert kept(path, 1) == {sid(1)}
+
+
+def test_erase_removes_the_calls_of_a_number_and_no_other(path: Path) -> None:
+    fill(path, call_from(1, HERS), call_from(2, HIS), call_from(3, "sip:14155552671@example.com"))
+    assert erase_from_cache(path, ["+1 (415) 555-2671"]) == 2
+    assert kept(path, 1, 2, 3) == {sid(2)}
+
+
+def test_erase_takes_several_parties(path: Path) -> None:
+    fill(path, call_from(1, HERS), call_from(2, HIS), call_from(3, "client:amy"))
+    assert erase_from_cache(path, iter([HIS, "client:amy"])) == 2
+    assert kept(path, 1, 2, 3) == {sid(1)}
+
+
+def test_the_search_for_traces_finds_what_a_plain_delete_leaves(path: Path) -> None:
+    fill(path, *(call_from(number, HIS) for number in range(20)), call_from(20, HERS))
+    delete_plainly(path, 20)
+    assert traces(path.parent, HERS.encode()) == ["calls.sqlite"]
+
+
+def test_erase_leaves_no_byte_of_a_number(path: Path) -> None:
+    fill(path, *(call_from(number, HIS) for number in range(20)), call_from(20, HERS))
+    delete_plainly(path, 20)  # a trace of old
+    with Cache(path) as other:
+        other.keep([call_from(21, HERS)])
+        other._write()
+        assert set(traces(path.parent, HERS.encode())) == {"calls.sqlite", "calls.sqlite-wal"}
+        assert erase_from_cache(path, [HERS]) == 1
+        assert traces(path.parent, HERS.encode()) == []
+    assert traces(path.parent, HERS.encode()) == []
+    assert len(kept(path, *range(20))) == 20
+
+
+def test_a_newer_record_leaves_no_byte_of_the_older(path: Path) -> None:
+    fill(path, call_from(1, HERS))
+    fill(path, call_from(1, "client:amy", NOON + timedelta(hours=1)))
+    assert traces(path.parent, HERS.encode()) == []
+
+
+def test_what_a_reader_keeps_from_being_overwritten_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_WITH_OTHERS", 0.01)
+    fill(path, call_from(1, HERS), call_from(2, HIS))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM calls").fetchone()
+    with pytest.raises(CacheError, match="may still be in the file, since another process is read"):
+        erase_from_cache(path, [HERS])
+    reader.close()
+    assert erase_from_cache(path, [HERS]) == 0
+    assert traces(path.parent, HERS.encode()) == []
+
+
+def test_erase_waits_for_a_writer_and_says_so_when_it_takes_too_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_PATIENCE_WITH_OTHERS", 0.01)
+    fill(path, call_from(1, HERS))
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with pytest.raises(CacheError, match="is in use: wait until the other process is done with it"):
+        erase_from_cache(path, [HERS])
+    writer.close()
+    assert kept(path, 1) == {sid(1)}
+
+
+def test_a_call_erased_under_a_run_is_a_failure_of_that_run(
+    path: Path, server: ScriptedServer, scripted_client: Client
+) -> None:
+    fill(path, call_from(2, HERS))
+
+    def erase_meanwhile(handler: Handler) -> None:
+        erase_from_cache(path, [HERS])
+        handler.answer(Reply())
+
+    server.script[sid(1)] = [erase_meanwhile]
+    got = callkit.collect([sid(1), sid(2)], client=scripted_client, cache=path)
+    assert got.frame["sid"].tolist() == [sid(1)]
+    assert got.failures[["sid", "reason"]].values.tolist() == [[sid(2), "not_attempted"]]
+
+
+def test_only_its_owner_may_still_read_it(path: Path) -> None:
+    fill(path, call_from(1, HERS), call_from(2, HIS))
+    erase_from_cache(path, [HERS])
+    prune_cache(path, timedelta(days=1))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "care",
+    [
+        cache_info,
+        lambda path: prune_cache(path, timedelta(0)),
+        lambda p: erase_from_cache(p, [HIS]),
+    ],
+    ids=["info", "prune", "erase"],
+)
+class TestNoCache:
+    def test_a_file_that_is_not_there_is_not_made(self, care: Care, path: Path) -> None:
+        with pytest.raises(CacheError, match="cannot be opened: No such file or directory"):
+            care(path)
+        assert not path.exists()
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"sid,number\n", b"SQLite format 3\x00" + b"\x00" * 84]
+    )
+    def test_a_foreign_file_is_refused_and_not_touched(
+        self, care: Care, path: Path, content: bytes
+    ) -> None:
+        path.write_bytes(content)
+        path.chmod(0o644)
+        with pytest.raises(CacheError, match="it was left as it is"):
+            care(path)
+        assert path.read_bytes() == content
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+    def test_a_damaged_cache_is_refused_and_not_touched(self, care: Care, path: Path) -> None:
+        fill(path, *(call(number) for number in range(500)))
+        whole = path.read_bytes()
+        damaged = whole[:4096] + b"\xa5" * (len(whole) - 4096)
+        path.write_bytes(damaged)
+        with pytest.raises(CacheError, match="damaged|cannot be used"):
+            care(path)
+        assert path.read_bytes() == damaged
+
+
+def test_one_text_is_no_list_of_parties(path: Path) -> None:
+    fill(path, call_from(1, HERS))
+    with pytest.raises(ValueError, match="parties must be a list"):
+        erase_from_cache(path, HERS)
