@@ -2,11 +2,18 @@
 
 Every function takes ``ax=``, draws there and returns it; without one it makes a figure through
 pyplot, as pandas does, so that a notebook shows it. Nothing else of matplotlib's global state is
-touched. Style sheets and rcParams hold; colours come from the user's own cycle where there is one,
-and are told apart without colour vision or in print otherwise.
+touched. Title and notes take some lines above the Axes: make figures of your own with
+``layout="constrained"``, which leaves them room.
+
+Style sheets and rcParams hold; colours come from the user's own cycle where there is one, and are
+told apart without colour vision or in print otherwise. Only statuses have colours of their own, the
+same in every picture.
 """
 
 from callkit.charts.cost import cost
 from callkit.charts.duration import duration
+from callkit.charts.heat_map import heat_map
+from callkit.charts.in_progress import in_progress
+from callkit.charts.status import status
 
-__all__ = ["cost", "duration"]
+__all__ = ["cost", "duration", "heat_map", "in_progress", "status"]

@@ -1,99 +1,118 @@
-"""Bars of money: stacked over time, or one for each key.
+"""Bars: stacked over time, or one for each key.
 
-Both draw rows of ``label``, ``cost`` (float64, null where there is none) and, over time,
-``period``. `labels` lists what to draw, the dearest first; `rest` is the one that stands for many.
+Both draw rows of ``label``, ``value`` (float64, null where there is none) and, over time,
+``period``. `looks` lists the labels to draw, in their order, and how.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import matplotlib as mpl
-import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
-from callkit.charts.style import amount, colours, shorten, thousands
+from callkit.charts.layout import font_for, lay_out, most_labels, size_of, width_of
+from callkit.charts.style import amount, shorten, thousands
+from callkit.charts.time_axis import label_periods, places_of, spacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
 
 __all__ = ["horizontal", "stacked"]
 
-_REST: dict[str, Any] = {
-    "facecolor": "0.8",
-    "hatch": "////",
-    "edgecolor": "0.45",
-    "linewidth": 0,
-}
-_SHARE = 0.8  # of its period that a bar fills
+_SHARE = 0.8  # of its period, or its line, that a bar fills
 _CROWDED = 100  # bars from which the gaps between them would flicker
-_FEW = 4  # bars up to which each has a date of its own
-_MOST_TICKS = 9
+_MOST_TICKS = 8
+_PADDING = 3.0  # how far the amount is off its bar, in points
+_MOST_BEYOND = 0.3  # the share of the Axes that amounts may take on either side
 _KEY_LABEL = 28
 _LEGEND_LABEL = 36
 
 
 def stacked(
-    ax: Axes, rows: pd.DataFrame, labels: Sequence[str], rest: str | None, currency: str
+    ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]], unit: str
 ) -> None:
     """Draw one bar per period, a layer per label; what is below zero hangs from zero."""
     started = rows[rows["period"].notna()]
-    heights = started.pivot_table(index="period", columns="label", values="cost", aggfunc="sum")
-    heights = heights.reindex(columns=list(labels)).fillna(0)
+    heights = started.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
+    heights = heights.reindex(columns=list(looks)).fillna(0)
     periods = pd.DatetimeIndex(heights.index)
-    places = mdates.date2num(periods.tz_convert("UTC").tz_localize(None))  # type: ignore[no-untyped-call]
-    gap = np.diff(places).min() if len(places) > 1 else 1.0
-    width = gap if len(places) > _CROWDED else gap * _SHARE
+    places = places_of(periods)
     above, below = np.zeros(len(places)), np.zeros(len(places))
-    for label, colour in zip(labels, colours(len(labels)), strict=True):
-        look = _REST if label == rest else {"color": colour}
+    for label, look in looks.items():
         values = heights[label].to_numpy()
         base = np.where(values >= 0, above, below)
-        ax.bar(places, values, width, bottom=base, label=shorten(label, _LEGEND_LABEL), **look)
+        _layer(ax, places, base, values, label=shorten(label, _LEGEND_LABEL), **look)
         above, below = above + values.clip(min=0), below + values.clip(max=0)
     if len(places):
+        gap = spacing(places)
         ax.set_xlim(places[0] - gap, places[-1] + gap)
-        _date_ticks(ax, places.tolist(), periods)
-    ax.set_xlabel(f"start of the period ({periods.tz})")
-    ax.set_ylabel(currency)
+    label_periods(ax, periods)
+    ax.set_ylabel(unit)
     thousands(ax.yaxis)
     ax.axhline(0, **_axis_line())
 
 
+def _layer(ax: Axes, places: Floats, base: Floats, values: Floats, **look: Any) -> None:
+    """Draw the bars of a layer as one outline, which stays quick and without seams for many."""
+    if not len(places):
+        return
+    lefts, rights = _sides(places)
+    edges = np.column_stack([lefts, rights]).ravel()
+    parted = rights[:-1] < lefts[1:]
+    tops = np.repeat(base + values, 2)[:-1]
+    tops[1::2][parted] = np.nan
+    ax.stairs(tops, edges, baseline=np.repeat(base, 2)[:-1], fill=True, **look)
+
+
+def _sides(places: Floats) -> tuple[Floats, Floats]:
+    """Say where bars begin and end, which stand on `places`: side by side if they are many."""
+    half = spacing(places) / 2
+    if len(places) <= _CROWDED:
+        return places - half * _SHARE, places + half * _SHARE
+    middles = (places[:-1] + places[1:]) / 2
+    near = np.diff(places) < 3 * half  # neighbours, though days and months differ in length
+    lefts = np.append(places[0] - half, np.where(near, middles, places[1:] - half))
+    rights = np.append(np.where(near, middles, places[:-1] + half), places[-1] + half)
+    return lefts, rights
+
+
 def horizontal(
-    ax: Axes, rows: pd.DataFrame, labels: Sequence[str], rest: str | None, currency: str
+    ax: Axes,
+    rows: pd.DataFrame,
+    looks: Mapping[str, Mapping[str, Any]],
+    rest: str | None,
+    unit: str,
 ) -> None:
-    """Draw one bar per label, the dearest on top and the rest last, its amount at its end."""
-    widths = rows.groupby("label")["cost"].sum(min_count=1).reindex(list(labels)).dropna()
+    """Draw one bar per label, the dearest on top and the `rest` last, its amount at its end."""
+    widths = rows.groupby("label")["value"].sum(min_count=1).reindex(list(looks)).dropna()
     widths = widths.sort_values(ascending=False, kind="stable")
     widths = widths.loc[sorted(widths.index, key=lambda label: label == rest)]
     bars = ax.barh(range(len(widths)), widths.to_numpy(), _SHARE)
     for bar, label in zip(bars, widths.index, strict=True):
-        if label == rest:
-            bar.set(**_REST)
-    ax.bar_label(bars, [amount(width) for width in widths], padding=3, fontsize="small")
-    ax.set_yticks(range(len(widths)), [shorten(label, _KEY_LABEL) for label in widths.index])
+        bar.set(**looks[label])
+    size = font_for(ax, len(widths), mpl.rcParams["ytick.labelsize"])
+    names = [shorten(label, _KEY_LABEL) for label in widths.index]
+    ax.set_yticks(range(len(widths)), names, fontsize=size)
+    amounts, size = [amount(width) for width in widths], font_for(ax, len(widths), "small")
+    ax.bar_label(bars, amounts, padding=_PADDING, fontsize=size)
     ax.invert_yaxis()
-    ax.margins(x=0.16)
-    ax.set_xlabel(currency)
+    lay_out(ax)
+    beyond = min(_MOST_BEYOND, (width_of(amounts, size) + _PADDING) / size_of(ax)[0])
+    ax.margins(x=beyond / (1 - 2 * beyond))
+    most = most_labels(ax, max(map(len, amounts), default=0))
+    ax.xaxis.set_major_locator(MaxNLocator(min(most, _MOST_TICKS)))
+    ax.set_xlabel(unit)
     thousands(ax.xaxis)
     ax.axvline(0, **_axis_line())
 
 
 def _axis_line() -> dict[str, Any]:
     return {"color": mpl.rcParams["axes.edgecolor"], "linewidth": mpl.rcParams["axes.linewidth"]}
-
-
-def _date_ticks(ax: Axes, places: list[float], periods: pd.DatetimeIndex) -> None:
-    if len(places) <= _FEW:
-        days = periods == periods.normalize()
-        dates = periods.strftime("%Y-%m-%d" if days.all() else "%Y-%m-%d\n%H:%M")
-        ax.set_xticks(places, dates.tolist())
-        return
-    locator = mdates.AutoDateLocator(periods.tz, minticks=3, maxticks=_MOST_TICKS)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    formatter = mdates.ConciseDateFormatter(locator, periods.tz)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_formatter(formatter)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from callkit.charts.bars import horizontal, stacked
-from callkit.charts.style import amount, empty, head, legend_above, new_axes, panels_in
+from callkit.charts.layout import empty, legend_above, new_axes, panels_in
+from callkit.charts.style import amount, looks
+from callkit.charts.tables import (
+    currencies_in,
+    currency_of,
+    holds,
+    notes_by_currency,
+    without_totals,
+    zone_of,
+)
 from callkit.errors import FrameError
 from callkit.measures import MEASURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
 __all__ = ["cost"]
@@ -20,6 +31,12 @@ _NEEDED = ("price_unit", "priced_calls", "unpriced_calls", "cost")
 _MEASURES = {column.name for column in MEASURES}
 _MOST_BARS = 12
 _MOST_LAYERS = 6
+_REST: dict[str, Any] = {
+    "facecolor": "0.8",
+    "hatch": "////",
+    "edgecolor": "0.45",
+    "linewidth": 0,
+}
 
 
 def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -57,52 +74,47 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> callkit.charts.cost(daily).figure.savefig("cost.png")  # doctest: +SKIP
     """
     _check(breakdown)
-    breakdown = _without_totals(breakdown)
+    breakdown = without_totals(breakdown)
     keys = [name for name in breakdown.columns if name not in _MEASURES]
     keys = [name for name in keys if name not in {"period", "price_unit"}]
     over_time = "period" in breakdown.columns
     tidy, labels, rest = _labelled(breakdown, keys, _MOST_LAYERS if over_time else _MOST_BARS)
-    currencies = _currencies(breakdown)
+    currencies = currencies_in(breakdown)
     ax = new_axes(max(1, len(currencies))) if ax is None else ax
-    title = "Connectivity cost" + (f" by {', '.join(keys)}" if keys else "")
-    panels = panels_in(ax, len(currencies))
-    notes = _notes_of_panels(breakdown, currencies)
-    head(ax, title, notes[0] if panels == [ax] else [], lines=len(notes[0]))
+    notes = notes_by_currency(breakdown, currencies, _notes)
+    panels = panels_in(ax, _title(breakdown, keys), notes)
     if not currencies:
         empty(ax, "no call has a price")
-    for panel, currency, said in zip(panels, currencies, notes, strict=False):
-        if panel is not ax:
-            head(panel, "", said)
-        draw = stacked if over_time else horizontal
-        draw(panel, tidy[tidy["currency"] == currency], labels, rest, currency)
+    for panel, currency in zip(panels, currencies, strict=False):
+        mine = tidy[tidy["currency"] == currency]
+        if over_time:
+            stacked(panel, mine, _by_label(labels, rest, looks(len(labels))), currency)
+        else:
+            horizontal(panel, mine, _by_label(labels, rest, looks(1) * len(labels)), rest, currency)
     if currencies and over_time and len(labels) > 1:
         legend_above(panels[0])
     return ax
 
 
-def _without_totals(breakdown: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows of ``margins=True``, which would count every call again."""
-    if "total_over" not in breakdown.columns:
-        return breakdown
-    return breakdown[breakdown["total_over"].isna()].drop(columns="total_over")
-
-
 def _check(breakdown: object) -> None:
-    if not isinstance(breakdown, pd.DataFrame) or not set(_NEEDED) <= set(breakdown.columns):
+    if not holds(breakdown, _NEEDED):
         raise FrameError(
             "charts.cost draws what callkit.cost_breakdown returns: pass it "
             "callkit.cost_breakdown(df, by=..., freq=...)"
         )
 
 
-def _currency(breakdown: pd.DataFrame) -> pd.Series:
-    return (
-        breakdown["price_unit"].astype(object).where(breakdown["price_unit"].notna(), "no currency")
-    )
+def _title(breakdown: pd.DataFrame, keys: list[str]) -> str:
+    zone = zone_of(breakdown) if {"hour", "weekday"} & set(keys) else None
+    by = f" by {', '.join(keys)}" if keys else ""
+    return f"Connectivity cost{by}" + (f" ({zone})" if zone else "")
 
 
-def _currencies(breakdown: pd.DataFrame) -> list[str]:
-    return sorted(_currency(breakdown)[breakdown["cost"].notna()].unique())
+def _by_label(
+    labels: list[str], rest: str | None, looks: Sequence[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    pairs = zip(labels, looks, strict=True)
+    return {label: _REST if label == rest else look for label, look in pairs}
 
 
 def _labelled(
@@ -111,14 +123,14 @@ def _labelled(
     """Name what each row is drawn as, and list the names, dearest first, and the rest."""
     tidy = pd.DataFrame(
         {
-            "currency": _currency(breakdown),
+            "currency": currency_of(breakdown),
             "label": _joined(breakdown[keys]),
-            "cost": breakdown["cost"].astype("float64"),
+            "value": breakdown["cost"].astype("float64"),
         }
     )
     if "period" in breakdown.columns:
         tidy["period"] = breakdown["period"]
-    size = tidy["cost"].abs()
+    size = tidy["value"].abs()
     share = (size / size.groupby(tidy["currency"]).transform("sum")).where(size != 0, 0.0)
     dearest = share.where(size.notna()).groupby(tidy["label"]).sum(min_count=1).dropna()
     labels = dearest.sort_values(ascending=False, kind="stable").index.tolist()
@@ -137,23 +149,12 @@ def _joined(keys: pd.DataFrame) -> pd.Series:
     return pd.Series([" · ".join(map(str, row)) for row in rows], keys.index, dtype="str")
 
 
-def _notes_of_panels(breakdown: pd.DataFrame, currencies: list[str]) -> list[list[str]]:
-    if len(currencies) <= 1:
-        return [_notes(breakdown)]
-    mine = _currency(breakdown)
-    notes = [_notes(breakdown[mine == currency]) for currency in currencies]
-    elsewhere = int(breakdown.loc[~mine.isin(currencies), "unpriced_calls"].sum())
-    if elsewhere:
-        notes[-1].append(f"in no currency above, completed calls not priced yet: {elsewhere:,}")
-    return notes
-
-
 def _notes(breakdown: pd.DataFrame) -> list[str]:
     """Say what the bars come to; then what is left out of them, and what is not known yet."""
     priced = breakdown[breakdown["cost"].notna()]
     notes, besides = [], []
     if len(priced):
-        (currency,) = _currency(priced).unique()
+        (currency,) = currency_of(priced).unique()
         notes.append(f"{amount(priced['cost'].sum())} {currency} in all")
         if "period" in priced and priced["period"].isna().any():
             apart = amount(priced.loc[priced["period"].isna(), "cost"].sum())

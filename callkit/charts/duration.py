@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import pandas as pd
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from callkit.breakdown.columns import milliseconds, need
 from callkit.breakdown.duration import answered
 from callkit.breakdown.groups import Groups
-from callkit.charts.style import empty, head, legend_above, new_axes, thousands
+from callkit.charts.layout import empty, head, legend_above, most_labels, new_axes
+from callkit.charts.style import thousands
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["duration"]
 
 _GROWTH = 10**0.1 - 1
+_HALO = 3.5  # points, so that a line stands off bars of any lightness
 _MARGIN = 1.15
 _STEP = 7  # more than from one round duration to the next
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_LONGEST = "15 min"
 _ROUND = (1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800)  # seconds
 
 
@@ -83,8 +88,12 @@ def _mark_percentiles(
     top = ax.get_ylim()[1]
     everything = Groups(pd.DataFrame(index=df.index))
     median, p95 = (found[0] / 1000 for found in everything.nearest_ranks(length, chosen, [50, 95]))
-    ax.vlines(median, 0, top, "C1", "solid", label=f"median {_written(median)}")
-    ax.vlines(p95, 0, top, "C1", "dashed", label=f"95th percentile {_written(p95)}")
+    line = mpl.rcParams["text.color"]
+    halo = [withStroke(linewidth=_HALO, foreground=ax.get_facecolor())]
+    look: dict[str, Any] = {"colors": line, "path_effects": halo}
+    ax.vlines(median, 0, top, label=f"median {_written(median)}", **look)
+    look["linestyles"] = "dashed"
+    ax.vlines(p95, 0, top, label=f"95th percentile {_written(p95)}", **look)
     legend_above(ax)
 
 
@@ -102,7 +111,10 @@ def _edges(seconds: NDArray[np.float64]) -> list[float]:
 def _duration_axis(ax: Axes, edges: list[float]) -> None:
     margin = _MARGIN if edges[-1] / edges[0] > _STEP else _STEP  # so that a tick is in sight
     ax.set_xlim(edges[0] / margin, edges[-1] * margin)
-    ax.xaxis.set_major_locator(FixedLocator(_ROUND))
+    low, high = ax.get_xlim()
+    inside = [seconds for seconds in _ROUND if low <= seconds <= high]
+    every = -(-len(inside) // most_labels(ax, len(_LONGEST)))
+    ax.xaxis.set_major_locator(FixedLocator(inside[::every]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _written(seconds)))
 

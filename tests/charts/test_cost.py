@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from callkit import FrameError, charts, cost_breakdown
 from tests.breakdown.frames import calls
-from tests.charts.artists import bars, layers, panels, words
+from tests.charts.artists import bars, colours, layers, panels, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +45,10 @@ def closing_figures() -> Iterator[None]:
     plt.close("all")
 
 
-def stacks(ax: Axes) -> dict[str, list[tuple[float, float, float]]]:
-    """List the bars of each layer: where they stand, from where, and how high."""
-    return {
-        label: [(bar.get_x() + bar.get_width() / 2, bar.get_y(), bar.get_height()) for bar in drawn]
-        for label, drawn in layers(ax).items()
-    }
+def sizes(ax: Axes) -> list[float]:
+    """List how long all bars are, lying or stacked."""
+    stacked = [bar.height for layer in layers(ax).values() for bar in layer]
+    return [*stacked, *(bar.get_width() for bar in bars(ax))]
 
 
 def day(date: str, tz: str = "UTC") -> float:
@@ -59,7 +57,7 @@ def day(date: str, tz: str = "UTC") -> float:
 
 def test_layers_are_stacked_over_time_and_credits_hang_from_zero(ax: Axes) -> None:
     charts.cost(cost_breakdown(USD, "direction", freq="D"), ax=ax)
-    assert stacks(ax) == {
+    assert layers(ax) == {
         "outbound-api": [(day("2025-03-01"), 0, 2.5), (day("2025-03-04"), 0, 1000)],
         "inbound": [(day("2025-03-01"), 2.5, 1.5), (day("2025-03-02"), 0, -0.75)],
     }
@@ -67,13 +65,13 @@ def test_layers_are_stacked_over_time_and_credits_hang_from_zero(ax: Axes) -> No
 
 def test_rows_of_totals_are_not_drawn(ax: Axes) -> None:
     charts.cost(cost_breakdown(USD, "direction", freq="D", margins=True), ax=ax)
-    assert sorted(stacks(ax)) == ["inbound", "outbound-api"]
-    assert stacks(ax)["inbound"][0] == (day("2025-03-01"), 2.5, 1.5)
+    assert sorted(layers(ax)) == ["inbound", "outbound-api"]
+    assert layers(ax)["inbound"][0] == (day("2025-03-01"), 2.5, 1.5)
 
 
 def test_bars_stand_on_the_start_of_the_local_day(ax: Axes) -> None:
     charts.cost(cost_breakdown(EUR, freq="D", tz="Europe/Berlin"), ax=ax)
-    ((place, base, height),) = next(iter(stacks(ax).values()))
+    ((place, base, height),) = next(iter(layers(ax).values()))
     assert place == pytest.approx(day("2025-03-02", "Europe/Berlin"), abs=1e-9)
     assert (base, height) == (0, 7)
 
@@ -131,7 +129,7 @@ def test_what_is_too_much_to_show_is_put_together(ax: Axes, freq: str | None, sh
         {"to": f"+{n}", "price": f"-{n}", "start": "2025-03-01T12:00:00+00:00"} for n in range(30)
     ]
     charts.cost(cost_breakdown(calls(*rows), "to", freq=freq), ax=ax)
-    drawn = [bar.get_height() if freq else bar.get_width() for bar in bars(ax)]
+    drawn = sizes(ax)
     dearest = list(range(29, 29 - shown, -1))
     assert drawn == [*dearest, sum(range(30)) - sum(dearest)]
     labels = ax.get_legend_handles_labels()[1] if freq else ax.get_yticklabels()
@@ -152,18 +150,14 @@ def test_currencies_have_a_panel_each(ax: Axes, freq: str | None) -> None:
     assert ax.get_title() == "Connectivity cost by direction"
     assert words(eur).startswith("7.00 EUR in all")
     assert words(usd).startswith("1,003.25 USD in all")
-    assert len(bars(ax)) == 0
-    sizes = [abs(bar.get_height() if freq else bar.get_width()) for bar in bars(eur)]
-    assert sum(sizes) == 7
+    assert sizes(ax) == []
+    assert sum(sizes(eur)) == 7
 
 
 def test_a_layer_has_one_colour_in_every_panel(ax: Axes) -> None:
     charts.cost(cost_breakdown(BOTH, "direction", freq="D"), ax=ax)
-    eur, usd = (
-        {label: drawn[0].get_facecolor() for label, drawn in layers(panel).items() if drawn}
-        for panel in panels(ax)
-    )
-    assert eur == {"inbound": usd["inbound"]}
+    eur, usd = (colours(panel) for panel in panels(ax))
+    assert eur == usd
 
 
 def test_calls_of_a_currency_without_a_panel_are_not_lost_sight_of(ax: Axes) -> None:
@@ -195,22 +189,23 @@ def test_ticks_stay_few_over_400_days(ax: Axes) -> None:
     starts = pd.date_range("2024-01-01", periods=400, tz="UTC")
     frame = calls(*[{"price": "-1", "start": start.isoformat()} for start in starts])
     charts.cost(cost_breakdown(frame, freq="D"), ax=ax)
-    assert len(bars(ax)) == 400
+    assert len(sizes(ax)) == 400
     assert 4 <= len(ax.get_xticks()) <= 9
 
 
 def test_colours_get_lighter_from_layer_to_layer(ax: Axes) -> None:
     rows = [{"to": f"+{n}", "price": "-1", "start": "2025-03-01T12:00:00+00:00"} for n in range(6)]
     charts.cost(cost_breakdown(calls(*rows), "to", freq="D"), ax=ax)
-    shades = [bar.get_facecolor() for bar in bars(ax)]
-    lightness = [to_rgb(shade) @ np.array([0.2126, 0.7152, 0.0722]) for shade in shades]
+    lightness = [
+        to_rgb(shade) @ np.array([0.2126, 0.7152, 0.0722]) for shade in colours(ax).values()
+    ]
     assert min(np.diff(lightness)) > 0.05
 
 
 def test_the_users_own_colours_hold() -> None:
     with mpl.rc_context({"axes.prop_cycle": cycler(color=["red", "blue"])}):
         ax = charts.cost(cost_breakdown(USD, "direction", freq="D"), ax=Figure().subplots())
-        assert {bar.get_facecolor() for bar in bars(ax)} == {(1, 0, 0, 1), (0, 0, 1, 1)}
+        assert set(colours(ax).values()) == {(1, 0, 0, 1), (0, 0, 1, 1)}
 
 
 def test_nothing_global_is_touched(ax: Axes) -> None:
