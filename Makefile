@@ -36,9 +36,16 @@ check: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 docs: .venv/.installed
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b dirhtml docs build/docs
+
+dist: .venv/.installed
+	rm -rf dist
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	PYTHON=$(BIN)/python tests/smoke/wheel.sh
 
 # Each is a ratio of things run side by side; the tables are kept in benchmarks/results.
 bench: .venv/.bench
@@ -47,6 +54,7 @@ bench: .venv/.bench
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.resuming
 	$(BIN)/python -m benchmarks.breakdown
+	$(BIN)/python -m benchmarks.importing
 
 # The fault campaign over more calls and seeds, and a longer outage.
 soak: .venv/.installed

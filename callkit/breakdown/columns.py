@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,16 +31,37 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothi
 def need(df: object, columns: Iterable[str]) -> None:
     """Refuse what is no frame, or lacks `columns`."""
     if not isinstance(df, pd.DataFrame):
-        library = type(df).__module__.partition(".")[0]
-        advice = ": pass df.to_pandas()" if hasattr(df, "to_pandas") else ""
-        raise FrameError(
-            f"expected a pandas DataFrame of calls, not {library}.{type(df).__name__}{advice}"
-        )
-    missing = [name for name in dict.fromkeys(columns) if name not in df.columns]
+        raise FrameError(f"expected a pandas DataFrame of calls, not {_kind(df)}: {_advice(df)}")
+    names = list(dict.fromkeys(columns))
+    missing = [name for name in names if name not in df.columns]
     if missing:
         named = ", ".join(map(repr, missing))
         ours = "" if _ALL.isdisjoint(df.columns) else " (was it read with columns=?)"
         raise FrameError(f"the frame of calls lacks the columns it needs here: {named}{ours}")
+    twice = [name for name in names if isinstance(df[name], pd.DataFrame)]
+    if twice:
+        raise FrameError(
+            f"the frame of calls has more than one column {', '.join(map(repr, twice))}: leave one "
+            "of each, such as by df.loc[:, ~df.columns.duplicated()]"
+        )
+
+
+def _kind(thing: object) -> str:
+    module = type(thing).__module__.partition(".")[0]
+    name = type(thing).__name__
+    return f"a {name}" if module == "builtins" else f"{module}.{name}"
+
+
+def _advice(thing: object) -> str:
+    if hasattr(thing, "to_pandas"):
+        return "pass df.to_pandas()"
+    if hasattr(thing, "toPandas"):
+        return "pass df.toPandas()"
+    if hasattr(thing, "collect"):
+        return "pass df.collect().to_pandas()"
+    if isinstance(thing, str | PathLike):
+        return "read the file with callkit.read_parquet"
+    return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
 
 
 def prices(df: pd.DataFrame) -> pa.ChunkedArray:
@@ -47,7 +69,7 @@ def prices(df: pd.DataFrame) -> pa.ChunkedArray:
     values = _arrow(df, "price", "decimals")
     if not (kinds.is_decimal(values.type) or kinds.is_null(values.type)):
         raise FrameError(
-            f"price is {values.type}, which is not exact: it should be decimals, so {_OURS}"
+            f"price is {df['price'].dtype}, which is not exact: it should be decimals, so {_OURS}"
         )
     try:
         return values.cast(MONEY)
@@ -62,7 +84,7 @@ def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArra
     """Read a column of durations: how many milliseconds, and where that is known."""
     values = _arrow(df, name, "durations")
     if not (kinds.is_duration(values.type) or kinds.is_null(values.type)):
-        raise FrameError(f"{name} is {values.type}: it should be durations, so {_OURS}")
+        raise FrameError(f"{name} is {df[name].dtype}: it should be durations, so {_OURS}")
     whole = values.cast(pa.duration("ms")).cast(pa.int64())
     return whole.fill_null(0).to_numpy(), np.asarray(whole.is_valid())
 
@@ -72,7 +94,9 @@ def instants(df: pd.DataFrame, name: str = "start_time") -> pd.Series:
     values = _arrow(df, name, "instants")
     zoned = kinds.is_timestamp(values.type) and values.type.tz is not None
     if not (zoned or kinds.is_null(values.type)):
-        raise FrameError(f"{name} is {values.type}, without a zone: {_OURS}")
+        raise FrameError(
+            f"{name} is {df[name].dtype}: it should be instants, which have a zone, so {_OURS}"
+        )
     return pd.Series(
         values.cast(pa.timestamp("us", tz="UTC")).to_pandas().to_numpy("datetime64[us]"),
         index=df.index,

@@ -52,7 +52,7 @@ def money(counted: NDArray[np.int64], known: NDArray[np.bool_]) -> pd.Series:
 def durations(counted: NDArray[np.int64], known: NDArray[np.bool_]) -> pd.Series:
     """Turn milliseconds into ``timedelta64[ms]``, null where not `known`."""
     values = counted.astype("timedelta64[ms]")
-    values[~known] = np.timedelta64("NaT")
+    values[~known] = np.timedelta64("NaT", "ms")
     return pd.Series(values)
 
 

@@ -177,8 +177,7 @@ def _labels(wall: NDArray[np.datetime64], every: Frequency) -> NDArray[np.dateti
     ticks = wall.astype(f"datetime64[{_TICKS[every.unit]}]")
     counted = ticks.view("int64") - every.origin
     floored = counted - counted % every.length + every.origin
-    labels: NDArray[np.datetime64] = floored.view(ticks.dtype)
-    labels[np.isnat(wall)] = np.datetime64("NaT")
+    labels: NDArray[np.datetime64] = np.where(np.isnat(ticks), ticks, floored.view(ticks.dtype))
     return labels.astype("datetime64[us]")
 
 

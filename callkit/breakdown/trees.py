@@ -204,4 +204,4 @@ def _latest(groups: Groups, df: pd.DataFrame, name: str, sign: int = 1) -> pd.Se
     counted = np.where(np.isnat(when), lowest, sign * when.view("int64"))
     found = groups.most(counted)
     moments = np.where(found == lowest, lowest, sign * found).view("datetime64[us]")
-    return pd.Series(moments).dt.tz_localize("UTC")
+    return pd.Series(pd.DatetimeIndex(moments, tz="UTC"))

@@ -158,7 +158,7 @@ def _grid(rows: pd.DataFrame, chosen: _Measure) -> NDArray[np.float64]:
     grid = np.full((len(WEEKDAYS), _HOURS), np.nan)
     grid[tuple(places)] = 0
     np.add.at(grid, tuple(places), values)
-    return np.round(grid, _DECIMALS)
+    return grid.round(_DECIMALS)
 
 
 def _draw(ax: Axes, grid: NDArray[np.float64]) -> QuadMesh:

@@ -173,7 +173,7 @@ def size_of(ax: Axes) -> tuple[float, float]:
     """Measure an Axes: its width and height."""
     locate = ax.get_axes_locator()
     if locate is not None:
-        ax.apply_aspect(locate(ax, None))  # type: ignore[arg-type]
+        ax.apply_aspect(locate(ax, None))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     box, dpi = ax.get_window_extent(), _root(ax).dpi
     return box.width * 72 / dpi, box.height * 72 / dpi
 

@@ -43,7 +43,8 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
         else:
             continue
         table = table.set_column(place, field.with_type(column.type), column)
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_arrow_backed, ignore_metadata=True)
+    table = table.replace_schema_metadata(None)  # what pandas wrote there may be damaged
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_arrow_backed)
     return frame
 
 

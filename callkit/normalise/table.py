@@ -76,7 +76,9 @@ def read_batch(bodies: Sequence[object], first: int = 0) -> Batch:
         for row, reason in refused.items():
             reasons.setdefault(row, f"{column.name}: {reason}")
     rows = pa.table(arrays, names=SCHEMA.names)
-    for row in pc.indices_nonzero(rows["sid"].is_null()).to_pylist():
+    # The array, not the table: Arrow before 26 crashes on no chunks (apache/arrow#51018).
+    nameless = arrays[SCHEMA.get_field_index("sid")].is_null()
+    for row in pc.indices_nonzero(nameless).to_pylist():
         reasons.setdefault(row, "sid: missing, so nobody knows which call this is")
     return _without_rows(Batch(rows, places, broken), reasons)
 

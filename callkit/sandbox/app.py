@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+from abc import abstractmethod
 from base64 import b64decode
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,8 +63,9 @@ class Premises:
 class Endpoint(Protocol):
     """What lies behind a door."""
 
+    @abstractmethod
     async def answer(
-        self, scope: Scope, in_flight: int, arrived: float
+        self, scope: Scope, in_flight: int, arrived: float, /
     ) -> tuple[Answer, Met | None]:
         """Find the right answer to a request, and the fault that it meets instead."""
 

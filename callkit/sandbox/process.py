@@ -20,9 +20,18 @@ def serve(
     limit: int | None = None,
     retry_after: int | None = None,
 ) -> None:
-    """Run a sandbox until SIGINT or SIGTERM; the parameters are those of :class:`Sandbox`.
+    """Run a sandbox until SIGINT or SIGTERM.
 
     One line on standard output says where it is and how to sign in, as soon as it answers.
+
+    Parameters
+    ----------
+    port, calls, seed, latency, limit, retry_after
+        As for :class:`Sandbox`.
+
+    Examples
+    --------
+    >>> serve(port=8080)  # doctest: +SKIP
     """
     sandbox = Sandbox(
         calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port

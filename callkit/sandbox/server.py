@@ -105,11 +105,11 @@ class Sandbox:
         self._running = False
         self._world = World(calls=calls, seed=seed)
         credentials = self._world.credentials
-        self.account_sid = credentials.account_sid
-        self.auth_token = credentials.auth_token
-        self.api_key = credentials.api_key
-        self.api_secret = credentials.api_secret
-        self.subaccount_sid = self._world.subaccount.sid
+        self.account_sid: str = credentials.account_sid
+        self.auth_token: str = credentials.auth_token
+        self.api_key: str = credentials.api_key
+        self.api_secret: str = credentials.api_secret
+        self.subaccount_sid: str = self._world.subaccount.sid
 
     def __repr__(self) -> str:
         where = f"at {self.url}" if self._running else "not running"

@@ -89,7 +89,9 @@ class Fate:
             str(self.plan.seed).encode(), person=b"callkit faults", digest_size=32
         ).digest()
         weights: dict[Kind, float] = dict(self.plan.weights.items())
-        lasting = {kind: weight for kind, weight in weights.items() if kind in LASTING}
+        lasting: dict[Kind, float] = {
+            kind: weight for kind, weight in weights.items() if kind in LASTING
+        }
         self._kinds = Mix(weights) if weights else None
         self._lasting = Mix(lasting) if lasting else None
 
