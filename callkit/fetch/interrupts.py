@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from contextlib import contextmanager
@@ -18,14 +19,15 @@ __all__ = ["deferred_interrupts"]
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
     """Give a question, "interrupted?", instead of a KeyboardInterrupt between any two lines.
 
-    A second interrupt is not deferred. Nor is any where Python's own handler is not in charge: in
-    another thread than the main one, or under a framework that has set its own.
+    A second interrupt is not deferred. Nor is any in another thread than the main one, or under a
+    framework that has set a handler of its own; unless that handler needs the event loop that the
+    fetch holds up, as in a notebook's cell with an ``await``: it would never come to act.
     """
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    handler = signal.getsignal(signal.SIGINT)
+    deferrable = handler is signal.default_int_handler or (
+        callable(handler) and _holds_up_an_event_loop()
     )
-    if not ours:
+    if not deferrable or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     interrupted = False
@@ -40,4 +42,12 @@ def deferred_interrupts() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: interrupted
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, handler)
+
+
+def _holds_up_an_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""JupyterLab itself, in a real browser."""
