@@ -14,7 +14,7 @@ from callkit.fetch.interrupts import deferred_interrupts
 from callkit.fetch.through import fetch_through
 from callkit.normalise import to_table
 from callkit.outcomes import Failure, Fetched
-from callkit.progress import watched
+from callkit.progress import counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from callkit.fetch.cache import PriceChange, Refresh
     from callkit.fetch.pacing import Pace
     from callkit.outcomes import Outcome
+    from callkit.progress import Count
     from callkit.sids import CallKey
 
 __all__ = ["Gathering"]
@@ -71,8 +72,9 @@ class Gathering:
                 cache = stack.enter_context(Cache(self.cache))
                 self.price_changes = cache.price_changes
             interrupted = stack.enter_context(deferred_interrupts())
-            outcomes = stack.enter_context(closing(self._outcomes(keys, cache, interrupted)))
-            yield from self._typed(watched(outcomes, self.total, self.progress, self._current_pace))
+            count = stack.enter_context(counting(self.total, self.progress, self._current_pace))
+            outcomes = self._outcomes(keys, cache, count, interrupted)
+            yield from self._typed(stack.enter_context(closing(outcomes)))
         if keys.error is not None:
             raise keys.error
 
@@ -95,15 +97,23 @@ class Gathering:
         }
 
     def _outcomes(
-        self, keys: Iterable[CallKey], cache: Cache | None, interrupted: Callable[[], bool]
+        self,
+        keys: Iterable[CallKey],
+        cache: Cache | None,
+        count: Count,
+        interrupted: Callable[[], bool],
     ) -> Generator[Outcome, None, None]:
+        def arrived(outcomes: list[Outcome]) -> None:
+            if cache is not None:
+                cache.keep(outcomes)
+            count(outcomes)
+
         def fetch(missing: Iterator[CallKey]) -> Generator[Outcome, None, None]:
             client = self.client if self.client is not None else Client()
             self._pace = client.pace
-            keep = None if cache is None else cache.keep
             try:
                 with closing(
-                    client.run(missing, in_order=True, keep=keep, interrupted=interrupted)
+                    client.run(missing, in_order=True, arrived=arrived, interrupted=interrupted)
                 ) as outcomes:
                     yield from outcomes
             finally:
@@ -111,7 +121,7 @@ class Gathering:
                     client.close()
 
         if cache is not None:
-            yield from fetch_through(cache, keys, self.refresh, fetch)
+            yield from fetch_through(cache, keys, self.refresh, fetch, count)
         elif self.total != 0:
             yield from fetch(iter(keys))
 

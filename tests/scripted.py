@@ -128,3 +128,11 @@ def cut_short(handler: Handler) -> None:
     handler.end_headers()
     handler.wfile.write(body[: len(body) // 2])
     handler.close_connection = True
+
+
+def silent_until(end: threading.Event) -> Act:
+    def keep_silent(handler: Handler) -> None:
+        end.wait(20)
+        handler.close_connection = True
+
+    return keep_silent

@@ -19,13 +19,12 @@ import pytest
 import callkit
 from callkit import CacheError, FetchInterrupted, PriceChangeWarning
 from callkit.sandbox import Sandbox
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, sid
+from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, sid, silent_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from callkit import Client
-    from tests.scripted import Act, Handler
 
 EXPORT = """
 import sys, callkit
@@ -120,14 +119,6 @@ def test_a_cache_that_cannot_be_is_found_out_before_the_first_request(
             [sid(1)], client=scripted_client, cache=tmp_path / "missing" / "calls.sqlite"
         )
     assert server.paths == []
-
-
-def silent_until(end: threading.Event) -> Act:
-    def keep_silent(handler: Handler) -> None:
-        end.wait(20)
-        handler.close_connection = True
-
-    return keep_silent
 
 
 def interrupt_when(server: ScriptedServer, asked: int) -> threading.Thread:

@@ -107,14 +107,14 @@ class Run:
         keys: Iterator[CallKey],
         *,
         in_order: bool = False,
-        keep: Callable[[list[Outcome]], None] | None = None,
+        arrived: Callable[[list[Outcome]], None] | None = None,
         interrupted: Callable[[], bool] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Fetch every call of `keys` and yield its outcome.
 
         Yields as calls complete, or in the order of `keys`. Either way only some thousand calls are
         taken from `keys` beyond what has been handed over, so memory does not grow with the list.
-        `keep` is handed what has arrived at once, several times a second, even if nothing has;
+        `arrived` is handed what has arrived at once, several times a second, even if nothing has;
         `interrupted` is asked as often whether the user has had enough.
 
         Raises
@@ -129,7 +129,7 @@ class Run:
             for position, key in enumerate(keys)
         )
         try:
-            arrivals = self._arrivals(jobs, keep or _forget, interrupted or _never)
+            arrivals = self._arrivals(jobs, arrived or _forget, interrupted or _never)
             for _, outcome in _by_position(arrivals) if in_order else arrivals:
                 yield outcome
             if self._watch.stop is not None:
@@ -140,7 +140,7 @@ class Run:
     def _arrivals(
         self,
         jobs: Iterator[_Job],
-        keep: Callable[[list[Outcome]], None],
+        arrived: Callable[[list[Outcome]], None],
         interrupted: Callable[[], bool],
     ) -> Iterator[tuple[int, Outcome]]:
         taken = settled = 0
@@ -155,7 +155,7 @@ class Run:
             if stopping := interrupted():
                 self._close()
             arrivals = self._take(wait=not stopping and (exhausted or room <= 0))
-            keep([outcome for _, outcome in arrivals])
+            arrived([outcome for _, outcome in arrivals])
             for arrival in arrivals:
                 settled += 1
                 oldest.settle(arrival[0])
@@ -374,7 +374,7 @@ def _by_position(arrivals: Iterator[tuple[int, Outcome]]) -> Iterator[tuple[int,
 
 
 def _forget(outcomes: list[Outcome]) -> None:
-    """Keep nothing: there is no cache."""
+    """Take no note: nobody has asked."""
 
 
 def _never() -> bool:

@@ -8,11 +8,12 @@ import msgspec
 import requests
 
 import callkit
-from callkit.errors import CallFailedError, InvalidSidError
+from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError
 from callkit.fetch.bulk import Run
-from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
+from callkit.fetch.connections import keep_alive
+from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
 from callkit.fetch.pacing import Pace
-from callkit.fetch.transport import Wire, keep_alive
+from callkit.fetch.transport import Wire, WireError
 from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids
 
@@ -55,7 +56,8 @@ class Client:
         How many seconds a run goes on while nothing succeeds. Time asleep does not count.
     session : requests.Session, optional
         Your own, where proxies, certificates or adapters need more than the environment's
-        settings. An adapter of your own should keep `concurrency` connections alive.
+        settings. An adapter of your own should keep `concurrency` connections alive; what it logs
+        and prints of a request is its own.
 
     Raises
     ------
@@ -91,6 +93,8 @@ class Client:
         patience: float = 300.0,
         session: requests.Session | None = None,
     ) -> None:
+        token, secret = hidden(auth_token), hidden(api_secret)
+        del auth_token, api_secret  # a traceback may show what is at hand here
         if not 0 < timeout <= _LONGEST_TIMEOUT:
             raise ValueError(
                 f"timeout must be above 0 and at most {_LONGEST_TIMEOUT:,} seconds, not {timeout!r}"
@@ -101,9 +105,9 @@ class Client:
             raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
         self._credentials = Credentials.resolve(
             account_sid=account_sid,
-            auth_token=auth_token,
+            auth_token=token,
             api_key=api_key,
-            api_secret=api_secret,
+            api_secret=secret,
         )
         url = base_url_for(base_url, region, edge)
         refuse_unsafe(url)
@@ -171,6 +175,13 @@ class Client:
             The call did not arrive; ``.failure`` says why.
         SignInError
             The server keeps refusing the sign-in.
+
+        Examples
+        --------
+        >>> from callkit.sandbox import Sandbox
+        >>> with Sandbox(calls=10, seed=7) as sandbox, sandbox.client() as client:
+        ...     client.fetch(sandbox.sids(1)[0])["status"]
+        'completed'
         """
         if account_sid is not None and not is_account_sid(account_sid):
             raise InvalidSidError(f"account_sid {account_sid!r} is no Account SID")
@@ -189,9 +200,9 @@ class Client:
         sids : str, path, DataFrame, Series, Index or any iterable
             A SID list, as :func:`callkit.to_frame` takes it.
 
-        Yields
-        ------
-        Fetched or Failure
+        Returns
+        -------
+        generator of Fetched or Failure
             One for each distinct call.
 
         Raises
@@ -200,6 +211,15 @@ class Client:
             Before the first request (for a generator: where the entry is met).
         SignInError, WrongAccountError, RunStoppedError
             After the last outcome, where the run ended early.
+
+        Examples
+        --------
+        >>> from callkit.sandbox import Sandbox
+        >>> with Sandbox(calls=10, seed=7) as sandbox, sandbox.client() as client:
+        ...     for outcome in client.fetch_many(sandbox.sids(2) + sandbox.unknown_sids(1)):
+        ...         if isinstance(outcome, callkit.Failure):
+        ...             print(outcome.reason)
+        not_found
         """
         return self.run(iter(read_sids(sids)))
 
@@ -208,11 +228,17 @@ class Client:
         keys: Iterator[CallKey],
         *,
         in_order: bool = False,
-        keep: Callable[[list[Outcome]], None] | None = None,
+        arrived: Callable[[list[Outcome]], None] | None = None,
         interrupted: Callable[[], bool] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Fetch the calls of a SID list that has been read; see `callkit.fetch.bulk.Run`."""
-        wire = Wire(self._session, self._adapter, self._base_url, self._credentials, self.timeout)
+        try:
+            wire = Wire(
+                self._session, self._adapter, self._base_url, self._credentials, self.timeout
+            )
+        except WireError as error:
+            where = f"{self.account_sid} at {self._base_url}"
+            raise RunStoppedError(f"requests to {where} cannot be made: {error}") from None
         run = Run(
             wire,
             self.pace,
@@ -221,7 +247,7 @@ class Client:
             timeout=self.timeout,
             patience=self.patience,
         )
-        return run.outcomes(keys, in_order=in_order, keep=keep, interrupted=interrupted)
+        return run.outcomes(keys, in_order=in_order, arrived=arrived, interrupted=interrupted)
 
 
 def _new_session() -> requests.Session:

@@ -7,18 +7,71 @@ import ipaddress
 import os
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from callkit.errors import CredentialsError
 from callkit.sids import is_account_sid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Credentials", "base_url_for", "is_loopback", "refuse_unsafe"]
+__all__ = ["Credentials", "Secret", "base_url_for", "hidden", "is_loopback", "refuse_unsafe"]
 
-_VARIABLES = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET")
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
+_BASE_URL = re.compile(
+    r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~/-]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_SHORTEST_SOUGHT = 16  # bytes; Twilio's are 32
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+class Secret:
+    """Text that shows in no repr, traceback or debugger, and what finds it in other text."""
+
+    __slots__ = ("reveal", "stands_in")
+
+    def __init__(self, text: str) -> None:
+        spellings = _spellings(text)
+        # In closures, since whatever lists an object's attributes shows what they hold.
+        self.reveal: Callable[[], str] = lambda: text
+        self.stands_in: Callable[[bytes], bool] = lambda data: any(
+            spelling in data for spelling in spellings
+        )
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret cannot be pickled")
+
+
+def hidden(text: str | None) -> Secret | None:
+    """Hide `text`, where there is any."""
+    return Secret(text) if text else None
+
+
+def _spellings(secret: str) -> frozenset[bytes]:
+    """List the forms in which an answer may repeat `secret`: as it is, and in base64.
+
+    In base64 it looks in three ways, depending on how many bytes stand before it. Each form may be
+    quoted for a URL, or have its slashes escaped, as some write JSON. Of a short secret there are
+    none, since it may stand anywhere by chance.
+    """
+    octets = secret.encode(errors="surrogatepass")
+    if len(octets) < _SHORTEST_SOUGHT:
+        return frozenset()
+    forms = [secret]
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + octets).decode()
+        forms.append(encoded[-(-8 * before // 6) : 8 * (before + len(octets)) // 6])
+    return frozenset(
+        spelling.encode(errors="surrogatepass")
+        for form in forms
+        for spelling in (
+            form,
+            form.translate(_URL_SAFE),
+            form.replace("/", r"\/"),
+            quote(form, safe="", errors="surrogatepass"),
+        )
+    )
 
 
 class Credentials:
@@ -26,7 +79,7 @@ class Credentials:
 
     __slots__ = ("_secret", "account_sid", "user")
 
-    def __init__(self, account_sid: str, user: str, secret: str) -> None:
+    def __init__(self, account_sid: str, user: str, secret: Secret) -> None:
         self.account_sid = account_sid
         self.user = user
         self._secret = secret
@@ -39,18 +92,21 @@ class Credentials:
 
     def authorization(self) -> str:
         """Return the value of the ``Authorization`` header (RFC 7617)."""
-        pair = f"{self.user}:{self._secret}".encode()
-        return "Basic " + base64.b64encode(pair).decode("ascii")
+        return "Basic " + base64.b64encode(f"{self.user}:{self._secret.reveal()}".encode()).decode()
+
+    def stand_in(self, data: bytes) -> bool:
+        """Whether `data` repeats the secret, as it is or in base64."""
+        return self._secret.stands_in(data)
 
     @classmethod
     def resolve(
         cls,
         *,
         account_sid: str | None,
-        auth_token: str | None,
+        auth_token: Secret | None,
         api_key: str | None,
-        api_secret: str | None,
-        environment: Mapping[str, str] = os.environ,
+        api_secret: Secret | None,
+        environment: Mapping[str, str] | None = None,
     ) -> Credentials:
         """Take the sign-in from the arguments, else from the variables that Twilio's tools read.
 
@@ -62,8 +118,7 @@ class Credentials:
         CredentialsError
             Something is missing; the message says what.
         """
-        set_to = {name: environment.get(name, "").strip() for name in _VARIABLES}
-        account = account_sid or set_to["TWILIO_ACCOUNT_SID"]
+        account = account_sid or _set_to("TWILIO_ACCOUNT_SID", environment)
         if not account:
             raise CredentialsError(
                 "no account: pass account_sid= or set TWILIO_ACCOUNT_SID ('AC' and 32 hexadecimal "
@@ -75,30 +130,44 @@ class Credentials:
             )
         if auth_token and (api_key or api_secret):
             raise CredentialsError("pass auth_token, or api_key with api_secret, not both")
-        if not (auth_token or api_key or api_secret):
-            api_key, api_secret = set_to["TWILIO_API_KEY"], set_to["TWILIO_API_SECRET"]
-            if not (api_key and api_secret):
-                auth_token = set_to["TWILIO_AUTH_TOKEN"]
-        elif not auth_token:
-            api_key = api_key or set_to["TWILIO_API_KEY"]
-            api_secret = api_secret or set_to["TWILIO_API_SECRET"]
+        if not auth_token:
+            passed = bool(api_key or api_secret)
+            api_key = api_key or _set_to("TWILIO_API_KEY", environment)
+            api_secret = api_secret or hidden(_set_to("TWILIO_API_SECRET", environment))
+            if not (passed or (api_key and api_secret)):
+                auth_token = hidden(_set_to("TWILIO_AUTH_TOKEN", environment))
         if auth_token:
-            return cls(account, account, auth_token)
+            return cls(account, account, _sendable("auth token", auth_token))
         if api_key and api_secret:
-            if not api_key.startswith("SK"):
-                raise CredentialsError("the API key is none: it should begin with 'SK'")
-            return cls(account, api_key, api_secret)
+            if not (api_key.startswith("SK") and api_key.isalnum()):
+                raise CredentialsError(
+                    "the API key is none: it should begin with 'SK', and letters and digits follow"
+                )
+            return cls(account, api_key, _sendable("API secret", api_secret))
         raise CredentialsError(
             "no sign-in: pass auth_token=, or api_key= and api_secret=, or set TWILIO_AUTH_TOKEN, "
             "or TWILIO_API_KEY and TWILIO_API_SECRET"
         )
 
 
+def _set_to(name: str, environment: Mapping[str, str] | None) -> str:
+    """Read one variable; the whole environment must be no local of anything that may raise."""
+    return (os.environ if environment is None else environment).get(name, "").strip()
+
+
+def _sendable(name: str, secret: Secret) -> Secret:
+    if not secret.reveal().isprintable():
+        raise CredentialsError(
+            f"the {name} is none: it holds a line break, or another character that cannot be seen"
+        )
+    return secret
+
+
 def base_url_for(
     base_url: str | None,
     region: str | None,
     edge: str | None,
-    environment: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Say where the API is: `base_url` as it is, else Twilio's host for that region and edge.
 
@@ -111,11 +180,11 @@ def base_url_for(
     'https://api.dublin.us1.twilio.com'
     """
     if base_url is None and not (region or edge):
-        base_url = environment.get("CALLKIT_BASE_URL") or None
+        base_url = _set_to("CALLKIT_BASE_URL", environment) or None
     if base_url is not None:
         return base_url.rstrip("/")
-    region = region or environment.get("TWILIO_REGION", "").strip()
-    edge = edge or environment.get("TWILIO_EDGE", "").strip()
+    region = region or _set_to("TWILIO_REGION", environment)
+    edge = edge or _set_to("TWILIO_EDGE", environment)
     for name, value in (("region", region), ("edge", edge)):
         if value and not _LABEL.fullmatch(value):
             raise CredentialsError(f"{name} {value!r} is none: it should be like 'ie1' or 'dublin'")
@@ -130,26 +199,28 @@ def refuse_unsafe(base_url: str) -> None:
     Raises
     ------
     CredentialsError
-        `base_url` is no http(s) URL, carries a sign-in itself, or is plain http to another host.
+        `base_url` is no http(s) URL of plain characters, over whose host two parsers could
+        disagree, carries a sign-in itself, or is plain http to another host.
     """
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise CredentialsError(f"base_url is no URL of the form https://host: {error}") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise CredentialsError(
-            f"base_url {parts.scheme}://{host or ''} is no URL of the form https://host"
+    if not _is_base_url(base_url):
+        raise CredentialsError(  # not its value: a sign-in may stand in it
+            "base_url should be like https://host or http://127.0.0.1:8080, a path after it or "
+            "not; credentials are arguments of their own"
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise CredentialsError(
-            "base_url is scheme, host and port alone: pass credentials as arguments"
-        )
+    parts = urlsplit(base_url)
     if parts.scheme == "http" and not is_loopback(base_url):
         raise CredentialsError(
-            f"credentials are not sent to {host} over plain http: use https "
+            f"credentials are not sent to {parts.hostname} over plain http: use https "
             "(http is for this machine only)"
         )
+
+
+def _is_base_url(text: str) -> bool:
+    try:
+        _ = urlsplit(text).port
+    except ValueError:  # no port, or no IPv6 address
+        return False
+    return _BASE_URL.fullmatch(text) is not None
 
 
 def is_loopback(base_url: str) -> bool:

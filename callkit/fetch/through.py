@@ -24,6 +24,7 @@ def fetch_through(
     keys: Iterable[CallKey],
     refresh: Refresh,
     fetch: Callable[[Iterator[CallKey]], Iterator[Outcome]],
+    found: Callable[[list[Outcome]], None],
 ) -> Iterator[Outcome]:
     """Yield every call's outcome in the order of `keys`, asking only for what is not settled.
 
@@ -38,8 +39,10 @@ def fetch_through(
     fetch : callable
         Fetches the rest, in order. Not called at all if there is none: then neither network nor
         credentials are needed.
+    found : callable
+        Is told what the cache had, when its turn has come.
     """
-    plan = _Plan(cache, keys, refresh)
+    plan = _Plan(cache, keys, refresh, found)
     unsettled = plan.unsettled()
     first = next(unsettled, None)
     if first is not None:
@@ -52,10 +55,17 @@ def fetch_through(
 class _Plan:
     """Which calls come from where, in the order of the list; bodies are read when their turn is."""
 
-    def __init__(self, cache: Cache, keys: Iterable[CallKey], refresh: Refresh) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        keys: Iterable[CallKey],
+        refresh: Refresh,
+        found: Callable[[list[Outcome]], None],
+    ) -> None:
         self._cache = cache
         self._keys = iter(keys)
         self._refresh: Refresh = refresh
+        self._found = found
         self._order: deque[tuple[str, bool]] = deque()
 
     def unsettled(self) -> Iterator[CallKey]:
@@ -73,8 +83,13 @@ class _Plan:
         while self._order and self._order[0][1]:
             settled.append(self._order.popleft()[0])
             if len(settled) == _READ_AT_ONCE:
-                yield from self._cache.read(settled)
+                yield from self._read(settled)
                 settled.clear()
-        yield from self._cache.read(settled)
+        yield from self._read(settled)
         if sid is not None:
             self._order.popleft()
+
+    def _read(self, sids: list[str]) -> list[Outcome]:
+        outcomes = list(self._cache.read(sids))
+        self._found(outcomes)
+        return outcomes

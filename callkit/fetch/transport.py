@@ -5,27 +5,29 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from requests.auth import AuthBase
 
+from callkit.errors import CredentialsError
+from callkit.fetch.connections import hold_by
 from callkit.fetch.credentials import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from urllib3.connection import HTTPConnection
+
     from callkit.fetch.credentials import Credentials
     from callkit.outcomes import Reason
 
-__all__ = ["Answer", "Line", "NoAnswer", "Wire", "describe", "innermost", "keep_alive"]
+__all__ = ["Answer", "Line", "NoAnswer", "Wire", "WireError", "describe", "innermost"]
 
 _CONNECT_WITHIN = 10.0
 _BODY_AT_MOST = 1 << 20  # a call is some 2 kB
@@ -54,52 +56,13 @@ class NoAnswer:
     hopeless: bool = False
 
 
+_OK = 200
+_REPEATS = "not shown, since it repeats the sign-in"
 _TOO_LONG = NoAnswer("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
 
-# The line that a thread is using, so that its connection can be cut off by another thread.
-_thread = threading.local()
 
-
-class _TracedHTTPConnection(HTTPConnection):
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        _thread.line.connection = self
-        super().putrequest(*args, **kwargs)
-
-
-class _TracedHTTPSConnection(HTTPSConnection):
-    def putrequest(self, *args: Any, **kwargs: Any) -> None:
-        _thread.line.connection = self
-        super().putrequest(*args, **kwargs)
-
-
-class _TracedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _TracedHTTPConnection
-
-
-class _TracedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _TracedHTTPSConnection
-
-
-class _Adapter(HTTPAdapter):
-    """Keeps one connection alive per worker, each of which can be cut off from outside."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _TracedHTTPPool,
-            "https": _TracedHTTPSPool,
-        }
-
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        if type(manager) is urllib3.ProxyManager:  # SOCKS has connections of its own
-            manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
-        return manager
-
-
-def keep_alive(connections: int) -> HTTPAdapter:
-    """Make an adapter that keeps that many connections alive."""
-    return _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+class WireError(Exception):
+    """Requests cannot be made at all."""
 
 
 class Wire:
@@ -109,7 +72,15 @@ class Wire:
     and in the environment counts, and is looked up once. Where the session has no adapter of the
     user's own for that host, `adapter` stands in, and requests go straight to its pool of
     connections: the steps between cost more than all the rest. Redirects are never followed, so
-    that the sign-in reaches no other host, and ``.netrc`` is never read.
+    that the sign-in reaches no other host, and ``.netrc`` is never read. An answer that repeats
+    the sign-in goes no further.
+
+    Raises
+    ------
+    CredentialsError
+        The session is set not to verify certificates.
+    WireError
+        A certificate file is missing, say, or a proxy's address is none.
     """
 
     def __init__(
@@ -121,37 +92,64 @@ class Wire:
         timeout: float,
     ) -> None:
         self.base_url = base_url
+        self._credentials = credentials
         self._timeout = timeout
+        self._prefix = urlsplit(base_url).path
+        try:
+            self._lay(session, adapter)
+        except _BROKEN as error:
+            raise WireError(_told(error)) from None
+
+    def _lay(self, session: requests.Session, adapter: HTTPAdapter) -> None:
         self._template = session.prepare_request(
-            requests.Request("GET", base_url, auth=_BasicAuth(credentials))
+            requests.Request("GET", self.base_url, auth=_BasicAuth(self._credentials))
         )
         self._settings: dict[str, Any] = dict(
-            session.merge_environment_settings(base_url, {}, True, session.verify, None)
+            session.merge_environment_settings(self.base_url, {}, True, session.verify, None)
         )
-        if is_loopback(base_url):
+        if is_loopback(self.base_url):
             self._settings["proxies"] = {}  # a proxy is no part of this machine
-        theirs = session.get_adapter(base_url)
+        elif not self._settings["verify"]:
+            raise CredentialsError(
+                "credentials are only sent where the certificate is verified: name the CA bundle "
+                "to trust in session.verify, or in REQUESTS_CA_BUNDLE, instead of verify=False"
+            )
+        theirs = session.get_adapter(self.base_url)
+        self._pool: Any = None
         if type(theirs) is HTTPAdapter:
-            self.send = self._send_by_pool
             self._find_pool(adapter)
         else:
-            self.send = self._send_by_adapter
             self._adapter = theirs
 
     def line(self) -> Line:
         """Open a line for one worker."""
         return Line(self)
 
+    def send(self, path: str) -> Answer | NoAnswer:
+        """Send one request."""
+        return self._send_by_adapter(path) if self._pool is None else self._send_by_pool(path)
+
+    def discreet(self, reply: Answer | NoAnswer) -> Answer | NoAnswer:
+        """Keep `reply` only if it does not repeat the sign-in, and what it means in any case."""
+        if isinstance(reply, NoAnswer):
+            if self._credentials.stand_in(reply.message.encode(errors="replace")):
+                return replace(reply, message=_REPEATS)
+        elif self._credentials.stand_in(
+            reply.body + reply.headers.get("Twilio-Request-Id", "").encode()
+        ):
+            if reply.status == _OK:
+                return NoAnswer("bad_response", _REPEATS)
+            return Answer(reply.status, {}, b"")
+        return reply
+
     def _find_pool(self, adapter: HTTPAdapter) -> None:
         self._headers = dict(self._template.headers)
         self._bounds = urllib3.Timeout(min(_CONNECT_WITHIN, self._timeout), self._timeout)
         proxies, verify, cert = (self._settings[name] for name in ("proxies", "verify", "cert"))
-        self._pool: Any = adapter.get_connection_with_tls_context(
+        self._pool = adapter.get_connection_with_tls_context(
             self._template, verify, proxies=proxies, cert=cert
         )
         adapter.cert_verify(self._pool, self._template.url, verify, cert)  # type: ignore[no-untyped-call]
-        through_plain_proxy = adapter.request_url(self._template, proxies).startswith("http")
-        self._prefix = self.base_url if through_plain_proxy else urlsplit(self.base_url).path
 
     def _send_by_pool(self, path: str) -> Answer | NoAnswer:
         response = self._pool.urlopen(
@@ -205,7 +203,10 @@ class Line:
 
     def get(self, sid: str, account_sid: str) -> Answer | NoAnswer:
         """Ask for one call: one request, no repeats."""
-        _thread.line = self
+        return self._wire.discreet(self._ask(sid, account_sid))
+
+    def _ask(self, sid: str, account_sid: str) -> Answer | NoAnswer:
+        hold_by(self)
         self._was_cut = False
         self.busy_since = time.monotonic()
         try:
@@ -249,7 +250,7 @@ _HOPELESS = (
 _BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
-class _BasicAuth(requests.auth.AuthBase):
+class _BasicAuth(AuthBase):
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
@@ -271,6 +272,13 @@ def describe(error: BaseException) -> str:
     """Say in one line what went wrong."""
     text = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
     return f"{type(error).__name__}: {text}"
+
+
+def _told(error: BaseException) -> str:
+    """Describe what keeps requests from being made; a proxy's address may hold a sign-in."""
+    if isinstance(error, urllib3.exceptions.LocationParseError):
+        return "the address of the proxy is no URL"
+    return describe(innermost(error))
 
 
 def _wrapped(error: BaseException) -> list[BaseException]:

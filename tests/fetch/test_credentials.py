@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callkit.errors import CredentialsError
-from callkit.fetch.credentials import Credentials, base_url_for, refuse_unsafe
+from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +17,12 @@ NOTHING: dict[str, str] = {}
 
 
 def resolve(environment: Mapping[str, str] = NOTHING, /, **arguments: str) -> Credentials:
-    names = ("account_sid", "auth_token", "api_key", "api_secret")
     return Credentials.resolve(
-        **{name: arguments.get(name) for name in names}, environment=environment
+        account_sid=arguments.get("account_sid"),
+        auth_token=hidden(arguments.get("auth_token")),
+        api_key=arguments.get("api_key"),
+        api_secret=hidden(arguments.get("api_secret")),
+        environment=environment,
     )
 
 

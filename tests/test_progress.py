@@ -1,0 +1,89 @@
+"""The progress bar: what it counts, and who sees it."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import callkit
+from callkit.progress import counting
+from tests.scripted import Reply, ScriptedServer, call_body, sid, silent_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from callkit import Client
+    from callkit.sandbox import Sandbox
+
+
+class Watched(io.StringIO):
+    """A terminal that notices what it was waiting for."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__()
+        self._awaited = awaited
+        self.seen = threading.Event()
+
+    def write(self, text: str) -> int:
+        if self._awaited in text:
+            self.seen.set()
+        return super().write(text)
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_one_slow_call_holds_back_no_bar(
+    server: ScriptedServer, scripted_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Watched("399/400")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    body = Reply(body=call_body(sid(1), status="busy"))
+    server.script[sid(1)] = [silent_until(terminal.seen), body]  # the first proves the sign-in
+    for number in [0, *range(2, 400)]:
+        server.script[sid(number)] = [Reply(body=call_body(sid(number), status="busy"))]
+    callkit.to_frame([sid(number) for number in range(400)], client=scripted_client)
+    assert terminal.seen.is_set()
+
+
+def test_what_the_cache_has_is_counted_too(
+    sandbox: Sandbox, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "calls.sqlite"
+    callkit.collect(sandbox.sids(300), client=client, cache=cache)
+    terminal = Watched("400/400")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    callkit.collect(sandbox.sids(400), client=client, cache=cache)
+    assert terminal.seen.is_set()
+
+
+def test_failures_are_told_as_they_come(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Watched("failed=2")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    callkit.collect(sandbox.sids(400) + sandbox.unknown_sids(2), client=client)
+    assert terminal.seen.is_set()
+
+
+def test_few_calls_are_not_worth_a_bar(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Watched("calls")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    callkit.collect(sandbox.sids(299), client=client)
+    assert terminal.getvalue() == ""
+
+
+def test_a_list_of_unknown_length_has_a_bar_without_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Watched("0/? calls")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with counting(None, None, lambda: None):
+        pass
+    assert terminal.seen.is_set()
