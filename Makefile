@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: demo lab report test check format docs dist bench soak clean
+.PHONY: demo lab report test check format docs dist bench soak fuzz clean
 
 demo: .venv/.demo
 	$(BIN)/callkit demo
@@ -60,6 +60,10 @@ bench: .venv/.bench
 soak: .venv/.installed
 	CALLKIT_CAMPAIGN_CALLS=50000 CALLKIT_CAMPAIGN_SEEDS=10 CALLKIT_OUTAGE_SECONDS=30 \
 	  $(BIN)/python -m pytest -q tests/test_campaign.py
+
+# A million damaged inputs: each gives a result or a documented error.
+fuzz: .venv/.installed
+	$(BIN)/python -m tests.fuzz
 
 format: .venv/.installed
 	$(BIN)/ruff check --fix .

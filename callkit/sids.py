@@ -158,7 +158,10 @@ def _describe(malformed: list[int], entries: _Entries) -> str:
 def _abridged(sid: object) -> str:
     if isinstance(sid, Iterable) and not isinstance(sid, str | bytes):
         return f"a {_class_name(sid)}"
-    text = repr(sid)
+    return _cut(repr(sid))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_AT_MOST else text[: _SHOWN_AT_MOST - 3] + "..."
 
 
@@ -177,27 +180,34 @@ def _from_file(path: Path) -> _Entries:
         return read(path)
     except OSError as error:
         raise SidListError(
-            f"the SID list {str(path)!r} cannot be read: {error.strerror or error}"
+            f"the SID list {str(path)!r} cannot be read: {error.strerror or _first_line(error)}"
         ) from error
+    except UnicodeEncodeError as error:
+        raise SidListError(f"{str(path)!r} is no path: {_first_line(error)}") from error
     except (UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
         raise SidListError(
-            f"the SID list {str(path)!r} is not {kind}: {str(error).splitlines()[0]}"
+            f"the SID list {str(path)!r} is not {kind}: {_first_line(error)}"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _from_text(path: Path) -> _Entries:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = path.read_bytes().decode("utf-8-sig").splitlines()
     numbered = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
     return _Entries(list(numbered.values()), None, "line", list(numbered))
 
 
 def _from_parquet(path: Path) -> _Entries:
-    with pq.ParquetFile(path) as file:
+    # Opened here, since Arrow would take some names for addresses.
+    with path.open("rb") as raw, pq.ParquetFile(raw, page_checksum_verification=True) as file:
         names = file.schema_arrow.names
         _check_names(names, repr(str(path)))
         wanted = [name for name in ("sid", "account_sid") if name in names]
-        # What pandas wrote beside it would make an index of a column.
-        frame = file.read(columns=wanted).to_pandas(ignore_metadata=True)
+        # What pandas wrote beside it would make an index of a column, or may be damaged.
+        frame = file.read(columns=wanted).replace_schema_metadata(None).to_pandas()
     return _from_columns(frame, repr(str(path)))
 
 
@@ -242,11 +252,10 @@ _READERS: dict[str, tuple[str, Callable[[Path], _Entries]]] = {
 
 
 def _from_columns(frame: pd.DataFrame, holder: str) -> _Entries:
-    if "sid" in frame.index.names and "sid" not in list(frame.columns):
-        frame = frame.reset_index(level="sid")
-    names = list(frame.columns)
+    indexed = "sid" in frame.index.names and "sid" not in list(frame.columns)
+    names = [*frame.columns, *(["sid"] if indexed else [])]
     _check_names(names, holder)
-    sids = frame["sid"].tolist()
+    sids = (frame.index.get_level_values("sid") if indexed else frame["sid"]).tolist()
     if "account_sid" not in names:
         return _Entries(sids, place="row")
     accounts = frame["account_sid"].astype(object)
@@ -255,7 +264,7 @@ def _from_columns(frame: pd.DataFrame, holder: str) -> _Entries:
 
 def _check_names(names: list[str], holder: str) -> None:
     if "sid" not in names:
-        shown = ", ".join(map(repr, islice(names, 10))) or "no columns at all"
+        shown = ", ".join(_cut(repr(name)) for name in islice(names, 10)) or "no columns at all"
         raise SidListError(f"{holder} needs a column 'sid' and has {shown}")
     for name in ("sid", "account_sid"):
         if names.count(name) > 1:

@@ -174,6 +174,64 @@ def test_sids_may_be_the_index_that_pandas_wrote(tmp_path: Path) -> None:
     assert (read_sids(path), read_sids(frame)) == (expected, expected)
 
 
+def test_a_parquet_file_may_be_named_like_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"sid": [ONE, TWO]}).to_parquet(tmp_path / "plain.parquet")
+    (tmp_path / "plain.parquet").rename(tmp_path / "s3:\udcff.parquet")
+    assert read_sids("s3:\udcff.parquet") == BOTH
+
+
+def test_what_pandas_wrote_of_itself_may_be_damaged(tmp_path: Path) -> None:
+    table = pa.table({"sid": [ONE, TWO]}).replace_schema_metadata({"pandas": '{"columns'})
+    pq.write_table(table, tmp_path / "sids.parquet")
+    assert read_sids(tmp_path / "sids.parquet") == BOTH
+
+
+def test_a_flipped_bit_in_a_page_with_a_checksum_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "sids.parquet"
+    pq.write_table(
+        pa.table({"sid": [ONE, TWO]}), path, compression="none", write_page_checksum=True
+    )
+    path.write_bytes(path.read_bytes().replace(ONE.encode(), ONE[:-1].encode() + b"7"))
+    with pytest.raises(SidListError, match="could not verify page integrity"):
+        read_sids(path)
+
+
+def test_an_index_of_what_is_no_unicode_is_malformed() -> None:
+    with pytest.raises(InvalidSidError, match=r"row 1: '\\ud800'"):
+        read_sids(pd.DataFrame(index=pd.Index(["\ud800"], name="sid", dtype=object)))
+
+
+def test_a_path_that_is_no_unicode_is_none() -> None:
+    with pytest.raises(SidListError, match="is no path: 'utf-8' codec can't encode"):
+        read_sids("\ud800")
+
+
+def test_half_a_byte_order_mark_is_no_empty_list(tmp_path: Path) -> None:
+    (tmp_path / "sids.txt").write_bytes(b"\xef")
+    with pytest.raises(SidListError, match="is not UTF-8 text"):
+        read_sids(tmp_path / "sids.txt")
+
+
+def test_a_long_name_of_a_column_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "sids.csv").write_text("x" * 100_000)
+    with pytest.raises(SidListError, match=r"needs a column 'sid' and has 'x+\.\.\.$") as caught:
+        read_sids(tmp_path / "sids.csv")
+    assert len(str(caught.value)) < 300
+
+
+def test_a_complaint_of_many_lines_is_told_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "sids.parquet"
+    pq.write_table(pa.table({"sid": [ONE, TWO]}), path)
+    octets = path.read_bytes()
+    path.write_bytes(octets[:4] + b"\xff" * 20 + octets[24:])
+    with pytest.raises(SidListError) as caught:
+        read_sids(path)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["sid", "account_sid"])
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
     names = ["sid", "account_sid", name]

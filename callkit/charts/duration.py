@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from callkit.breakdown.columns import milliseconds, need
+from callkit.breakdown.columns import each_once, milliseconds, need
 from callkit.breakdown.duration import answered
 from callkit.breakdown.groups import Groups
 from callkit.charts.layout import empty, head, legend_above, most_labels, new_axes
@@ -54,7 +54,7 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     FrameError
-        `df` is no frame of calls.
+        `df` is no frame of calls, or has a call twice.
 
     Examples
     --------
@@ -62,6 +62,7 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> callkit.charts.duration(df).figure.savefig("duration.png")  # doctest: +SKIP
     """
     need(df, ["status", "duration"])
+    each_once(df)
     length, _ = milliseconds(df, "duration")
     chosen = answered(df)
     ax = new_axes() if ax is None else ax

@@ -84,7 +84,8 @@ def complaining(path: Path) -> Iterator[None]:
                 "and try again"
             ) from error
         raise CacheError(
-            f"the cache {str(path)!r} cannot be used: {error}; move it away, or name another file"
+            f"the cache {str(path)!r} cannot be used: {str(error).partition('\n')[0]}; "
+            "move it away, or name another file"
         ) from error
 
 

@@ -66,6 +66,6 @@ def _age(ended: str | None, fetched_at: datetime) -> timedelta | None:
         return None
     try:
         end = parsedate_to_datetime(ended)
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
     return None if end.tzinfo is None else fetched_at - end

@@ -56,15 +56,15 @@ def check_folder_writable(path: Path) -> None:
 
 @contextmanager
 def readable(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file."""
+    """Open a Parquet file; its pages are held to their checksums, where it has any."""
     if "\0" in str(path):
         raise ParquetError(f"{str(path)!r} cannot be read: a path cannot hold a NUL character")
     try:
-        with path.open("rb") as raw, pq.ParquetFile(raw) as file:
+        with path.open("rb") as raw, pq.ParquetFile(raw, page_checksum_verification=True) as file:
             yield file
     except OSError as error:
         raise ParquetError(f"{str(path)!r} cannot be read: {_cause(error)}") from error
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise ParquetError(f"{str(path)!r} is no Parquet file: {_cause(error)}") from error
 
 

@@ -73,7 +73,7 @@ def read_parquet(
     try:
         table = pa.concat_tables([contents.table for contents in read])
         frame = restored(table_to_frame(table), table)
-    except (ParquetError, pa.ArrowException) as error:
+    except (ParquetError, pa.ArrowException, UnicodeDecodeError) as error:
         raise ParquetError(f"{str(path)!r} cannot be read: {first_line(error)}") from error
     frame.attrs.update(_agreed([contents.attributes for contents in read]))
     return frame
@@ -108,8 +108,9 @@ def _of_file(path: Path, names: Sequence[str] | None) -> _Contents:
         table = file.read(columns=names)
         written = (file.metadata.metadata or {}).get(b"callkit")
     try:
+        table.validate(full=True)  # else text that is no UTF-8 is found when it is looked at
         table = in_our_types(table if names is None else table.select(names))
-    except (ParquetError, pa.ArrowException) as error:
+    except (ParquetError, pa.ArrowException, UnicodeDecodeError) as error:
         raise ParquetError(f"{str(path)!r} cannot be read: {first_line(error)}") from error
     return _Contents(table, {} if written is None else {"callkit": _attributes(written, str(path))})
 

@@ -30,7 +30,10 @@ def parquet_file(path: Path, schema: pa.Schema, attributes: Attributes) -> Itera
 
     `attributes`, asked for at the end, are those of the whole: what `df.attrs` holds.
     """
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with (
+        path.open("wb") as raw,  # Arrow refuses a name that is no UTF-8
+        pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
         yield writer.write_table
         writer.add_key_value_metadata(_footer(attributes(), schema))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -92,3 +93,9 @@ def test_nothing_global_is_touched(ax: Axes) -> None:
 def test_only_calls_are_drawn() -> None:
     with pytest.raises(FrameError, match="lacks the columns it needs here: 'status', 'duration'"):
         charts.duration(cost_breakdown(CALLS))
+
+
+def test_a_call_that_stands_twice_is_refused() -> None:
+    once = calls({"status": "completed", "duration": "60"})
+    with pytest.raises(FrameError, match="more than once"):
+        charts.duration(pd.concat([once, once]))

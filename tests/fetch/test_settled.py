@@ -47,7 +47,13 @@ def test_a_call_that_never_started_counts_from_its_last_update() -> None:
     assert settled(DAY, status="canceled", end_time=None, date_updated=AT_THE_END)
 
 
-@pytest.mark.parametrize("end", [None, "", "yesterday", "Sat, 01 Mar 2025 12:00:00 CET"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(None, "", "yesterday", "Sat, 01 Mar 2025 12:00:00 CET"),
+        *("Sat, 01 Mar 99999999999 12:00:00 +0000", "Sat, 01 Mar 2025 12:00:00 +99999999999999"),
+    ],
+)
 def test_a_call_whose_end_is_not_known_is_not_settled(end: str | None) -> None:
     assert not settled(MONTH * 100, status="completed", end_time=end)
 

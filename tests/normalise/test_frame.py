@@ -54,7 +54,8 @@ def test_a_mean_duration_is_not_truncated() -> None:
     assert frame["duration"].mean() == pd.Timedelta("1.666666666s").floor("ms")
 
 
-def test_metadata_of_another_frame_is_not_believed() -> None:
+@pytest.mark.parametrize("said", ['{"index_columns": ["sid"], "columns": []}', "{", b"\xff"])
+def test_metadata_of_another_frame_is_not_believed(said: str | bytes) -> None:
     table, _ = to_table([body()])
-    lying = table.replace_schema_metadata({"pandas": '{"index_columns": ["sid"], "columns": []}'})
+    lying = table.replace_schema_metadata({"pandas": said})
     assert_frame_equal(table_to_frame(lying), normalise([body()]))

@@ -1,0 +1,62 @@
+"""``python -m tests.fuzz``: the whole campaign and its table, or one input once more."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.fuzz.campaign import Report, run
+from tests.fuzz.worker import KINDS, input_of
+
+_SHARES = {
+    "bodies": 0.70,
+    "SID lists": 0.20,
+    "Parquet files": 0.03,
+    "cache files": 0.03,
+    "command lines": 0.04,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("one", nargs="?", metavar="KIND:NUMBER", help="try one input again")
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.one is not None:
+        name, _, number = options.one.partition(":")
+        kind = KINDS[name]()
+        given = input_of(kind, name, options.seed, int(number))
+        write(repr(given))
+        write(str(kind.outcomes([given])))
+        return 0
+    counts = {name: round(share * options.inputs) for name, share in _SHARES.items()}
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        reports = list(pool.map(lambda each: run(each[0], options.seed, each[1]), counts.items()))
+    tell(reports)
+    return 1 if any(report.finds for report in reports) else 0
+
+
+def tell(reports: list[Report]) -> None:
+    """Print a table of what came of each kind, and what was found."""
+    write(f"{'kind':<14}{'inputs':>10}{'results':>10}{'finds':>7}{'seconds':>9}{'MiB':>7}  errors")
+    for report in reports:
+        results = report.outcomes.pop("result", 0)
+        errors = ", ".join(f"{count:,} {name}" for name, count in report.outcomes.most_common())
+        write(
+            f"{report.name:<14}{report.inputs:>10,}{results:>10,}{len(report.finds):>7,}"
+            f"{report.seconds:>9,.0f}{report.peak:>7,}  {errors}"
+        )
+    for report in reports:
+        for number, find in sorted(report.finds.items()):
+            write(f"{report.name}:{number}: {find}")
+
+
+def write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Cache files with bits flipped and pages cut off."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from callkit import Failure, Fetched
+from callkit.errors import CacheError, CacheWarning
+from callkit.fetch.cache import Cache
+from callkit.fetch.housekeeping import cache_info, erase_from_cache, prune_cache
+from callkit.sandbox import Sandbox
+from callkit.sandbox.calls import body_of
+from callkit.sids import CallKey
+from tests.fuzz.damage import damaged
+from tests.fuzz.kinds import RESULT, check_sentence
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+__all__ = ["CacheFiles"]
+
+_ACCOUNT = "AC" + "a" * 32
+_NOW = datetime(2025, 4, 1, tzinfo=UTC)
+_WORDS = [
+    b"SQLite format 3\x00",
+    b"call",
+    b"\x00" * 16,
+    b"\xff" * 8,
+    b"\x81" * 9,
+    b"settled",
+    b"NULL",
+]
+# With the values that another program, or a damaged page, may leave in the columns.
+_ODD_ROWS = [
+    (None, _ACCOUNT, b"", None, 0, None, 1),
+    ("sid", _ACCOUNT, "text", 1, "yesterday", 0.5, "no"),
+    ("sid", _ACCOUNT, b"no zlib", b"\xff", 2**62, b"\xff", 1),
+    ("sid", "x", 7, None, -(2**63), "1e9", 0),
+    (b"\xff", _ACCOUNT, b"", None, 1.5, None, 1),
+    ("sid", _ACCOUNT, b"x\x9c\x03\x00\x00\x00\x00\x01", None, 0, "NaN", 1),
+]
+
+
+class CacheFiles:
+    """Caches of forty calls, damaged: looked up, read, written to, pruned."""
+
+    at_once = 5
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="callkit-"))
+        sandbox = Sandbox(calls=1_000, seed=17)
+        self._sids = sandbox.sids(40)
+        self._bodies = [body_of(sandbox.call(sid)) for sid in self._sids]
+        self._actions = {
+            "use": self._use,
+            "info": cache_info,
+            "prune": lambda path: prune_cache(path, _NOW - _NOW.replace(year=2024)),
+            "erase": lambda path: erase_from_cache(path, ["+442079460000"]),
+        }
+        self._sample = self._made()
+
+    def make(self, rng: random.Random) -> tuple[str, bytes, tuple[object, ...] | None]:
+        action = rng.choice(["use", "use", "use", "info", "prune", "erase"])
+        if rng.random() < 0.2:
+            return action, self._sample, rng.choice(_ODD_ROWS)
+        if rng.random() < 0.3:
+            return action, damaged(rng, self._sample[:200], _WORDS) + self._sample[200:], None
+        return action, damaged(rng, self._sample, _WORDS), None
+
+    def outcomes(self, inputs: Sequence[Any]) -> list[str]:
+        return [self._outcome(*each) for each in inputs]
+
+    def _outcome(self, action: str, octets: bytes, row: tuple[object, ...] | None) -> str:
+        path = self._folder / "calls.sqlite"
+        for old in self._folder.iterdir():
+            old.unlink()
+        path.write_bytes(octets)
+        if row is not None:
+            self._put(path, row)
+        act: Callable[[Path], object] = self._actions[action]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=CacheWarning)
+            try:
+                act(path)
+            except CacheError as error:
+                return check_sentence(error)
+        return RESULT
+
+    def _use(self, path: Path) -> None:
+        with Cache(path) as cache:
+            for refresh in (None, "unpriced", _NOW):
+                cache.settled([CallKey(sid, None) for sid in self._sids], refresh)
+            for outcome in cache.read(self._sids):
+                if isinstance(outcome, Failure):
+                    check_sentence(outcome.message)
+                else:
+                    assert isinstance(outcome.body, bytes)
+            cache.keep(self._fetched())
+
+    def _fetched(self) -> list[Fetched]:
+        calls = zip(self._sids, self._bodies, strict=True)
+        return [Fetched(sid, _ACCOUNT, body, "RQ1", _NOW, 1) for sid, body in calls]
+
+    def _made(self) -> bytes:
+        path = self._folder / "sample.sqlite"
+        with Cache(path) as cache:
+            cache.keep(self._fetched())
+        return path.read_bytes()
+
+    def _put(self, path: Path, row: tuple[object, ...]) -> None:
+        sid = self._sids[0] if row[0] == "sid" else row[0]
+        db = sqlite3.connect(path)
+        with db:
+            db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)", (sid, *row[1:]))
+        db.close()
