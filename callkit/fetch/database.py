@@ -83,9 +83,9 @@ def complaining(path: Path) -> Iterator[None]:
                 f"the cache {str(path)!r} is in use: wait until the other process is done with it, "
                 "and try again"
             ) from error
+        why, _, _ = str(error).partition("\n")
         raise CacheError(
-            f"the cache {str(path)!r} cannot be used: {str(error).partition('\n')[0]}; "
-            "move it away, or name another file"
+            f"the cache {str(path)!r} cannot be used: {why}; move it away, or name another file"
         ) from error
 
 
