@@ -211,6 +211,8 @@ class Line:
         self.busy_since = time.monotonic()
         try:
             return self._wire.send(f"/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json")
+        except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it as a time-out
+            return _no_connection(error)
         except _TIMEOUTS:
             return NoAnswer("timeout", "no answer in time")
         except _UNREADABLE as error:
@@ -218,8 +220,7 @@ class Line:
         except _BROKEN as error:
             if self._was_cut:
                 return NoAnswer("timeout", "no whole answer in time")
-            bottom = innermost(error)
-            return NoAnswer("connection", describe(bottom), isinstance(bottom, _HOPELESS))
+            return _no_connection(error)
         finally:
             self.busy_since = None
             self.connection = None
@@ -257,6 +258,11 @@ class _BasicAuth(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._credentials.authorization()
         return request
+
+
+def _no_connection(error: BaseException) -> NoAnswer:
+    bottom = innermost(error)
+    return NoAnswer("connection", describe(bottom), isinstance(bottom, _HOPELESS))
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["WakingClock", "Watch"]
 
+_log = logging.getLogger(__name__)
+
 _REFUSED_SIGN_INS = 3
 _REFUSED_FOR = 5.0  # seconds: under load a valid sign-in is now and then refused
 _UNKNOWN_FROM_THE_START = 200
+_SILENT_FOR = 5.0  # seconds without a success, of which whoever waits would like to know
 _LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and we were asleep
 
 
@@ -81,6 +85,7 @@ class Watch:
         self._clock = WakingClock()
         self._last_success = 0.0
         self._last_trouble = "no answer"
+        self._told = False
         self._refusals: dict[str | None, _Refusals] = {}
         self._some_arrived = False
         self._unknown = 0
@@ -101,7 +106,14 @@ class Watch:
 
     def look(self) -> None:
         """Look at the clock, several times a second, and see whether patience is at an end."""
-        if self._clock.now() - self._last_success > self._patience and self.stop is None:
+        silent_for = self._clock.now() - self._last_success
+        if silent_for > min(_SILENT_FOR, self._patience) and not self._told:
+            self._told = True
+            _log.warning(
+                "nothing succeeds at %s (%s); trying for %g s, unless interrupted",
+                *(self._where, self._last_trouble, self._patience),
+            )
+        if silent_for > self._patience and self.stop is None:
             self.stop = RunStoppedError(
                 f"nothing succeeded at {self._where} for {self._patience:g} s; the last attempt "
                 f"ended in {self._last_trouble}"
@@ -113,6 +125,7 @@ class Watch:
 
     def _note_success(self, outcome: Outcome) -> None:
         self._last_success = self._clock.now()
+        self._told = False
         self._refusals.pop(outcome.account_sid, None)
 
     def _note_refusal(self, failure: Failure, now: float) -> None:
