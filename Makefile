@@ -39,7 +39,8 @@ check: .venv/.installed
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 docs: .venv/.installed
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b dirhtml docs build/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky -b html docs build/docs
+	@echo "the documentation is in build/docs/index.html"
 
 dist: .venv/.installed
 	rm -rf dist

@@ -221,7 +221,10 @@ def report_failures(frame: Frame, calls: int, failures: pd.DataFrame, errors: st
     if errors == "warn":
         warnings.warn(message, IncompleteWarning, stacklevel=3)
         return
-    hint = "the others are kept: except callkit.FetchError as e: e.frame, e.failures"
+    hint = (
+        "after `except callkit.FetchError as e`, e.frame has the calls that came and e.failures "
+        "says why the others did not (errors='warn' warns instead)"
+    )
     raise FetchError(f"{message}; {hint}", frame=frame, failures=failures)
 
 

@@ -23,18 +23,20 @@ myst_heading_anchors = 3
 
 def _table(columns: tuple[Column, ...]) -> str:
     rows = [
-        f"| `{column.name}` | {_type(column)} | {column.unit or ''} "
-        f"| {'personal' if column.personal else ''} | {column.description} |"
+        f"| `{column.name}` | {_holds(column)} | {column.description}{_marks(column)} |"
         for column in columns
     ]
-    head = ["| column | holds | unit | privacy | meaning |", "|---|---|---|---|---|"]
+    head = ["| column | holds | meaning |", "|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
-def _type(column: Column) -> str:
-    if not column.vocabulary:
-        return column.kind.value
-    return f"{column.kind.value}: {', '.join(f'`{value}`' for value in column.vocabulary)}"
+def _holds(column: Column) -> str:
+    return column.kind.value if column.unit is None else f"{column.kind.value} ({column.unit})"
+
+
+def _marks(column: Column) -> str:
+    values = ", ".join(f"`{value}`" for value in column.vocabulary)
+    return (f" One of {values}." if values else "") + (" *Personal.*" if column.personal else "")
 
 
 myst_substitutions = {

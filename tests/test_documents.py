@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from callkit.sandbox import Sandbox
 
 RUNS = {"python", "sh"}
-SHOWN = {"text", "console", "{eval-rst}", "{image}", "{toctree}"}
+SHOWN = {"text", "console", "{eval-rst}", "{toctree}"}
 
 
 @pytest.fixture

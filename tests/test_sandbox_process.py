@@ -66,16 +66,16 @@ def test_a_stop_does_not_wait_for_requests_in_flight() -> None:
     assert (running.returncode, errors) == (0, "")
 
 
-def test_one_line_says_where_it_is_and_how_to_sign_in() -> None:
+def test_it_says_where_it_is_and_on_a_line_of_its_own_how_to_sign_in() -> None:
     sandbox = Sandbox(calls=100, seed=3)
     with process("calls=100, seed=3") as running:
-        line = first_line(running)
-    url = re.search(r"http://127\.0\.0\.1:\d+", line)
+        place, sign_in = first_line(running), first_line(running)
+    url = re.search(r"http://127\.0\.0\.1:\d+", place)
     assert url is not None
-    assert line == (
-        f"callkit sandbox at {url[0]} for account {sandbox.account_sid}: "
+    assert place == f"callkit sandbox at {url[0]} (Ctrl-C stops it); in another terminal:\n"
+    assert sign_in == (
         f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} TWILIO_AUTH_TOKEN={sandbox.auth_token} "
-        f"CALLKIT_BASE_URL={url[0]} (Ctrl-C stops it)\n"
+        f"CALLKIT_BASE_URL={url[0]}\n"
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDINGS", "Format", "FormatName", "format_named"]
 
 FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
 ENDINGS = tuple(f".{name}" for name in get_args(FormatName))
 
 
@@ -47,11 +48,16 @@ class Format(NamedTuple):
 
 
 def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
-    """Choose a format, and see that `path` does not promise another."""
+    """Choose a format, and see that `path` does not promise another, or none of callkit's."""
     if name not in _FILES:
         raise ValueError(f"format must be {', '.join(map(repr, _FILES))}, not {name!r}")
     if by_month and name != "parquet":
         raise ValueError(f"by_month is for Parquet, not for format={name!r}")
+    if path.suffix in _SPREADSHEETS:
+        raise ParquetError(
+            f"{str(path)!r} is named like a workbook: callkit writes .parquet, .csv and .jsonl, "
+            "and the documentation (docs/parquet.md) has a recipe for Excel"
+        )
     if path.suffix in ENDINGS and path.suffix != f".{name}":
         raise ParquetError(
             f"{str(path)!r} would hold {name}: say format={path.suffix[1:]!r}, or name it otherwise"

@@ -22,7 +22,8 @@ def serve(
 ) -> None:
     """Run a sandbox until SIGINT or SIGTERM.
 
-    One line on standard output says where it is and how to sign in, as soon as it answers.
+    Standard output says where it is, and on a line of its own how to sign in, as soon as it
+    answers.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def serve(
 
 def _invitation(sandbox: Sandbox) -> str:
     return (
-        f"callkit sandbox at {sandbox.url} for account {sandbox.account_sid}: "
+        f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
         f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} TWILIO_AUTH_TOKEN={sandbox.auth_token} "
-        f"CALLKIT_BASE_URL={sandbox.url} (Ctrl-C stops it)\n"
+        f"CALLKIT_BASE_URL={sandbox.url}\n"
     )

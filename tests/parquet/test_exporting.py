@@ -268,6 +268,7 @@ def test_only_the_ending_of_a_format_is_left_out_of_the_failures_name(
 @pytest.mark.parametrize(
     ("name", "form", "sentence"),
     [
+        ("calls.xlsx", {}, "named like a workbook: callkit writes .parquet, .csv and .jsonl"),
         ("calls.csv", {}, "calls.csv' would hold parquet: say format='csv', or name it otherwise"),
         ("calls.jsonl", {"format": "csv"}, "would hold csv: say format='jsonl'"),
         ("calls", {"format": "xlsx"}, "format must be 'parquet', 'csv', 'jsonl', not 'xlsx'"),
