@@ -29,14 +29,14 @@ def replacing(path: Path) -> Iterator[Path]:
         The folder is missing or cannot be written to, or what is there is no regular file.
     """
     path = replaceable(path)
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        temporary.touch(0o666 if mode is None else 0o600, exist_ok=False)
+        temporary.touch(exist_ok=False)
+        mode = stat.S_IMODE((path if path.exists() else temporary).stat().st_mode)
+        temporary.chmod(0o600)  # if this process is killed, it stays, and may name people
         yield temporary
         _flush(temporary)
-        if mode is not None:
-            temporary.chmod(mode)
+        temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

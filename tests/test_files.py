@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,3 +110,8 @@ def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write(tmp_path / "missing" / "file", "new")
     assert names(tmp_path) == []
+
+
+def test_what_a_killed_process_would_leave_is_its_owners_alone(tmp_path: Path) -> None:
+    with replacing(tmp_path / "calls.csv") as part:
+        assert stat.S_IMODE(part.stat().st_mode) == 0o600

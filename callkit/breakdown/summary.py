@@ -47,7 +47,7 @@ class Summary:
     costs : DataFrame
         :func:`cost_breakdown` of all calls, one row per currency; ``open_calls``, int64: those that
         are queued, ringing or in progress; and ``final``, bool: no completed call lacks its price
-        and none is open.
+        and none is open, among those without a currency either.
     durations : DataFrame
         :func:`duration_breakdown` of all calls: one row, or none without calls.
     dearest_calls : DataFrame
@@ -156,7 +156,10 @@ def _costs(df: pd.DataFrame) -> pd.DataFrame:
     still_open = any_of(df, "status", LIVE)
     of_each = df.loc[still_open, "price_unit"].value_counts(dropna=False)
     opened = costs["price_unit"].map(of_each).fillna(0).astype("int64")
-    return costs.assign(open_calls=opened, final=(costs["unpriced_calls"] == 0) & (opened == 0))
+    settled = (costs["unpriced_calls"] == 0) & (opened == 0)
+    # Calls to be priced in a currency that nobody knows yet leave none final.
+    anywhere = settled[costs["price_unit"].isna()].all()
+    return costs.assign(open_calls=opened, final=np.logical_and(settled, anywhere))
 
 
 def _dearest_calls(df: pd.DataFrame, tz: str) -> pd.DataFrame:

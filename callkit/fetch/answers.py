@@ -98,12 +98,19 @@ def _fault(body: bytes, sid: str) -> str | None:
     try:
         found = _sid_of(body).sid
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return f"the body is no JSON object with a SID; it begins {body[:40]!r}"
+        return f"the body is no JSON object with a SID; {_glimpse(body)}"
     except RecursionError:
         return "the body is nested too deeply"
     if found[:2] + found[2:].lower() != sid:
         return f"the body is that of another call, {found[:40]!r}"
     return None
+
+
+def _glimpse(body: bytes) -> str:
+    """Say what a body looks like, and nothing of a call: whom it names is nobody's business."""
+    if body.lstrip()[:1] in {b"{", b"["}:
+        return f"its {len(body):,} bytes begin like one"
+    return f"it begins {body[:40]!r}"
 
 
 def _refusal(

@@ -81,7 +81,7 @@ class Pseudonyms:
     Parameters
     ----------
     key : bytes or str
-        A secret of at least 16 bytes.
+        A secret of at least 16 bytes; a line break at its end is no part of it.
     keep : {"country"}, optional
         Let the pseudonym of a number say its country and number type.
 
@@ -101,6 +101,8 @@ class Pseudonyms:
 
     def __init__(self, key: Key, *, keep: Keep = None) -> None:
         secret = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
+        if isinstance(secret, bytes):
+            secret = secret.rstrip(b"\r\n")  # of a file that holds it
         fault = _fault_of(secret, keep)
         self._keep = keep
         if fault is None:
@@ -178,9 +180,10 @@ class Pseudonyms:
 def _fault_of(secret: object, keep: object) -> TypeError | ValueError | None:
     if not isinstance(secret, bytes):
         return TypeError(f"the key should be bytes or text, not {type(secret).__name__}")
-    if len(secret) < _LEAST_KEY:
+    length = len(secret.strip())
+    if length < _LEAST_KEY:
         return ValueError(
-            f"the key has {len(secret)} bytes: it should have at least {_LEAST_KEY}, such as "
+            f"the key has {length} bytes: it should have at least {_LEAST_KEY}, such as "
             "secrets.token_hex(32) makes"
         )
     if keep not in (None, "country"):

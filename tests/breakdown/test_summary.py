@@ -178,3 +178,9 @@ def test_the_zone_counts() -> None:
 def test_a_frame_without_the_columns_is_refused() -> None:
     with pytest.raises(FrameError, match="lacks the columns it needs here: 'sid'"):
         summary(CALLS.drop(columns="sid"))
+
+
+def test_no_currency_is_final_while_calls_wait_for_a_price_in_an_unknown_one() -> None:
+    waiting = {"price": None, "price_unit": None}
+    page = summary(calls({"price": "-1"}, {"price": "-2", "price_unit": "EUR"}, waiting))
+    assert page.costs["final"].tolist() == [False, False, False]

@@ -456,3 +456,10 @@ def test_a_long_body_arrives_whole(server: ScriptedServer, client: Client, lengt
     outcome = outcomes_of(client, 1)[sid(1)]
     assert isinstance(outcome, Fetched)
     assert outcome.body == body
+
+
+def test_a_body_cut_short_is_not_quoted(server: ScriptedServer, scripted_client: Client) -> None:
+    server.script[sid(1)] = [Reply(body=b'{"to": "+4915112345678", "from": "sip:am')] * 5
+    (failure,) = scripted_client.fetch_many([sid(1)])
+    assert isinstance(failure, Failure)
+    assert failure.message.endswith("its 40 bytes begin like one")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
@@ -19,6 +19,9 @@ from callkit.measures import KEYS
 from callkit.pseudonyms import Pseudonyms, pseudonymise, read_pseudonym
 from tests.breakdown.frames import calls
 from tests.test_addresses import SPELLINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "the key of these tests"
 PLAIN = Pseudonyms(KEY)
@@ -243,3 +246,17 @@ def test_the_metadata_of_a_table_is_left_out_and_the_notes_on_its_parties() -> N
     got = PLAIN.of_table(table).schema
     assert got.metadata is None
     assert got.field("to").metadata == SCHEMA.field("to").metadata
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("form", [str, str.encode])
+def test_a_line_break_at_the_end_of_a_key_is_no_part_of_it(
+    end: str, form: Callable[[str], str | bytes]
+) -> None:
+    key = "as openssl writes it into a file"
+    assert Pseudonyms(form(key + end)).of("+442079460000") == Pseudonyms(key).of("+442079460000")
+
+
+def test_blanks_are_no_key() -> None:
+    with pytest.raises(ValueError, match="the key has 0 bytes"):
+        Pseudonyms(" " * 20)
