@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _REFUSED_SIGN_INS = 3
 _REFUSED_FOR = 5.0  # seconds: under load a valid sign-in is now and then refused
 _UNKNOWN_FROM_THE_START = 200
-_SILENT_FOR = 5.0  # seconds without a success, of which whoever waits would like to know
+_SILENT_FOR = 10.0  # seconds without a success, of which whoever waits would like to know
 _LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and we were asleep
 
 
