@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
+    from matplotlib.patches import StepPatch
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.float64]
@@ -38,38 +39,42 @@ _LEGEND_LABEL = 36
 
 def stacked(
     ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]], unit: str
-) -> None:
-    """Draw one bar per period, a layer per label; what is below zero hangs from zero."""
+) -> list[StepPatch]:
+    """Draw one bar per period, a layer per label; what is below zero hangs from zero.
+
+    Return the layers, for the legend: none where nothing has started.
+    """
     started = rows[rows["period"].notna()]
     heights = started.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
     heights = heights.reindex(columns=list(looks)).fillna(0)
     periods = pd.DatetimeIndex(heights.index)
     places = places_of(periods)
     above, below = np.zeros(len(places)), np.zeros(len(places))
-    for label, look in looks.items():
+    layers = []
+    for label, look in looks.items() if len(places) else ():
         values = heights[label].to_numpy()
         base = np.where(values >= 0, above, below)
-        _layer(ax, places, base, values, label=shorten(label, _LEGEND_LABEL), **look)
+        name = shorten(label, _LEGEND_LABEL)
+        layers.append(_layer(ax, places, base, values, label=name, **look))
         above, below = above + values.clip(min=0), below + values.clip(max=0)
     if len(places):
         gap = spacing(places)
         ax.set_xlim(places[0] - gap, places[-1] + gap)
     label_periods(ax, periods)
-    ax.set_ylabel(unit)
+    ax.set_ylabel(unit, parse_math=False)
     thousands(ax.yaxis)
     ax.axhline(0, **_axis_line())
+    return layers
 
 
-def _layer(ax: Axes, places: Floats, base: Floats, values: Floats, **look: Any) -> None:
+def _layer(ax: Axes, places: Floats, base: Floats, values: Floats, **look: Any) -> StepPatch:
     """Draw the bars of a layer as one outline, which stays quick and without seams for many."""
-    if not len(places):
-        return
     lefts, rights = _sides(places)
     edges = np.column_stack([lefts, rights]).ravel()
     parted = rights[:-1] < lefts[1:]
     tops = np.repeat(base + values, 2)[:-1]
     tops[1::2][parted] = np.nan
-    ax.stairs(tops, edges, baseline=np.repeat(base, 2)[:-1], fill=True, **look)
+    return ax.stairs(tops, edges, baseline=np.repeat(base, 2)[:-1], fill=True, **look)
 
 
 def _sides(places: Floats) -> tuple[Floats, Floats]:
@@ -100,7 +105,7 @@ def horizontal(
         bar.set(**looks[label])
     size = font_for(ax, len(widths), mpl.rcParams["ytick.labelsize"])
     names = [shorten(label, _KEY_LABEL) for label in widths.index]
-    ax.set_yticks(range(len(widths)), names, fontsize=size)
+    ax.set_yticks(range(len(widths)), names, fontsize=size, parse_math=False)
     amounts, size = [amount(width) for width in widths], font_for(ax, len(widths), "small")
     ax.bar_label(bars, amounts, padding=_PADDING, fontsize=size)
     ax.invert_yaxis()
@@ -109,7 +114,7 @@ def horizontal(
     ax.margins(x=beyond / (1 - 2 * beyond))
     most = most_labels(ax, max(map(len, amounts), default=0))
     ax.xaxis.set_major_locator(MaxNLocator(min(most, _MOST_TICKS)))
-    ax.set_xlabel(unit)
+    ax.set_xlabel(unit, parse_math=False)
     thousands(ax.xaxis)
     ax.axvline(0, **_axis_line())
 

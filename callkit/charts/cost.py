@@ -21,7 +21,7 @@ from callkit.errors import FrameError
 from callkit.measures import MEASURES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from matplotlib.axes import Axes
 
@@ -85,14 +85,17 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     panels = panels_in(ax, _title(breakdown, keys), notes)
     if not currencies:
         empty(ax, "no call has a price")
+    layers = []
     for panel, currency in zip(panels, currencies, strict=False):
         mine = tidy[tidy["currency"] == currency]
         if over_time:
-            stacked(panel, mine, _by_label(labels, rest, looks(len(labels))), currency)
+            how = _by_label(labels, rest, looks(len(labels)))
+            layers.append((panel, stacked(panel, mine, how, currency)))
         else:
             horizontal(panel, mine, _by_label(labels, rest, looks(1) * len(labels)), rest, currency)
-    if currencies and over_time and len(labels) > 1:
-        legend_above(panels[0])
+    drawn = [(panel, mine) for panel, mine in layers if mine]
+    if drawn and len(labels) > 1:
+        legend_above(*drawn[0])
     return ax
 
 
@@ -137,16 +140,30 @@ def _labelled(
     if len(labels) <= most:
         return tidy, labels, None
     shown, others = labels[: most - 1], labels[most - 1 :]
-    rest = f"other ({len(others):,})"
+    rest = _unused(f"other ({len(others):,})", shown)
     tidy["label"] = tidy["label"].where(~tidy["label"].isin(others), rest)
     return tidy, [*shown, rest], rest
 
 
 def _joined(keys: pd.DataFrame) -> pd.Series:
     """Write the keys of each row as one label."""
-    written = [keys[name].astype(object).where(keys[name].notna(), "(none)") for name in keys]
+    written = [_written(keys[name]) for name in keys]
     rows = zip(*written, strict=True) if written else ([] for _ in range(len(keys)))
-    return pd.Series([" · ".join(map(str, row)) for row in rows], keys.index, dtype="str")
+    return pd.Series([" · ".join(row) for row in rows], keys.index, dtype="str")
+
+
+def _written(key: pd.Series) -> list[str]:
+    """Write the values of a key, and what is null as no value is written."""
+    values = key.astype(object)
+    null = _unused("(none)", set(map(str, values.dropna())))
+    return values.map(str).where(values.notna(), null).tolist()
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    """Put a name in brackets until nothing else is called so."""
+    while name in taken:
+        name = f"({name})"
+    return name
 
 
 def _notes(breakdown: pd.DataFrame) -> list[str]:

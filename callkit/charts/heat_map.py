@@ -205,7 +205,8 @@ def _colour_bar(ax: Axes, mesh: QuadMesh, unit: str, *, inside: bool) -> None:
     away, width = _BAR
     place = ax.inset_axes((1 + away, 0, width, 1)) if inside else None
     figure = cast("Figure", ax.get_figure())
-    bar = figure.colorbar(mesh, cax=place, ax=ax, pad=away, fraction=0.1, label=unit)
+    bar = figure.colorbar(mesh, cax=place, ax=ax, pad=away, fraction=0.1)
+    bar.set_label(unit, parse_math=False)
     if unit == "calls":
         bar.locator = MaxNLocator(integer=True)
     thousands(bar.ax.yaxis)

@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axes._base import _AxesBase
     from matplotlib.figure import Figure
@@ -77,7 +78,8 @@ def panels_in(
     said = [_broken(lines, size_of(ax)[0] * width) for lines in notes]
     place = _PLACES[mpl.rcParams["axes.titlelocation"]]
     pad = mpl.rcParams["axes.titlepad"] + _height(said[0])
-    ax.set_title(title, x=place * width, pad=pad, wrap=True)
+    literal = title.replace("$", r"\$")  # matplotlib wraps as if it parsed, whatever parse_math is
+    ax.set_title(literal, x=place * width, pad=pad, wrap=True, parse_math=True)
     if len(panels) > 1:
         _stand(ax, panels, width, [_height(lines) for lines in said])
     for panel, lines in zip(panels, said, strict=True):
@@ -116,6 +118,7 @@ def _note(ax: Axes, lines: Sequence[str]) -> None:
         ha=place,
         va="bottom",
         fontsize="small",
+        parse_math=False,
     )
 
 
@@ -126,11 +129,16 @@ def empty(ax: Axes, reason: str) -> None:
     ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center")
 
 
-def legend_above(ax: Axes) -> None:
-    """Put the legend inside, above all that is drawn, so that it neither hides nor is cut off."""
+def legend_above(ax: Axes, layers: Sequence[Artist] = ()) -> None:
+    """Put the legend inside, above all that is drawn, so that it neither hides nor is cut off.
+
+    It names what has a label, and `layers` even by one that begins with ``_``, which matplotlib
+    takes for a wish to be left out.
+    """
     lay_out(ax)
-    handles, names = ax.get_legend_handles_labels()
-    labels = [str(name) for name in names]
+    others = [artist for artist in ax.get_legend_handles_labels()[0] if artist not in layers]
+    handles = [*others, *layers]
+    labels = [str(artist.get_label()) for artist in handles]
     width, height = size_of(ax)
     letters = max(len(label) for label in labels) + _HANDLE
     size = _points("small")
@@ -142,7 +150,9 @@ def legend_above(ax: Axes) -> None:
         size -= _STEP
     low, high = ax.get_ylim()
     ax.set_ylim(low, low + (high - low) / (1 - min(_MOST_LEGEND, tall / height)))
-    ax.legend(handles, labels, loc="upper left", ncols=columns, fontsize=size)
+    legend = ax.legend(handles, labels, loc="upper left", ncols=columns, fontsize=size)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def font_for(ax: Axes, lines: int, size: str | float) -> float:

@@ -88,10 +88,10 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         empty(ax, "no call has started")
         return ax
     rows, looks = _layers(started)
-    stacked(ax, rows, looks, "calls")
+    layers = stacked(ax, rows, looks, "calls")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     thousands(ax.yaxis)
-    legend_above(ax)
+    legend_above(ax, layers)
     return ax
 
 
@@ -104,8 +104,8 @@ def _layers(started: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[str, An
     unlisted = sorted(map(str, names[~names.isin(list(_LOOKS)) & names.notna()].unique()))
     other = f"other: {', '.join(unlisted)}"
     looks = {**_LOOKS, other: _UNLISTED, "(none)": _UNKNOWN}
+    names = names.where(names.isin(list(_LOOKS)) | names.isna(), other)
     names = names.where(names.notna(), "(none)")
-    names = names.where(names.isin(list(looks)), other)
     rows = pd.DataFrame(
         {
             "period": started["period"],

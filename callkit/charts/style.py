@@ -62,9 +62,11 @@ def thousands(axis: Axis) -> None:
 
 
 def amount(value: Decimal | float) -> str:
-    """Write an amount of money: to the cent, and small ones to a hundredth of it."""
-    small = value != 0 and -1 < value < 1
-    return f"{value:,.4f}" if small else f"{value:,.2f}"
+    """Write an amount of money: to the cent, and small ones to four decimals or up to eight."""
+    if value == 0 or not -1 < value < 1:
+        return f"{value:,.2f}"
+    written = f"{value:.8f}"
+    return written[:-4] + written[-4:].rstrip("0")
 
 
 def shorten(label: str, longest: int) -> str:

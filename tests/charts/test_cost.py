@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -51,6 +52,20 @@ def sizes(ax: Axes) -> list[float]:
     return [*stacked, *(bar.get_width() for bar in bars(ax))]
 
 
+def legend_of(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def svg_of(figure: Figure) -> str:
+    """Draw a figure as SVG whose texts can be read."""
+    page = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(page, format="svg")
+    return page.getvalue()
+
+
 def day(date: str, tz: str = "UTC") -> float:
     return float(mdates.date2num(pd.Timestamp(date, tz=tz)))  # type: ignore[no-untyped-call]
 
@@ -82,9 +97,7 @@ def test_title_axes_and_legend_say_what_is_seen(ax: Axes) -> None:
     assert ax.get_ylabel() == "USD"
     assert ax.get_xlabel() == "start of the period (Europe/Berlin)"
     assert words(ax) == "1,003.25 USD in all"
-    legend = ax.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["outbound-api", "inbound"]
+    assert legend_of(ax) == ["outbound-api", "inbound"]
 
 
 @pytest.mark.parametrize("freq", [None, "D"])
@@ -134,6 +147,59 @@ def test_what_is_too_much_to_show_is_put_together(ax: Axes, freq: str | None, sh
     assert drawn == [*dearest, sum(range(30)) - sum(dearest)]
     labels = ax.get_legend_handles_labels()[1] if freq else ax.get_yticklabels()
     assert f"other ({30 - shown})" in str(labels[-1])
+
+
+def test_a_key_written_like_a_missing_one_has_a_bar_of_its_own(ax: Axes) -> None:
+    frame = calls({"to": "(none)", "price": "-2"}, {"to": None, "price": "-1"})
+    charts.cost(cost_breakdown(frame, "to"), ax=ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["(none)", "((none))"]
+    assert sizes(ax) == [2, 1]
+
+
+@pytest.mark.parametrize(("freq", "shown"), [(None, 11), ("D", 5)])
+def test_a_key_written_like_the_rest_is_not_added_to_it(
+    ax: Axes, freq: str | None, shown: int
+) -> None:
+    named = {"to": "other (2)", "price": "-5", "start": "2025-03-01T12:00:00+00:00"}
+    rows = [{**named, "to": f"+{n}", "price": "-1"} for n in range(shown + 1)]
+    charts.cost(cost_breakdown(calls(named, *rows), "to", freq=freq), ax=ax)
+    assert sizes(ax) == [5, *[1] * (shown - 1), 2]
+    labels = legend_of(ax) if freq else [label.get_text() for label in ax.get_yticklabels()]
+    assert [labels[0], labels[-1]] == ["other (2)", "(other (2))"]
+
+
+@pytest.mark.parametrize("second", ["inbound", "_outbound"])
+def test_the_legend_names_layers_that_begin_with_an_underscore(ax: Axes, second: str) -> None:
+    both = {"price": "-1", "start": "2025-03-01T12:00:00+00:00"}
+    frame = calls({**both, "to": "_internal", "price": "-2"}, {**both, "to": second})
+    charts.cost(cost_breakdown(frame, "to", freq="D"), ax=ax)
+    assert legend_of(ax) == ["_internal", second]
+
+
+def test_the_legend_still_names_what_the_user_drew(ax: Axes) -> None:
+    ax.axhline(5, label="budget")
+    charts.cost(cost_breakdown(USD, "direction", freq="D"), ax=ax)
+    assert legend_of(ax) == ["budget", "outbound-api", "inbound"]
+
+
+def test_the_legend_stands_in_the_first_panel_that_has_layers(ax: Axes) -> None:
+    never_started = calls({**IN, "price": "-7", "price_unit": "EUR"})
+    charts.cost(cost_breakdown(pd.concat([never_started, USD]), "direction", freq="D"), ax=ax)
+    eur, usd = panels(ax)
+    assert eur.get_legend() is None
+    assert legend_of(usd) == ["inbound", "outbound-api"]
+
+
+@pytest.mark.parametrize("freq", [None, "D"])
+def test_dollar_signs_are_not_taken_for_mathematics(freq: str | None) -> None:
+    plan = r"$\nonsense$ plan"
+    key = {"to": plan, "price": "-1", "price_unit": plan, "start": "2025-03-01T12:00:00+00:00"}
+    frame = calls(key, {**key, "to": "$5 · $9"}).rename(columns={"to": plan})
+    figure = Figure(layout="constrained")
+    charts.cost(cost_breakdown(frame, plan, freq=freq), ax=figure.subplots())
+    page = svg_of(figure)
+    in_place = [f"by {plan}", f"2.00 {plan} in all", f">{plan}<", ">$5 · $9<"]
+    assert [text for text in in_place if text not in page] == []
 
 
 def test_long_labels_are_cut_in_the_middle_and_stay_apart(ax: Axes) -> None:

@@ -202,6 +202,14 @@ def lightness(colour: object) -> float:
     return float(to_rgb(colour) @ np.array([0.2126, 0.7152, 0.0722]))  # type: ignore[arg-type]
 
 
+def test_a_currency_with_dollar_signs_is_not_taken_for_mathematics() -> None:
+    odd = calls({"price": "-1", "price_unit": r"$\nonsense$", "start": MONDAY})
+    figure = Figure(layout="constrained")
+    charts.heat_map(cost_breakdown(odd, KEYS), measure="cost", ax=figure.subplots())
+    figure.draw_without_rendering()
+    assert figure.axes[-1].get_ylabel() == r"$\nonsense$"
+
+
 def test_nothing_global_is_touched(ax: Axes) -> None:
     before = dict(mpl.rcParams)
     charts.heat_map(cost_breakdown(BOTH, KEYS), measure="cost", ax=ax)

@@ -87,6 +87,12 @@ def test_statuses_that_nobody_foresaw_are_not_lost(ax: Axes) -> None:
     assert heights(ax) == {"other: answered, teleported": [(0, 2)], "(none)": [(2, 3)]}
 
 
+def test_a_status_written_like_a_missing_one_is_told_apart(ax: Axes) -> None:
+    odd = calls({"status": "(none)", "start": FIRST}, {"status": None, "start": FIRST})
+    charts.status(duration_breakdown(odd, "status", freq="D"), ax=ax)
+    assert heights(ax) == {"other: (none)": [(0, 1)], "(none)": [(1, 2)]}
+
+
 def test_thousands_of_calls_are_separated_and_never_halved(ax: Axes) -> None:
     daily = duration_breakdown(CALLS, "status", freq="D")
     charts.status(daily.assign(calls=daily["calls"] * 1_000), ax=ax)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,6 +53,19 @@ def test_a_map_of_the_users_holds_in_whichever_direction_suits_the_page() -> Non
     [(0, "0.00"), (0.0085, "0.0085"), (-0.5, "-0.5000"), (1, "1.00"), (1234.5, "1,234.50")],
 )
 def test_amounts_are_written_to_the_cent_and_small_ones_finer(value: float, written: str) -> None:
+    assert amount(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.00004, "0.00004"),
+        (Decimal("-0.01234567"), "-0.01234567"),
+        (Decimal("0.00000001"), "0.00000001"),
+        (0.1 + 0.2, "0.3000"),
+    ],
+)
+def test_small_amounts_have_the_decimals_they_need(value: Decimal | float, written: str) -> None:
     assert amount(value) == written
 
 
