@@ -10,10 +10,16 @@ if TYPE_CHECKING:
 __all__ = ["covering"]
 
 
-def covering(table: pd.DataFrame, df: pd.DataFrame, tz: str | None = None) -> pd.DataFrame:
-    """Put into `table.attrs` what `df` says of its calls, how many they are, and the zone."""
+def covering(
+    table: pd.DataFrame, df: pd.DataFrame, tz: str | None = None, *, calls: int | None = None
+) -> pd.DataFrame:
+    """Put into `table.attrs` what `df` says of its calls, how many are covered, and the zone.
+
+    Those covered are all calls of `df`, unless `calls` says how many.
+    """
     said = df.attrs.get("callkit")
     of_calls = said if isinstance(said, dict) else {}
     zone = {} if tz is None else {"tz": tz}
-    table.attrs = {"callkit": {**of_calls, "calls_covered": len(df), **zone}}
+    covered = len(df) if calls is None else calls
+    table.attrs = {"callkit": {**of_calls, "calls_covered": covered, **zone}}
     return table

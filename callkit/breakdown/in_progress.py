@@ -51,7 +51,8 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
           counts, also of the first and the last, which the frame may cover in part.
         - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
 
-        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`; its
+        ``calls_covered`` are the calls that started.
 
     Raises
     ------
@@ -86,10 +87,10 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     if not len(starts):
         now = pd.Timestamp(0, unit="us", tz="UTC")
         empty = _table(period_bounds(now, now, freq, tz), starts, ends)[:0]
-        return covering(empty, df, tz)
+        return covering(empty, df, tz, calls=0)
     last = max(starts.max(), ends.max() - 1)
     bounds = period_bounds(_instant(starts.min()), _instant(last), freq, tz)
-    return covering(_table(bounds, starts, ends), df, tz)
+    return covering(_table(bounds, starts, ends), df, tz, calls=len(starts))
 
 
 def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,4 +1,7 @@
-"""Datasets that are whole or not there at all, and replace nothing but their like."""
+"""Datasets that are whole or not there at all, and replace nothing but their like.
+
+And which files there are to read in one, or in a plain folder.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,65 @@ from callkit.parquet.months import KEY, NEVER_STARTED, PART
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["replaceable_folder", "replacing_folder"]
+__all__ = ["files_at", "replaceable_folder", "replacing_folder"]
 
 _MONTH = re.compile(rf"{KEY}=([0-9]+-[0-9]{{2}}|{NEVER_STARTED})")
+_PARQUET = ".parquet"
+_ALSO_PARQUET = (".parq", ".pq")
+
+
+def files_at(path: Path) -> list[Path]:
+    """List the files to read: of a dataset month by month, or all Parquet of a plain folder.
+
+    What other tools leave beside their data begins with a dot or an underscore, and is no data.
+    Anything else in a dataset is refused, and in a plain folder what may hold calls: who passes
+    over a file may lose calls, and who reads a copy of a month has them twice.
+
+    Raises
+    ------
+    ParquetError
+        As said, or the folder cannot be read, or has no Parquet.
+    """
+    try:
+        if not path.is_dir():
+            return [path]
+        entries = _shown(path)
+        by_month = any(entry.name.startswith(f"{KEY}=") for entry in entries)
+        files = _in_months(path, entries) if by_month else _in_plain(path, entries)
+    except OSError as error:
+        raise ParquetError(f"{str(error.filename)!r} cannot be read: {error.strerror}") from error
+    if not files:
+        raise ParquetError(f"{str(path)!r} is a folder without Parquet files")
+    return files
+
+
+def _shown(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
+
+
+def _in_months(folder: Path, entries: list[Path]) -> list[Path]:
+    for entry in entries:
+        if not _MONTH.fullmatch(entry.name):
+            raise ParquetError(
+                f"{str(folder)!r} is a dataset by month and holds {entry.name!r}, which is no "
+                f"month of it: those are named {KEY}=YYYY-MM, or {KEY}={NEVER_STARTED}"
+            )
+    return [file for month in entries for file in _shown(month)]
+
+
+def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
+    for entry in entries:
+        if entry.is_dir():
+            raise ParquetError(
+                f"{str(folder)!r} holds the folder {entry.name!r}, which would not be read: move "
+                "it elsewhere, or its files up"
+            )
+        if entry.suffix.lower() in _ALSO_PARQUET:
+            raise ParquetError(
+                f"{str(folder)!r} holds {entry.name!r}, which would not be read: give it the "
+                f"ending {_PARQUET}, or move it elsewhere"
+            )
+    return [entry for entry in entries if entry.suffix.lower() == _PARQUET]
 
 
 @contextmanager

@@ -53,14 +53,15 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
         raise ValueError(f"format must be {', '.join(map(repr, _FILES))}, not {name!r}")
     if by_month and name != "parquet":
         raise ValueError(f"by_month is for Parquet, not for format={name!r}")
-    if path.suffix in _SPREADSHEETS:
+    ending = path.suffix.lower()
+    if ending in _SPREADSHEETS:
         raise ParquetError(
             f"{str(path)!r} is named like a workbook: callkit writes .parquet, .csv and .jsonl, "
             "and the documentation (docs/parquet.md) has a recipe for Excel"
         )
-    if path.suffix in ENDINGS and path.suffix != f".{name}":
+    if ending in ENDINGS and ending != f".{name}":
         raise ParquetError(
-            f"{str(path)!r} would hold {name}: say format={path.suffix[1:]!r}, or name it otherwise"
+            f"{str(path)!r} would hold {name}: say format={ending[1:]!r}, or name it otherwise"
         )
     return _MONTHS if by_month else _FILES[name]
 

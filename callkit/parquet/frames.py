@@ -14,7 +14,7 @@ from callkit.parquet.columns import as_promised, named_twice, plain_array
 from callkit.parquet.dtypes import noted
 from callkit.parquet.months import month_files
 from callkit.parquet.places import writing, writing_folder
-from callkit.parquet.writers import parquet_file
+from callkit.parquet.writers import counted, parquet_file
 from callkit.pseudonyms import with_pseudonyms
 from callkit.schema import SCHEMA
 
@@ -39,7 +39,8 @@ def to_parquet(
 
     Zstandard-compressed; calls in exactly the types of :data:`callkit.SCHEMA`, whatever is null or
     empty. Each field carries its unit and description, and the file callkit's version and, where
-    `df.attrs` has them, counts and as-of times. An index is not written, unless it has a name.
+    `df.attrs` has them, counts and as-of times; the counts of calls got, asked for and failed only
+    if `df` has as many rows as calls were got. An index is not written, unless it has a name.
 
     A dataset is a folder with a file for each month in which calls started, in UTC (as Twilio
     bills): ``month=2025-03/part-0.parquet``. Calls never started are under ``month=none``, which is
@@ -83,7 +84,8 @@ def to_parquet(
         raise ParquetError(f"to_parquet takes a pandas DataFrame, not {type(df).__name__}")
     table = _to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
     place, written = (writing_folder, month_files) if by_month else (writing, parquet_file)
-    with place(Path(path)) as part, written(part, table.schema, lambda: df.attrs) as write:
+    said = counted(df.attrs, len(table), table.schema.names)
+    with place(Path(path)) as part, written(part, table.schema, lambda: said) as write:
         write(table)
 
 

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from callkit.errors import ParquetError
 from callkit.files import replaceable, replacing
 from callkit.parquet.folders import replaceable_folder, replacing_folder
-from callkit.parquet.months import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "check_folder_writable",
     "check_writable",
-    "files_at",
     "first_line",
     "readable",
     "writing",
@@ -68,30 +66,6 @@ def readable(path: Path) -> Iterator[pq.ParquetFile]:
         raise ParquetError(f"{str(path)!r} is no Parquet file: {_cause(error)}") from error
 
 
-def files_at(path: Path) -> list[Path]:
-    """List the files to read: of a dataset month by month, or all Parquet of a plain folder.
-
-    What other tools leave beside their data begins with a dot or an underscore, and is no data.
-    Anything else in a dataset is refused: who passes over a file may lose calls.
-    """
-    with _told(path, "read"):
-        if not path.is_dir():
-            return [path]
-    entries = _shown(path)
-    months = [entry for entry in entries if entry.name.startswith(f"{KEY}=")]
-    files = [file for month in months for file in _shown(month)]
-    if not months:
-        files = [entry for entry in entries if entry.suffix == ".parquet"]
-    elif len(months) < len(entries):
-        strange = next(entry.name for entry in entries if entry not in months)
-        raise ParquetError(
-            f"{str(path)!r} is a dataset by month and holds {strange!r}, which is no month of it"
-        )
-    if not files:
-        raise ParquetError(f"{str(path)!r} is a folder without Parquet files")
-    return files
-
-
 def first_line(error: object) -> str:
     """Shorten what a library says to its first line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
@@ -103,11 +77,6 @@ def _told(path: Path, done: str) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         raise ParquetError(f"{str(path)!r} cannot be {done}: {_cause(error)}") from error
-
-
-def _shown(folder: Path) -> list[Path]:
-    with _told(folder, "read"):
-        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
 
 
 def _cause(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,21 +13,26 @@ from callkit.errors import ParquetError
 from callkit.normalise import table_to_frame
 from callkit.parquet.columns import in_our_types, named_twice
 from callkit.parquet.dtypes import restored
-from callkit.parquet.places import files_at, first_line, readable
+from callkit.parquet.folders import files_at
+from callkit.parquet.places import first_line, readable
+from callkit.parquet.writers import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     import pandas as pd
 
 __all__ = ["read_parquet"]
 
+_AS_OF: dict[str, Callable[[list[datetime]], datetime]] = {"as_of_first": min, "as_of_last": max}
+
 
 class _Contents(NamedTuple):
-    """What a file holds: columns in our types, and what it says of itself."""
+    """What a file holds: columns in our types, the names of all, and what it says of itself."""
 
     table: pa.Table
+    names: list[str]
     attributes: dict[str, Any]
 
 
@@ -38,9 +44,10 @@ def read_parquet(
     Parameters
     ----------
     path : str or path
-        A file, a dataset by month, or a folder of files with the same columns; another tool's copy
-        of one will do, as long as prices in it are decimals and times have a zone (Spark writes it
-        under ``spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS``).
+        A file, a dataset by month, or a folder of files with the same columns, each named
+        ``.parquet``; another tool's copy of one will do, as long as prices in it are decimals and
+        times have a zone (Spark writes it under
+        ``spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS``).
     columns : str or sequence of str, optional
         Which columns, in which order; by default all. Only these are read.
 
@@ -49,17 +56,20 @@ def read_parquet(
     pandas.DataFrame
         The dtypes of :func:`callkit.to_frame`, and for other columns those they had when they were
         written (objects come back as what they hold: text as ``str``, decimals exact);
-        ``df.attrs`` as it was written. Of a dataset by month, calls month by month, those never
-        started last; ``month`` is no column, since ``start_time`` says it. Of a folder of files,
-        one after the other in the order of their names, with that of ``df.attrs`` on which they
-        agree.
+        ``df.attrs`` as it was written, but the counts of calls got, asked for and failed only if
+        as many calls are there as were got: one month of a dataset does not say them. Of a dataset
+        by month, calls month by month, those never started last; ``month`` is no column, since
+        ``start_time`` says it. Of a folder of files, one after the other in the order of their
+        names; ``df.attrs`` has the earliest ``as_of_first`` and the latest ``as_of_last`` of them,
+        of the rest that on which they agree, and of several breakdowns no counts.
 
     Raises
     ------
     ParquetError
         There is no such file, it is no Parquet, it lacks a column that was asked for or that others
         of its folder have, or a column does not hold what its name promises; one such file in a
-        folder is enough.
+        folder is enough. A folder holds what is not read but may hold calls: a folder, a file named
+        ``.parq`` or ``.pq``, or in a dataset by month what is no month of it.
 
     Examples
     --------
@@ -75,7 +85,9 @@ def read_parquet(
         frame = restored(table_to_frame(table), table)
     except (ParquetError, pa.ArrowException, UnicodeDecodeError) as error:
         raise ParquetError(f"{str(path)!r} cannot be read: {first_line(error)}") from error
-    frame.attrs.update(_agreed([contents.attributes for contents in read]))
+    frame.attrs.update(
+        counted(_agreed([contents.attributes for contents in read]), len(table), read[0].names)
+    )
     return frame
 
 
@@ -104,7 +116,8 @@ def _of_files(files: list[Path], names: Sequence[str] | None) -> list[_Contents]
 
 def _of_file(path: Path, names: Sequence[str] | None) -> _Contents:
     with readable(path) as file:
-        _check_asked(names, file.schema_arrow.names, str(path))
+        held = file.schema_arrow.names
+        _check_asked(names, held, str(path))
         table = file.read(columns=names)
         written = (file.metadata.metadata or {}).get(b"callkit")
     try:
@@ -112,20 +125,35 @@ def _of_file(path: Path, names: Sequence[str] | None) -> _Contents:
         table = in_our_types(table if names is None else table.select(names))
     except (ParquetError, pa.ArrowException, UnicodeDecodeError) as error:
         raise ParquetError(f"{str(path)!r} cannot be read: {first_line(error)}") from error
-    return _Contents(table, {} if written is None else {"callkit": _attributes(written, str(path))})
+    attributes = {} if written is None else {"callkit": _attributes(written, str(path))}
+    return _Contents(table, held, attributes)
 
 
 def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Keep what every file says."""
-    first, *others = (said.get("callkit") for said in attributes)
-    if first is None or not others:
+    """Keep what every file says, and of as-of times the outermost; what breakdowns cover goes."""
+    if len(attributes) == 1:
         return attributes[0]
+    said = [each.get("callkit", {}) for each in attributes]
+    first, *others = said
     agreed = {
         key: value
         for key, value in first.items()
-        if all(other is not None and key in other and other[key] == value for other in others)
+        if all(key in other and other[key] == value for other in others)
     }
+    agreed.pop("calls_covered", None)
+    for key, outermost in _AS_OF.items():
+        if all(key in each for each in said):
+            agreed[key] = _instant([each[key] for each in said], outermost)
     return {"callkit": agreed}
+
+
+def _instant(said: list[Any], outermost: Callable[[list[datetime]], datetime]) -> str | None:
+    """Choose among instants; a file of no calls has none, and nothing else means any."""
+    try:
+        instants = {datetime.fromisoformat(each): str(each) for each in said if each is not None}
+        return instants[outermost(list(instants))] if instants else None
+    except (TypeError, ValueError):  # this is somebody else's
+        return None
 
 
 def _attributes(written: bytes, path: str) -> dict[str, Any]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["csv_file", "json_lines", "read_csv", "read_json_lines"]
 
+_ROW_AT_MOST = 1 << 24  # bytes; a call is of one answer, of which callkit takes 1 MiB at most
+
 
 @contextmanager
 def csv_file(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
@@ -62,6 +64,7 @@ def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a file that :func:`csv_file` wrote."""
     table = pyarrow.csv.read_csv(
         path,
+        read_options=pyarrow.csv.ReadOptions(block_size=_block_size(path)),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=_plain_schema(schema), strings_can_be_null=True, null_values=[""]
@@ -75,8 +78,19 @@ def read_json_lines(path: Path, schema: pa.Schema) -> pd.DataFrame:
     plain = _plain_schema(schema)
     if path.stat().st_size == 0:
         return table_to_frame(in_our_types(plain.empty_table()))
-    options = pyarrow.json.ParseOptions(explicit_schema=plain, unexpected_field_behavior="error")
-    return table_to_frame(in_our_types(pyarrow.json.read_json(path, parse_options=options)))
+    table = pyarrow.json.read_json(
+        path,
+        read_options=pyarrow.json.ReadOptions(block_size=_block_size(path)),
+        parse_options=pyarrow.json.ParseOptions(
+            explicit_schema=plain, unexpected_field_behavior="error"
+        ),
+    )
+    return table_to_frame(in_our_types(table))
+
+
+def _block_size(path: Path) -> int:
+    """Choose how many bytes Arrow reads at a time: no row may be longer than that."""
+    return min(path.stat().st_size, _ROW_AT_MOST)
 
 
 def _plain_columns(table: pa.Table) -> list[list[str | int | None]]:

@@ -13,15 +13,32 @@ import pyarrow.parquet as pq
 import callkit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
-__all__ = ["Attributes", "Write", "parquet_file"]
+__all__ = ["Attributes", "Write", "counted", "parquet_file"]
 
 Write: TypeAlias = Callable[[pa.Table], None]
 Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
 
 _TOLD = (b"description", b"unit", b"personal")
+_COUNTS = ("calls_asked", "calls_got", "calls_failed")
+
+
+def counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -> dict[Any, Any]:
+    """Leave out the counts of calls where they are not those of a table's rows.
+
+    Of calls, which have a ``sid``, they are if as many were got as there are rows. A breakdown,
+    which has none, says what it covers: its counts are of other rows than its own, and stay.
+    """
+    said = attributes.get("callkit")
+    if not isinstance(said, dict):
+        return dict(attributes)
+    of_calls = "sid" in names and said.get("calls_got") == rows
+    of_breakdown = "sid" not in names and "calls_covered" in said
+    if not of_calls and not of_breakdown:
+        said = {key: value for key, value in said.items() if key not in _COUNTS}
+    return {**attributes, "callkit": said}
 
 
 @contextmanager

@@ -21,7 +21,6 @@ FETCHED = {"calls_asked": 4, "calls_got": 3, "calls_failed": 1, "as_of_first": "
 BREAKDOWNS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "cost": lambda df: callkit.cost_breakdown(df, "direction", tz="Europe/Berlin"),
     "duration": lambda df: callkit.duration_breakdown(df, freq="D", tz="Europe/Berlin"),
-    "in progress": lambda df: callkit.calls_in_progress(df, freq="D", tz="Europe/Berlin"),
 }
 
 
@@ -33,6 +32,15 @@ def test_a_breakdown_says_which_calls_it_covers_and_its_zone(
     df.attrs = {"callkit": FETCHED, "mine": "not its business"}
     table = breakdown(df)
     assert table.attrs == {"callkit": {**FETCHED, "calls_covered": 3, "tz": "Europe/Berlin"}}
+
+
+@pytest.mark.parametrize("started", [1, 0])
+def test_calls_in_progress_covers_the_calls_that_started(started: int) -> None:
+    df = CALLS.tail(2 + started)
+    df.attrs = {"callkit": FETCHED}
+    table = callkit.calls_in_progress(df, freq="D", tz="Europe/Berlin")
+    assert table["calls_started"].sum() == started
+    assert table.attrs == {"callkit": {**FETCHED, "calls_covered": started, "tz": "Europe/Berlin"}}
 
 
 def test_a_roll_up_has_no_zone() -> None:

@@ -72,6 +72,19 @@ def test_the_file_says_what_made_it_and_as_of_when(calls: pd.DataFrame, path: Pa
     assert callkit.read_parquet(path).attrs == calls.attrs
 
 
+@pytest.mark.parametrize("by_month", [False, True])
+@pytest.mark.parametrize("left_out", ["rows", "sid"])
+def test_a_file_of_other_rows_does_not_say_how_many_calls_were_got(
+    calls: pd.DataFrame, tmp_path: Path, left_out: str, by_month: bool
+) -> None:
+    df = calls[calls["direction"] == "inbound"] if left_out == "rows" else calls.drop(columns="sid")
+    callkit.to_parquet(df, tmp_path / "calls", by_month=by_month)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+    said = [set(json.loads(pq.read_metadata(path).metadata[b"callkit"])) for path in paths]
+    assert said == [{"version", "as_of_first", "as_of_last"}] * len(paths)
+    assert df.attrs == calls.attrs
+
+
 def test_the_file_is_compressed_with_zstandard(calls: pd.DataFrame, path: Path) -> None:
     callkit.to_parquet(calls, path)
     assert pq.read_metadata(path).row_group(0).column(0).compression == "ZSTD"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+COUNTS = {"calls_asked", "calls_got", "calls_failed"}
 ABSENT = callkit.normalise([call_body(sid(1))])
 
 
@@ -120,19 +122,91 @@ def test_the_files_of_a_folder_come_one_after_the_other(
     read = callkit.read_parquet(tmp_path)
     expected = pd.concat([calls.head(5), calls.tail(10)], ignore_index=True)
     pd.testing.assert_frame_equal(read, expected)
-    assert read.attrs == calls.attrs
 
 
-def test_of_attributes_the_files_of_a_folder_keep_what_they_agree_on(tmp_path: Path) -> None:
-    for name, said in {
-        "a": {"calls_asked": 5, "tz": "UTC"},
-        "b": {"calls_asked": 6, "tz": "UTC"},
-    }.items():
+def said_by(df: pd.DataFrame) -> set[str]:
+    return set(df.attrs["callkit"])
+
+
+@pytest.mark.parametrize("columns", [None, ["price"], "sid"])
+def test_a_whole_dataset_says_how_many_calls_it_has(
+    calls: pd.DataFrame, dataset: Path, columns: list[str] | str | None
+) -> None:
+    assert callkit.read_parquet(dataset, columns=columns).attrs == calls.attrs
+
+
+@pytest.mark.parametrize("columns", [None, ["price"], "sid"])
+def test_one_month_does_not_say_how_many_calls_its_dataset_has(
+    dataset: Path, columns: list[str] | str | None
+) -> None:
+    read = callkit.read_parquet(dataset / "month=2025-01" / "part-0.parquet", columns=columns)
+    assert said_by(read) == {"version", "as_of_first", "as_of_last"}
+
+
+def test_a_dataset_that_lacks_a_month_does_not_say_how_many_calls_it_had(dataset: Path) -> None:
+    shutil.rmtree(dataset / "month=2025-01")
+    assert not COUNTS & said_by(callkit.read_parquet(dataset))
+
+
+def test_two_exports_of_as_many_calls_do_not_say_the_count_of_one(tmp_path: Path) -> None:
+    for name in "ab":
         df = ABSENT.copy()
-        df.attrs["callkit"] = said
+        df.attrs["callkit"] = {"calls_asked": 1, "calls_got": 1, "calls_failed": 0, "tz": "UTC"}
         callkit.to_parquet(df, tmp_path / f"{name}.parquet")
-    attributes = {"version": callkit.__version__, "tz": "UTC"}
+    read = callkit.read_parquet(tmp_path)
+    assert read.attrs == {"callkit": {"version": callkit.__version__, "tz": "UTC"}}
+
+
+def test_what_the_files_of_a_folder_say_differently_is_left_out(tmp_path: Path) -> None:
+    for name, version in {"a": "1.0", "b": "2.0"}.items():
+        df = ABSENT.copy()
+        df.attrs["callkit"] = {"version": version, "tz": "UTC"}
+        callkit.to_parquet(df, tmp_path / f"{name}.parquet")
+    assert callkit.read_parquet(tmp_path).attrs == {"callkit": {"tz": "UTC"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "outermost"),
+    [
+        (
+            [("2025-03-02T09:00:00+00:00",) * 2, ("2025-03-02T09:30:00+01:00",) * 2],
+            {"as_of_first": "2025-03-02T09:30:00+01:00", "as_of_last": "2025-03-02T09:00:00+00:00"},
+        ),
+        (
+            [(None, None), ("2025-03-02T09:00:00+00:00", "2025-03-03T09:00:00+00:00")],
+            {"as_of_first": "2025-03-02T09:00:00+00:00", "as_of_last": "2025-03-03T09:00:00+00:00"},
+        ),
+        ([(None, None)] * 2, {"as_of_first": None, "as_of_last": None}),
+        ([("once", 5), ("2025-03-02", 5)], {"as_of_first": None, "as_of_last": None}),
+    ],
+    ids=["by the clock", "of one only", "of none", "of somebody else"],
+)
+def test_files_of_a_folder_are_as_of_their_earliest_and_latest_call(
+    tmp_path: Path, said: list[tuple[object, object]], outermost: dict[str, str | None]
+) -> None:
+    for number, instants in enumerate(said):
+        df = ABSENT.copy()
+        df.attrs["callkit"] = dict(zip(outermost, instants, strict=True))
+        callkit.to_parquet(df, tmp_path / f"{number}.parquet")
+    attributes = {"version": callkit.__version__, **outermost}
     assert callkit.read_parquet(tmp_path).attrs == {"callkit": attributes}
+
+
+def test_a_breakdown_says_what_it_covers_and_several_do_not(
+    calls: pd.DataFrame, tmp_path: Path
+) -> None:
+    cost = callkit.cost_breakdown(calls, "direction")
+    callkit.to_parquet(cost, tmp_path / "a.parquet")
+    assert callkit.read_parquet(tmp_path).attrs == cost.attrs
+    callkit.to_parquet(cost, tmp_path / "b.parquet")
+    said = said_by(callkit.read_parquet(tmp_path))
+    assert said == {"version", "as_of_first", "as_of_last", "tz"}
+
+
+def test_of_files_one_of_which_says_nothing_nothing_is_said(tmp_path: Path) -> None:
+    callkit.to_parquet(ABSENT, tmp_path / "b.parquet")
+    pq.write_table(pq.read_table(tmp_path / "b.parquet", schema=SCHEMA), tmp_path / "a.parquet")
+    assert callkit.read_parquet(tmp_path).attrs == {"callkit": {}}
 
 
 def test_what_other_tools_leave_beside_their_data_is_passed_over(
@@ -153,6 +227,10 @@ def _with_file_above(dataset: Path) -> None:
 
 def _with_folder_below(dataset: Path) -> None:
     (dataset / "month=none" / "more").mkdir()
+
+
+def _with_copy_of_a_month(dataset: Path) -> None:
+    shutil.copytree(dataset / "month=2025-01", dataset / "month=2025-01 (1)")
 
 
 def _with_file_as_month(dataset: Path) -> None:
@@ -191,6 +269,7 @@ def _overwritten(dataset: Path) -> None:
     [
         (_with_note, "notes.txt' is no Parquet file"),
         (_with_file_above, "is a dataset by month and holds 'more.parquet', which is no month of"),
+        (_with_copy_of_a_month, r"2025-01 \(1\)', which .* named month=YYYY-MM, or month=none$"),
         (_with_folder_below, "more' cannot be read: Is a directory"),
         (_with_file_as_month, "cannot be read: Not a directory"),
         (_without_price, "part-0.parquet' has no column 'price'; it has account_sid"),
@@ -221,3 +300,38 @@ def test_files_of_a_folder_that_hold_different_things_are_refused(tmp_path: Path
 def test_a_folder_without_parquet_files_is_told_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ParquetError, match="is a folder without Parquet files"):
         callkit.read_parquet(tmp_path)
+
+
+def test_the_ending_of_a_file_may_be_in_capitals(tmp_path: Path) -> None:
+    for name in ("a.parquet", "b.PARQUET"):
+        callkit.to_parquet(ABSENT, tmp_path / name)
+    assert len(callkit.read_parquet(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "named"), [("d.parq", "d.parq"), ("d.PQ", "d.PQ"), ("2024/d.parquet", "2024")]
+)
+def test_calls_in_a_folder_that_would_not_be_read_are_refused(
+    tmp_path: Path, name: str, named: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    for path in ("a.parquet", name):
+        callkit.to_parquet(ABSENT, tmp_path / path)
+    with pytest.raises(ParquetError, match=f"'{named}', which would not be read: .* elsewhere"):
+        callkit.read_parquet(tmp_path)
+
+
+def test_folders_that_are_hidden_are_passed_over(tmp_path: Path) -> None:
+    for name in (".git", "_temporary"):
+        (tmp_path / name).mkdir()
+    callkit.to_parquet(ABSENT, tmp_path / "a.parquet")
+    assert len(callkit.read_parquet(tmp_path)) == 1
+
+
+def test_the_files_of_a_month_may_be_named_as_spark_does(
+    calls: pd.DataFrame, dataset: Path
+) -> None:
+    month = dataset / "month=2025-01"
+    name = "part-00000-7c1d3f0e-5a4b-4a55-9d0c-0f8f6f3f8a11.c000.snappy.parquet"
+    (month / "part-0.parquet").rename(month / name)
+    pd.testing.assert_frame_equal(callkit.read_parquet(dataset), month_by_month(calls))

@@ -80,6 +80,16 @@ def test_many_calls_come_back_as_they_went(
 
 
 @FORMATS
+@pytest.mark.parametrize("name", ["x" * 3_000_000, "x\r\n" * 1_000_000], ids=["line", "lines"])
+def test_a_call_of_several_megabytes_comes_back_as_it_went(
+    path: Path, written: Any, read: Any, name: str
+) -> None:
+    bodies = [BODIES[0], call_body(sid(4), **CALL | {"caller_name": name}), BODIES[1]]
+    df = write(written, path, bodies)
+    pd.testing.assert_frame_equal(read(path, SCHEMA), df)
+
+
+@FORMATS
 def test_a_schema_of_fewer_columns_is_written_and_read(path: Path, written: Any, read: Any) -> None:
     schema = pa.schema([SCHEMA.field(name) for name in ("sid", "price", "status")])
     with written(path, schema, dict) as write_table:
