@@ -10,10 +10,11 @@ import pandas as pd
 
 from callkit import charts
 from callkit.breakdown import cost_breakdown, duration_breakdown
-from callkit.errors import FetchInterrupted, RunStoppedError
+from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
 from callkit.frame import collect, describe_failures
 from callkit.parquet import to_parquet
+from callkit.parquet.apart import holds
 from callkit.parquet.places import writing
 from callkit.report import draw, places_in
 from callkit.sandbox import Sandbox
@@ -41,7 +42,14 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
         there all the same.
     progress : bool or None
         As for :func:`callkit.collect`.
+
+    Raises
+    ------
+    ParquetError
+        The folder, or a file in it, cannot be written, or is the SID list.
     """
+    if sids is not None:
+        _check_apart(sids, folder)
     files = places_in(folder, _FILES)
     with ExitStack() as stack:
         if sids is None:
@@ -65,6 +73,13 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
     draw(cost_picture, lambda ax: charts.cost(weekly, ax=ax))
     draw(duration_picture, lambda ax: charts.duration(got.frame, ax=ax))
     print(f"\nWritten to {folder.resolve()}:\n  " + "\n  ".join(_FILES))
+
+
+def _check_apart(sids: Path, folder: Path) -> None:
+    if any(holds(folder / name, sids) for name in _FILES):
+        raise ParquetError(
+            f"{str(sids)!r} is the SID list, and would be replaced: name another output folder"
+        )
 
 
 def sample_sids(sandbox: Sandbox) -> list[str]:

@@ -11,6 +11,7 @@ from callkit import charts
 from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakdown, summary
 from callkit.errors import ParquetError
 from callkit.parquet import to_parquet
+from callkit.parquet.months import KEY
 from callkit.parquet.places import check_writable, writing
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["draw", "places_in", "write_report"]
+__all__ = ["FILES", "draw", "places_in", "write_report"]
 
-_PAGE = "summary.txt"
+FILES = (
+    *("summary.txt", "cost.parquet", "duration.parquet", "cost.png", "duration.png"),
+    *("status.png", "hours.png", "in_progress.png"),
+)
 _INCHES, _DOTS_PER_INCH = (10, 5.5), 150
 
 
@@ -56,7 +60,7 @@ def write_report(
     FrameError
         As for :func:`callkit.cost_breakdown`; nothing is written then.
     ParquetError
-        The folder, or a file in it, cannot be written.
+        The folder, or a file in it, cannot be written, or the folder is a dataset by month.
 
     Examples
     --------
@@ -81,7 +85,7 @@ def write_report(
         "hours.png": lambda ax: charts.heat_map(hours, ax=ax),
         "in_progress.png": lambda ax: charts.in_progress(in_progress, ax=ax),
     }
-    files = places_in(Path(folder), [_PAGE, *tables, *pictures])
+    files = places_in(Path(folder), FILES)
     with writing(files[0]) as part:
         part.write_text(f"{page}\n", encoding="utf-8")
     for name, table in tables.items():
@@ -93,6 +97,11 @@ def write_report(
 
 def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
     """Make a folder, and see that files can go there before there is something to write."""
+    if any(folder.glob(f"{KEY}=*")):
+        raise ParquetError(
+            f"the output folder {str(folder)!r} is a dataset by month, which other files would "
+            "spoil: name another folder"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".writable").touch()

@@ -16,6 +16,9 @@ from callkit.cli.key import add_pseudonyms, pseudonyms_asked_for
 from callkit.cli.telling import CommandError, complain, note, pour
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.frame import describe_failures
+from callkit.parquet.apart import check_list_apart
+from callkit.parquet.failures import name_beside
+from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +30,6 @@ __all__ = ["add_to"]
 
 _STANDARD = "-"  # standard input, or standard output
 _SOME_FAILED = 1
-_FAILURES = "calls.failures.csv"
 _FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
@@ -39,7 +41,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         description="Fetch calls into a Parquet, CSV or JSON Lines file, with the sign-in of the "
         "environment (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
         "TWILIO_API_SECRET). Calls that fail are listed in a CSV beside it, calls.failures.csv for "
-        "calls.parquet, and the exit code is then 1.",
+        "calls.parquet and calls.csv.failures.csv for calls.csv, and the exit code is then 1.",
         epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
     )
     export.add_argument(
@@ -96,22 +98,24 @@ def _run(options: argparse.Namespace) -> int:
         exported = _export(options, Path(options.out), format_name)
         return _report(exported, f" in {options.out}", options)
     with TemporaryDirectory(prefix="callkit-") as folder:
+        path = Path(folder, f"calls.{format_name}")
         try:
-            exported = _export(options, Path(folder, f"calls.{format_name}"), format_name)
+            exported = _export(options, path, format_name)
         finally:  # of a run that ended early, what had come
-            _pour_out(Path(folder))
+            _pour_out(path)
         return _report(exported, "", options)
 
 
 def _format_of(out: str) -> FormatName:
     if out == _STANDARD:
         return "csv"
-    return _FORMATS.get(Path(out).suffix, "parquet")
+    return _FORMATS.get(Path(out).suffix.lower(), "parquet")
 
 
 def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> Exported:
-    pseudonyms = pseudonyms_asked_for(options)
-    sids = lines_of_standard_input() if options.sids == _STANDARD else Path(options.sids)
+    beside = name_beside(path, by_month=options.by_month)
+    pseudonyms = pseudonyms_asked_for(options, written=(path, beside))
+    sids = _lines() if options.sids == _STANDARD else _listed(Path(options.sids), path, beside)
     with warnings.catch_warnings():
         for told_below in (IncompleteWarning, PriceChangeWarning):
             warnings.simplefilter("ignore", told_below)
@@ -126,6 +130,22 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
             pseudonyms=pseudonyms,
             progress=progress(options),
         )
+
+
+def _lines() -> list[str]:
+    lines = lines_of_standard_input()
+    if not lines:
+        raise CommandError("standard input is empty: it should name calls, one SID a line")
+    return lines
+
+
+def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
+    """Read a SID list, once: it may be a pipe. One of no calls is what a failed query leaves."""
+    keys = list(read_sids(source))
+    if not keys:
+        raise CommandError(f"{str(source)!r} names no call: it should list one SID or more")
+    check_list_apart(source, path, beside)
+    return pd.DataFrame(keys, columns=list(CallKey._fields))
 
 
 def _report(exported: Exported, where: str, options: argparse.Namespace) -> int:
@@ -146,11 +166,11 @@ def _tell_changes(changes: pd.DataFrame) -> None:
         complain(f"the price of {sid} was {old:f}, and is {told}", 0)
 
 
-def _pour_out(folder: Path) -> None:
+def _pour_out(calls: Path) -> None:
     """Write what an export has left: failures to standard error, calls to standard output."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name != _FAILURES):
-        with path.open("rb") as file:
-            if path.name == _FAILURES:
-                sys.stderr.write(file.read().decode())
-            else:
-                pour(file)
+    failures = name_beside(calls, by_month=False)
+    if failures.exists():
+        sys.stderr.write(failures.read_text("utf-8"))
+    if calls.exists():
+        with calls.open("rb") as file:
+            pour(file)

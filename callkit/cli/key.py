@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from callkit.cli.telling import CommandError
+from callkit.parquet.apart import holds
 from callkit.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
 __all__ = ["add_pseudonyms", "pseudonyms_asked_for"]
 
@@ -36,19 +38,24 @@ def add_pseudonyms(command: argparse.ArgumentParser) -> None:
     )
 
 
-def pseudonyms_asked_for(options: argparse.Namespace) -> Pseudonyms | None:
+def pseudonyms_asked_for(options: argparse.Namespace, written: Iterable[Path]) -> Pseudonyms | None:
     """Find the key, and make pseudonyms under it; None, where none are asked for.
+
+    `written` is what the command will write, which must not be the key's own file.
 
     Raises
     ------
     CommandError
-        There is no key, or none that will do; or one is given that nothing asks for.
+        There is no key, or none that will do; or it would be written over; or one is given that
+        nothing asks for.
     """
     if not options.pseudonymise:
         if options.key_file is not None or options.keep is not None:
             raise CommandError("--key-file and --keep are for --pseudonymise: say that too")
         return None
     key = _from_file(options.key_file) if options.key_file is not None else _from_environment()
+    if options.key_file is not None and any(holds(place, options.key_file) for place in written):
+        raise CommandError("the export would replace the key file: export to another name")
     try:
         return Pseudonyms(key, keep=options.keep)
     except ValueError as error:

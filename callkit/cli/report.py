@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import callkit
 from callkit.cli.arguments import add_calls, add_quiet
-from callkit.cli.telling import note
+from callkit.cli.telling import CommandError, note
+from callkit.measures import KEYS
+from callkit.parquet.apart import holds
+from callkit.schema import ATTRIBUTES
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
 __all__ = ["add_to"]
+
+_PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,8 +27,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "report",
         help="leave a folder of tables and charts about calls that were exported",
         description="Leave a folder that can be handed on: the summary as text, the breakdowns of "
-        "cost and duration as Parquet, and charts of them as PNG. With --by from, to, our_number "
-        "or other_party it names telephone numbers; else it names none.",
+        "cost and duration as Parquet, and charts of them as PNG. It names people, or their "
+        f"numbers, with --by {', '.join(_PERSONAL[:-1])} or {_PERSONAL[-1]}; else it names nobody.",
         epilog="example: callkit report calls.parquet -o report --by country --freq M",
     )
     add_calls(report)
@@ -41,8 +47,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(options: argparse.Namespace) -> int:
-    from callkit.report import write_report
+    from callkit.report import FILES, write_report
 
+    _check_apart(options.calls, options.out, FILES)
     calls = callkit.read_parquet(options.calls)
     files = write_report(
         calls, options.out, by=options.by or ["direction"], freq=options.freq, tz=options.tz
@@ -50,3 +57,12 @@ def _run(options: argparse.Namespace) -> int:
     names = ", ".join(file.name for file in files)
     note(f"written to {options.out}: {names}", quiet=options.quiet)
     return 0
+
+
+def _check_apart(calls: Path, folder: Path, names: Sequence[str]) -> None:
+    """Refuse to write over the calls, or in between the files of a folder of them."""
+    if holds(calls, folder) or any(holds(folder / name, calls) for name in names):
+        raise CommandError(
+            f"{str(calls)!r} holds the calls, and the report would be written over them or among "
+            "them: name another folder"
+        )

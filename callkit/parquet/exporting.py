@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
+from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch.cache import check_refresh
 from callkit.frame import (
     check_errors,
@@ -20,8 +20,9 @@ from callkit.frame import (
 )
 from callkit.gathering import Gathering
 from callkit.outcomes import failures_frame
-from callkit.parquet.formats import ENDINGS, Format, FormatName, format_named
-from callkit.parquet.places import check_writable, writing
+from callkit.parquet.apart import check_cache_apart, check_list_apart
+from callkit.parquet.failures import check_beside, leave_failures, name_beside
+from callkit.parquet.formats import Format, FormatName, format_named
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 
@@ -84,8 +85,9 @@ def export(
     """Fetch calls straight into a file; memory does not grow with the bodies.
 
     The file takes its name only when it is complete. Where calls fail, a CSV beside it
-    (``calls.failures.csv`` for ``calls.parquet``) says which and why; where none do, one that an
-    earlier export left is removed.
+    (``calls.failures.csv`` for ``calls.parquet``, ``calls.csv.failures.csv`` for ``calls.csv``,
+    ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; where none do, one
+    that an earlier export left is removed.
 
     CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
     (``-0.01700000``), in JSON as text, since its readers make floats of numbers; ``duration`` in
@@ -120,8 +122,8 @@ def export(
         Calls did not arrive; both files are written all the same. ``.failures`` says why.
     ParquetError
         The file cannot be written there, or has the ending of another format, or would replace the
-        SID list, or the dataset or the failures something that is not callkit's; found out before
-        the first request.
+        SID list or the cache, or the dataset or the failures something that is not callkit's;
+        found out before the first request.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`callkit.collect`. Where calls had been fetched, they are in the file; where
         none had, files of before are left as they were.
@@ -144,16 +146,18 @@ def export(
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
     form.check(target)
-    beside = _beside(target)
-    _check_beside(beside)
+    beside = name_beside(target, by_month=by_month)
+    if cache is not None:
+        check_cache_apart(Path(cache), (target, beside))
+    check_beside(beside)
     keys = read_sids(sids)
     if isinstance(sids, str | PathLike):
-        _check_source(Path(sids), target, beside)
+        check_list_apart(Path(sids), target, beside)
     gathering = Gathering(keys, client, cache, refresh, progress)
     contents = _Contents(gathering, pseudonyms)
     stop = _write_calls(contents, target, form)
     failures = failures_frame(gathering.failures)
-    failures_path = _leave_failures(failures, beside)
+    failures_path = leave_failures(failures, beside)
     kept = partial(_kept, form, target, contents)
     if stop is not None:
         stop.attach(kept, failures)
@@ -208,46 +212,3 @@ def _kept(form: Format, path: Path, contents: _Contents) -> pd.DataFrame:
     frame = form.read(path, contents.schema)
     frame.attrs.update(contents.gathering.attributes())
     return frame
-
-
-def _beside(target: Path) -> Path:
-    """Name the file of failures; an ending that says no format is part of the name."""
-    stem = target.stem if target.suffix in ENDINGS else target.name
-    return target.with_name(f"{stem}.failures.csv")
-
-
-def _check_beside(beside: Path) -> None:
-    """Refuse to replace, or remove, a file of failures that no export has written."""
-    check_writable(beside)
-    header = ",".join(failures_frame([]).columns).encode()
-    try:
-        with beside.open("rb") as file:
-            found = file.readline(len(header) + 2).rstrip(b"\r\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise ParquetError(f"{str(beside)!r} cannot be read: {error.strerror or error}") from error
-    if found != header:
-        raise ParquetError(
-            f"{str(beside)!r}, where the failures of this export would go, is no failures file of "
-            "callkit's: move it, or export to another name"
-        )
-
-
-def _check_source(source: Path, target: Path, beside: Path) -> None:
-    """Refuse to replace the very list that is read."""
-    for name, place in (("the file", target), ("the failures of the file", beside)):
-        if place.resolve() in (source.resolve(), *source.resolve().parents):
-            raise ParquetError(
-                f"{str(source)!r} is {name} that this export would replace: export to another file "
-                "and put the two together, or export the whole list again with cache=…"
-            )
-
-
-def _leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
-    if failures.empty:
-        beside.unlink(missing_ok=True)
-        return None
-    with writing(beside) as part:
-        failures.to_csv(part, index=False)
-    return beside

@@ -96,6 +96,17 @@ def test_what_is_in_the_way_of_a_picture_is_told_before_the_fetch(
     assert "cost.png' cannot be written: Is a directory" in refused("demo", "--out", tmp_path)
 
 
+def test_the_list_of_a_demo_is_not_written_over(
+    refused: Refused, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sids = tmp_path / "calls.parquet"
+    callkit.to_parquet(sandbox.sid_frame(2), sids)
+    before = sids.read_bytes()
+    said = refused("demo", "--sids", sids, "-o", tmp_path)
+    assert said.endswith("is the SID list, and would be replaced: name another output folder")
+    assert sids.read_bytes() == before
+
+
 def _interrupt(handler: Handler) -> None:
     os.kill(os.getpid(), signal.SIGINT)
     handler.answer(Reply())

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -148,6 +150,62 @@ def test_a_cached_call_is_asked_for_again_where_refresh_says_so(
     changed = f"callkit: the price of {sid(1)} was -0.01000000, and is -0.02000000\n"
     assert typed(*arguments, "--refresh", "all") == (0, "", said + changed)
     assert repriced.asked[sid(1)] == 2
+
+
+@pytest.mark.parametrize(
+    ("out", "cache"), [("c.sqlite", "c.sqlite"), ("c.parquet", "c.failures.csv")]
+)
+def test_the_cache_is_not_written_over(
+    refused: Refused, sandbox: Sandbox, tmp_path: Path, out: str, cache: str
+) -> None:
+    sids = listed(tmp_path, sandbox.unknown_sids(1))
+    said = refused("export", sids, "-o", out, "--cache", cache)
+    assert f"would replace the cache '{cache}'" in said
+    assert list(tmp_path.iterdir()) == [sids]
+
+
+def test_the_list_is_not_written_over(refused: Refused, sandbox: Sandbox, tmp_path: Path) -> None:
+    sids = listed(tmp_path, sandbox.sids(1))
+    assert "is the file that this export would replace" in refused("export", sids, "-o", sids)
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"], ids=["empty", "blank"])
+@pytest.mark.parametrize("source", ["sids.txt", "-"])
+def test_a_list_of_no_calls_replaces_nothing(
+    refused: Refused,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+    source: str,
+) -> None:
+    (tmp_path / "sids.txt").write_text(content)
+    (tmp_path / "calls.csv").write_text("precious")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    told = {
+        "sids.txt": "callkit: 'sids.txt' names no call: it should list one SID or more",
+        "-": "callkit: standard input is empty: it should name calls, one SID a line",
+    }
+    assert refused("export", source, "-o", "calls.csv") == told[source]
+    assert (tmp_path / "calls.csv").read_text() == "precious"
+
+
+def test_a_list_may_be_a_pipe_and_name_accounts(
+    typed: Typed, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    first, second = sandbox.sids(2)
+    os.mkfifo(tmp_path / "pipe.csv")
+    rows = f"sid,account_sid\n{first},{sandbox.account_sid}\n{second},\n"
+    with ThreadPoolExecutor() as pool:
+        written = pool.submit((tmp_path / "pipe.csv").write_text, rows)
+        assert typed("export", "pipe.csv", "-o", "calls.csv") == (0, "", "2 calls in calls.csv\n")
+    assert written.result() == len(rows)
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sid(1).encode())))
+    assert "'.' cannot be written: Is a directory" in refused("export", "-", "-o", ".")
 
 
 @pytest.mark.parametrize("cache", ["missing/calls.sqlite", "."])

@@ -66,6 +66,26 @@ def test_pseudonyms_go_to_standard_output_too(
     assert "pstn~" in out
 
 
+@pytest.mark.parametrize(
+    ("key", "out"),
+    [
+        (["key"], ["key"]),
+        (["calls.failures.csv"], ["calls.parquet"]),
+        (["calls", "key"], ["calls", "--by-month"]),
+    ],
+    ids=["the file", "its failures", "a folder"],
+)
+def test_the_key_file_is_not_written_over(
+    refused: Refused, export: tuple[str, ...], tmp_path: Path, key: list[str], out: list[str]
+) -> None:
+    file = tmp_path.joinpath(*key)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(KEY)
+    said = refused(*export, "--key-file", file, "-o", *out)
+    assert said == "callkit: the export would replace the key file: export to another name"
+    assert file.read_text() == KEY
+
+
 def test_without_a_key_nothing_is_fetched(refused: Refused, export: tuple[str, ...]) -> None:
     said = refused(*export)
     assert said == (

@@ -28,6 +28,12 @@ FORMS: dict[str, dict[str, Any]] = {
     "calls.csv": {"format": "csv"},
     "calls.jsonl": {"format": "jsonl"},
 }
+BESIDE = {
+    "calls.parquet": "calls.failures.csv",
+    "calls": "calls.by-month.failures.csv",
+    "calls.csv": "calls.csv.failures.csv",
+    "calls.jsonl": "calls.jsonl.failures.csv",
+}
 in_every_form = pytest.mark.parametrize(("name", "form"), FORMS.items(), ids=FORMS)
 
 EXPORT_BY_MONTH = """
@@ -116,6 +122,70 @@ def test_export_never_replaces_the_list_it_reads(
     assert server.paths == []
 
 
+@pytest.mark.parametrize(
+    ("name", "form", "cache"),
+    [
+        ("c.sqlite", {}, "c.sqlite"),
+        ("c.sqlite-wal", {}, "c.sqlite"),
+        ("c.sqlite-shm", {}, "c.sqlite"),
+        ("c.sqlite-journal", {}, "c.sqlite"),
+        ("c.sqlite", {}, "link.sqlite"),
+        ("c.parquet", {}, "c.failures.csv"),
+        ("calls", {"by_month": True}, "calls/c.sqlite"),
+    ],
+)
+def test_export_never_makes_a_cache_where_it_will_write(
+    server: ScriptedServer, tmp_path: Path, name: str, form: dict[str, Any], cache: str
+) -> None:
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "link.sqlite").symlink_to("c.sqlite")
+    before = left_in(tmp_path)
+    with (
+        callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client,
+        pytest.raises(ParquetError, match="would replace the cache .* keep the cache elsewhere"),
+    ):
+        callkit.export([sid(1)], tmp_path / name, client=client, cache=tmp_path / cache, **form)
+    assert (left_in(tmp_path), server.paths) == (before, [])
+
+
+@pytest.mark.parametrize("cache", ["c.parquet", "c.failures.csv"])
+def test_export_never_replaces_its_cache(
+    scripted_client: Client, tmp_path: Path, cache: str
+) -> None:
+    callkit.collect([sid(1)], client=scripted_client, cache=tmp_path / cache)
+    before = (tmp_path / cache).read_bytes()
+    with pytest.raises(ParquetError, match="would replace the cache"):
+        callkit.export(
+            [sid(2)], tmp_path / "c.parquet", client=scripted_client, cache=tmp_path / cache
+        )
+    assert (tmp_path / cache).read_bytes() == before
+
+
+def test_one_format_leaves_the_failures_of_another(
+    server: ScriptedServer, scripted_client: Client, path: Path, beside: Path
+) -> None:
+    server.script[sid(1)] = [Reply(403, b"{}")]
+    with pytest.raises(FetchError):
+        callkit.export([sid(1), sid(2)], path, client=scripted_client)
+    for name, form in FORMS.items():
+        if name != path.name:
+            callkit.export([sid(2)], path.with_name(name), client=scripted_client, **form)
+    assert pd.read_csv(beside)["sid"].tolist() == [sid(1)]
+
+
+def test_old_failures_that_cannot_be_removed_are_told_in_one_sentence(
+    server: ScriptedServer, scripted_client: Client, path: Path, beside: Path
+) -> None:
+    def come_in_the_way(handler: Handler) -> None:
+        beside.mkdir()
+        handler.answer(Reply())
+
+    server.script[sid(1)] = [come_in_the_way]
+    with pytest.raises(ParquetError, match="none failed, but .* cannot be removed: "):
+        callkit.export([sid(1)], path, client=scripted_client)
+    assert callkit.read_parquet(path)["sid"].tolist() == [sid(1)]
+
+
 def test_failures_export_to_another_file_and_are_put_together(
     server: ScriptedServer, scripted_client: Client, path: Path, beside: Path
 ) -> None:
@@ -186,8 +256,8 @@ def test_each_form_keeps_what_came_and_lists_what_failed(
     known, unknown = sandbox.sids(200), sandbox.unknown_sids(2)
     with pytest.raises(FetchError, match="2 failures: 2 not_found, of 202 calls") as caught:
         callkit.export(known + unknown, tmp_path / name, client=client, **form)
-    assert left_in(tmp_path) == sorted([name, "calls.failures.csv"])
-    assert pd.read_csv(tmp_path / "calls.failures.csv")["sid"].tolist() == unknown
+    assert left_in(tmp_path) == sorted([name, BESIDE[name]])
+    assert pd.read_csv(tmp_path / BESIDE[name])["sid"].tolist() == unknown
     arrived = callkit.to_frame(known, client=client)
     pd.testing.assert_frame_equal(by_sid(caught.value.frame), by_sid(arrived))
 
@@ -256,13 +326,27 @@ def test_a_dataset_is_not_replaced_by_an_export_of_a_file_within(
     ("name", "beside"),
     [("calls.2025", "calls.2025.failures.csv"), ("calls.parquet", "calls.failures.csv")],
 )
-def test_only_the_ending_of_a_format_is_left_out_of_the_failures_name(
+def test_only_the_ending_of_parquet_is_left_out_of_the_failures_name(
     server: ScriptedServer, scripted_client: Client, tmp_path: Path, name: str, beside: str
 ) -> None:
     server.script[sid(2)] = [Reply(403, b"{}")]
     with pytest.raises(FetchError):
-        callkit.export([sid(1), sid(2)], tmp_path / name, client=scripted_client, by_month=True)
+        callkit.export([sid(1), sid(2)], tmp_path / name, client=scripted_client)
     assert left_in(tmp_path) == sorted([name, beside])
+
+
+def test_the_folder_one_stands_in_has_its_failures_beside_it(
+    server: ScriptedServer,
+    scripted_client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "calls").mkdir()
+    monkeypatch.chdir(tmp_path / "calls")
+    server.script[sid(2)] = [Reply(403, b"{}")]
+    with pytest.raises(FetchError):
+        callkit.export([sid(1), sid(2)], ".", client=scripted_client, by_month=True)
+    assert left_in(tmp_path) == ["calls", "calls.by-month.failures.csv"]
 
 
 @pytest.mark.parametrize(
