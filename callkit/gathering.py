@@ -74,7 +74,7 @@ class Gathering:
             interrupted = stack.enter_context(deferred_interrupts())
             count = stack.enter_context(counting(self.total, self.progress, self._current_pace))
             outcomes = self._outcomes(keys, cache, count, interrupted)
-            yield from self._typed(stack.enter_context(closing(outcomes)))
+            yield from self._typed(stack.enter_context(closing(outcomes)), interrupted)
         if keys.error is not None:
             raise keys.error
 
@@ -128,7 +128,9 @@ class Gathering:
     def _current_pace(self) -> Pace | None:
         return self._pace
 
-    def _typed(self, outcomes: Iterator[Outcome]) -> Iterator[pa.Table]:
+    def _typed(
+        self, outcomes: Iterator[Outcome], interrupted: Callable[[], bool]
+    ) -> Iterator[pa.Table]:
         batch: list[Outcome] = []
         stop: RunStoppedError | KeyboardInterrupt | None = None
         try:
@@ -139,6 +141,8 @@ class Gathering:
                     batch = []
         except (RunStoppedError, KeyboardInterrupt) as error:
             stop = error
+        if stop is None and interrupted():  # as the last call arrived: what follows is not to run
+            stop = KeyboardInterrupt()
         if batch:
             yield self._table(batch)
         if stop is not None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from callkit import Client
+    from tests.scripted import Handler
 
 EXPORT = """
 import sys, callkit
@@ -153,6 +154,19 @@ def test_an_interrupt_ends_the_run_at_once_and_loses_nothing(
     assert left == []
     assert caught.value.frame["sid"].tolist() == sids[:20]
     assert isinstance(caught.value, KeyboardInterrupt)
+
+
+def test_an_interrupt_as_the_last_call_arrives_is_not_lost(
+    server: ScriptedServer, scripted_client: Client
+) -> None:
+    def interrupt_and_answer(handler: Handler) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        handler.answer(Reply(body=priced(0)))
+
+    server.script[sid(0)] = [interrupt_and_answer]
+    with pytest.raises(FetchInterrupted, match="interrupted when 1 of 1 calls") as caught:
+        callkit.to_frame([sid(0)], client=scripted_client)
+    assert len(caught.value.frame) == 1
 
 
 def test_after_an_interrupt_the_cache_has_what_arrived(
