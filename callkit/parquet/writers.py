@@ -28,13 +28,15 @@ _COUNTS = ("calls_asked", "calls_got", "calls_failed")
 def counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -> dict[Any, Any]:
     """Leave out the counts of calls where they are not those of a table's rows.
 
-    Of calls, which have a ``sid``, they are if as many were got as there are rows. A breakdown,
-    which has none, says what it covers: its counts are of other rows than its own, and stay.
+    Of calls, which have a ``sid``, they are if as many were got as there are rows; of failures,
+    which have a ``reason`` too, if as many failed. A breakdown, which has no ``sid``, says what it
+    covers: its counts are of other rows than its own, and stay.
     """
     said = attributes.get("callkit")
     if not isinstance(said, dict):
         return dict(attributes)
-    of_calls = "sid" in names and said.get("calls_got") == rows
+    kind = "calls_failed" if "reason" in names else "calls_got"
+    of_calls = "sid" in names and said.get(kind) == rows
     of_breakdown = "sid" not in names and "calls_covered" in said
     if not of_calls and not of_breakdown:
         said = {key: value for key, value in said.items() if key not in _COUNTS}

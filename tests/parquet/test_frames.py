@@ -17,6 +17,9 @@ from tests.scripted import call_body, sid
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from callkit import Client
+    from callkit.sandbox import Sandbox
+
 ABSENT = callkit.normalise([call_body(sid(1))])
 
 
@@ -174,3 +177,16 @@ def test_prices_keep_their_digits_through_the_file(path: Path) -> None:
     read = callkit.read_parquet(path)["price"]
     assert [None if pd.isna(p) else p for p in read] == [p and Decimal(p) for p in prices]
     assert read.dtype == pd.ArrowDtype(pa.decimal128(18, 8))
+
+
+def test_failures_keep_the_counts_of_their_fetch(
+    sandbox: Sandbox, client: Client, path: Path
+) -> None:
+    got = callkit.collect(sandbox.sids(5) + sandbox.unknown_sids(2), client=client)
+    failures = got.failures
+    failures.attrs = got.frame.attrs
+    callkit.to_parquet(failures, path)
+    said = callkit.read_parquet(path).attrs["callkit"]
+    assert (said["calls_asked"], said["calls_got"], said["calls_failed"]) == (7, 5, 2)
+    callkit.to_parquet(failures[:1], path)
+    assert "calls_failed" not in callkit.read_parquet(path).attrs["callkit"]
