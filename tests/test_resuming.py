@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import random
 import signal
@@ -190,23 +189,6 @@ def test_the_interrupt_handler_is_pythons_own_again(sandbox: Sandbox, client: Cl
     before = signal.getsignal(signal.SIGINT)
     callkit.to_frame(sandbox.sids(5), client=client)
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_no_file_holds_the_sign_in(sandbox: Sandbox, client: Client, tmp_path: Path) -> None:
-    listed = sandbox.sids(50) + sandbox.unknown_sids(2)
-    with pytest.warns(callkit.IncompleteWarning):
-        callkit.export(
-            listed,
-            tmp_path / "calls.parquet",
-            client=client,
-            cache=tmp_path / "calls.sqlite",
-            errors="warn",
-        )
-    token = sandbox.auth_token.encode()
-    pair = base64.b64encode(f"{sandbox.account_sid}:".encode() + token)
-    written = [path.read_bytes() for path in tmp_path.iterdir()]
-    assert len(written) == 3
-    assert not any(secret in content for content in written for secret in (token, pair))
 
 
 def test_a_killed_export_goes_on_where_it_was(tmp_path: Path) -> None:

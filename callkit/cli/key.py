@@ -64,7 +64,7 @@ def pseudonyms_asked_for(options: argparse.Namespace, written: Iterable[Path]) -
 
 def _from_file(path: Path) -> bytes:
     try:
-        return path.read_bytes().rstrip(b"\r\n")
+        return path.read_bytes()
     except OSError as error:  # not the path: it might be the key
         raise CommandError(f"the key file cannot be read: {error.strerror}") from None
 
