@@ -19,6 +19,8 @@ from callkit.breakdown import (
     roll_up,
     summary,
 )
+from callkit.cache.admin import CacheInfo, cache_info, erase_from_cache, prune_cache
+from callkit.calls import collect, to_frame
 from callkit.errors import (
     CacheError,
     CacheWarning,
@@ -41,12 +43,11 @@ from callkit.errors import (
     WrongAccountError,
 )
 from callkit.fetch import Client
-from callkit.fetch.housekeeping import CacheInfo, cache_info, erase_from_cache, prune_cache
-from callkit.frame import Collected, collect, to_frame
 from callkit.normalise import normalise
 from callkit.outcomes import Failure, Fetched
-from callkit.parquet import Exported, export, read_parquet, to_parquet
+from callkit.parquet import export, read_parquet, to_parquet
 from callkit.pseudonyms import Pseudonyms, pseudonymise
+from callkit.results import FetchResult
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -62,12 +63,11 @@ __all__ = [
     "CallFailedError",
     "CallkitError",
     "Client",
-    "Collected",
     "CredentialsError",
-    "Exported",
     "Failure",
     "FetchError",
     "FetchInterrupted",
+    "FetchResult",
     "Fetched",
     "FrameError",
     "IncompleteError",

@@ -10,17 +10,18 @@ import pandas as pd
 
 from callkit import charts
 from callkit.breakdown import cost_breakdown, duration_breakdown
+from callkit.calls import collect
 from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
-from callkit.frame import collect, describe_failures
 from callkit.parquet import to_parquet
 from callkit.parquet.apart import holds
 from callkit.parquet.places import writing
 from callkit.report import draw, places_in
+from callkit.results import count_failures
 from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from callkit.frame import Collected
+    from callkit.results import FetchResult
 
 __all__ = ["run_demo"]
 
@@ -88,7 +89,7 @@ def sample_sids(sandbox: Sandbox) -> list[str]:
     return [*known[:300], unknown[0], *known[300:800], *unknown[1:], *known[800:]]
 
 
-def _collect(sids: Path, client: Client, calls_file: Path, progress: bool | None) -> Collected:
+def _collect(sids: Path, client: Client, calls_file: Path, progress: bool | None) -> FetchResult:
     """Collect, and save what came of a run that ends early."""
     try:
         return collect(sids, client=client, progress=progress)
@@ -106,12 +107,12 @@ def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
     return path
 
 
-def _report(got: Collected) -> None:
+def _report(got: FetchResult) -> None:
     print(f"\n{len(got.frame):,} calls came", end="")
     if got.failures.empty:
         print(".")
         return
-    print(f", and {describe_failures(got.failures['reason'].tolist())}:")
+    print(f", and {count_failures(got.failures['reason'])}:")
     print(got.failures[["sid", "reason", "http_status", "code"]].to_string(index=False))
 
 

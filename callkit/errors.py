@@ -98,13 +98,13 @@ class CallFailedError(CallkitError):
         return type(self), (self.failure,)
 
 
-class IncompleteError(CallkitError):
-    """Part of the work failed, and what worked is kept.
+class _Keeping(BaseException):
+    """An exception that keeps what worked until it was raised.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        What worked, typed as ever.
+        What worked; of an export it is read from disk when it is asked for.
     failures : pandas.DataFrame
         One row per failure; see :func:`callkit.collect` for its columns.
     """
@@ -137,8 +137,15 @@ class IncompleteError(CallkitError):
 
 def _attached(frame: Frame | None) -> pd.DataFrame:
     if frame is None:
-        raise AttributeError("no frame was made: nothing was fetched, or fetch_many handed it over")
+        raise AttributeError(
+            "no frame was made: nothing was fetched, or fetch_many handed it over, or an "
+            "interrupted export left it in the cache"
+        )
     return frame() if callable(frame) else frame
+
+
+class IncompleteError(_Keeping, CallkitError):
+    """Part of the work failed, and what worked is kept in ``.frame`` and ``.failures``."""
 
 
 class InvalidSidError(IncompleteError, ValueError):
@@ -157,19 +164,12 @@ class FetchError(IncompleteError):
     """Some calls could not be fetched; those that could are in ``.frame``."""
 
 
-class FetchInterrupted(KeyboardInterrupt):
+class FetchInterrupted(_Keeping, KeyboardInterrupt):
     """Ctrl-C, or a notebook's stop button, while calls were fetched.
 
-    Attributes
-    ----------
-    frame, failures : pandas.DataFrame
-        What had arrived, and what had failed, until then.
+    ``.frame`` and ``.failures`` hold what had arrived, and what had failed, until then. Where an
+    export has a cache, the calls are in the cache alone.
     """
-
-    def __init__(self, message: str, frame: pd.DataFrame, failures: pd.DataFrame) -> None:
-        super().__init__(message)
-        self.frame = frame
-        self.failures = failures
 
 
 class RunStoppedError(FetchError):

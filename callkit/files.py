@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["replaceable", "replacing"]
+__all__ = ["replaceable", "replacing", "set_aside"]
 
 
 @contextmanager
@@ -40,6 +42,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def set_aside(part: Path, holder: object) -> Path:
+    """Keep an unfinished file or folder, under another hidden name, for as long as `holder` is."""
+    kept = part.rename(part.with_name(f"{part.name}.interrupted"))
+    weakref.finalize(holder, _remove, kept)
+    return kept
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def replaceable(path: Path) -> Path:

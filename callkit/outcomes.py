@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
+from callkit.schema import MONEY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from decimal import Decimal
 
-__all__ = ["REASONS", "Failure", "Fetched", "Outcome", "Reason", "failures_frame"]
+__all__ = [
+    "REASONS",
+    "Failure",
+    "Fetched",
+    "Outcome",
+    "PriceChange",
+    "Reason",
+    "failures_frame",
+    "price_changes_frame",
+]
 
 Reason: TypeAlias = Literal[
     "not_found",
@@ -60,6 +72,16 @@ class Failure:
 
 Outcome: TypeAlias = Fetched | Failure
 
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A call whose price is no longer what the cache had; None is "not priced"."""
+
+    sid: str
+    old: Decimal | None
+    new: Decimal | None
+
+
 _FAILURE_DTYPES: dict[str, Any] = {
     "sid": "str",
     "account_sid": "str",
@@ -83,3 +105,10 @@ def failures_frame(failures: Iterable[Failure]) -> pd.DataFrame:
     names = [field.name for field in fields(Failure)]
     frame = pd.DataFrame.from_records([astuple(failure) for failure in failures], columns=names)
     return frame.astype(_FAILURE_DTYPES)
+
+
+def price_changes_frame(changes: Iterable[PriceChange]) -> pd.DataFrame:
+    """Make the frame of changed prices: one row each, exact decimals."""
+    frame = pd.DataFrame([astuple(change) for change in changes], columns=["sid", "old", "new"])
+    money = pd.ArrowDtype(MONEY)
+    return frame.astype({"sid": "str", "old": money, "new": money})

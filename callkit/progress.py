@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tqdm
-
-from callkit.outcomes import Failure
 
 with warnings.catch_warnings():
     # Without ipywidgets, a notebook gets a bar of text: nothing that a user must hear of.
@@ -17,27 +15,43 @@ with warnings.catch_warnings():
     import tqdm.auto
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from typing import TypeAlias
+    from collections.abc import Iterator
 
-    from callkit.fetch.pacing import Pace
-    from callkit.outcomes import Outcome
+    from callkit.fetch.pool import Traffic
 
-    Count: TypeAlias = Callable[[Sequence[Outcome]], None]
-
-__all__ = ["counting"]
+__all__ = ["Bar", "progress_bar"]
 
 _WORTH_A_BAR = 300  # calls
 _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would be the last moment's
 
 
-@contextmanager
-def counting(
-    total: int | None, progress: bool | None, pace: Callable[[], Pace | None]
-) -> Iterator[Count]:
-    """Show how far a fetch is, and give a function that is told of what has come.
+class Bar:
+    """Shows how far a fetch is, or nothing."""
 
-    It is told as calls come, in whatever order: one slow call holds back no bar.
+    def __init__(self, bar: tqdm.std.tqdm[Any] | None) -> None:
+        self._bar = bar
+        self._failed = 0
+        self._traffic: Traffic | None = None
+
+    def add(self, calls: int, failed: int, traffic: Traffic | None = None) -> None:
+        """Count calls as they arrive, in whatever order: one slow call holds back no bar."""
+        self._failed += failed
+        self._traffic = traffic or self._traffic
+        if self._bar is not None and self._bar.update(calls):
+            self.describe()
+
+    def describe(self) -> None:
+        """Say beside the bar how many calls have failed, and what is under way."""
+        if self._bar is not None:
+            said = {"failed": self._failed}
+            if self._traffic is not None:
+                said |= {"429s": self._traffic.refused, "in flight": self._traffic.in_flight}
+            self._bar.set_postfix(said)
+
+
+@contextmanager
+def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar]:
+    """Show how far a fetch is.
 
     Parameters
     ----------
@@ -45,40 +59,20 @@ def counting(
         How many calls there will be, where that is known.
     progress : bool or None
         Whether to show a bar; None: in a terminal or a notebook, from some hundred calls on.
-    pace : callable
-        Gives the pace of what is being fetched, once anything is.
     """
-    shown = _is_watched(total) if progress is None else progress
-    if not shown:
-        yield _unseen
+    if not (_is_watched(total) if progress is None else progress):
+        yield Bar(None)
         return
-    failed = 0
     place = sys.stdout if _in_notebook() else sys.stderr  # a notebook shows the latter as alarm
-    # Told of nothing several times a second, it shows all the same what it has not shown yet.
+    # Updated several times a second, also with nothing: it then shows what it has not shown yet.
     bar = tqdm.auto.tqdm(total=total, unit=" calls", smoothing=0.1, miniters=1, file=place)
     with bar:
-
-        def count(outcomes: Sequence[Outcome]) -> None:
-            nonlocal failed
-            failed += sum(isinstance(outcome, Failure) for outcome in outcomes)
-            if bar.update(len(outcomes)):
-                bar.set_postfix(_postfix(failed, pace()))
-
+        shown = Bar(bar)
         try:
-            yield count
+            yield shown
         finally:
             bar.bar_format = _AT_THE_END
-            bar.set_postfix(_postfix(failed, pace()))
-
-
-def _unseen(outcomes: Sequence[Outcome]) -> None:
-    """Count nothing: nobody watches."""
-
-
-def _postfix(failed: int, pace: Pace | None) -> dict[str, int]:
-    if pace is None:
-        return {"failed": failed}
-    return {"failed": failed, "429s": pace.refusals_met, "in flight": pace.in_flight}
+            shown.describe()
 
 
 def _is_watched(total: int | None) -> bool:

@@ -66,16 +66,9 @@ class Column:
         return pa.field(self.name, ARROW_TYPES[self.kind], metadata=metadata)
 
 
-_STATUSES = (
-    "queued",
-    "ringing",
-    "in-progress",
-    "completed",
-    "busy",
-    "failed",
-    "no-answer",
-    "canceled",
-)
+LIVE_STATUSES = ("queued", "ringing", "in-progress")
+ENDED_STATUSES = ("completed", "busy", "failed", "no-answer", "canceled")
+_STATUSES = LIVE_STATUSES + ENDED_STATUSES
 _DIRECTIONS = (
     "inbound",
     "outbound-api",

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, TypeAlias
 
+from callkit.fetch.policy import RetryPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "not-a-real-token"
+# Every rule of the default policy, in shorter times.
+IN_A_HURRY = RetryPolicy(first_back_off=0.002, unauthorized_pause=0.03, unauthorized_for=0.05)
 
 
 def sid(number: int) -> str:

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import callkit
-from callkit.progress import counting
+from callkit.progress import progress_bar
 from tests.scripted import Reply, ScriptedServer, call_body, sid, silent_until
 
 if TYPE_CHECKING:
@@ -84,6 +84,6 @@ def test_a_list_of_unknown_length_has_a_bar_without_an_end(
 ) -> None:
     terminal = Watched("0/? calls")
     monkeypatch.setattr(sys, "stderr", terminal)
-    with counting(None, None, lambda: None):
+    with progress_bar(None, None):
         pass
     assert terminal.seen.is_set()

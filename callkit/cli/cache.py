@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
 from callkit.cli.arguments import add_quiet, age, lines_of_standard_input
 from callkit.cli.telling import CommandError, note, say
-from callkit.fetch.housekeeping import cache_info, erase_from_cache, prune_cache
 
 if TYPE_CHECKING:
     import argparse

@@ -15,16 +15,16 @@ from callkit.cli.arguments import add_loudness, lines_of_standard_input, progres
 from callkit.cli.key import add_pseudonyms, pseudonyms_asked_for
 from callkit.cli.telling import CommandError, complain, note, pour
 from callkit.errors import IncompleteWarning, PriceChangeWarning
-from callkit.frame import describe_failures
 from callkit.parquet.apart import check_list_apart
 from callkit.parquet.failures import name_beside
+from callkit.results import count_failures
 from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:
     import argparse
 
-    from callkit.parquet import Exported
     from callkit.parquet.formats import FormatName
+    from callkit.results import FetchResult
 
 __all__ = ["add_to"]
 
@@ -112,7 +112,7 @@ def _format_of(out: str) -> FormatName:
     return _FORMATS.get(Path(out).suffix.lower(), "parquet")
 
 
-def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> Exported:
+def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> FetchResult:
     beside = name_beside(path, by_month=options.by_month)
     pseudonyms = pseudonyms_asked_for(options, written=(path, beside))
     sids = _lines() if options.sids == _STANDARD else _listed(Path(options.sids), path, beside)
@@ -148,13 +148,13 @@ def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
     return pd.DataFrame(keys, columns=list(CallKey._fields))
 
 
-def _report(exported: Exported, where: str, options: argparse.Namespace) -> int:
+def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
     """Say what came of it, and with which exit code."""
     note(f"{exported.calls:,} call{'' if exported.calls == 1 else 's'}{where}", quiet=options.quiet)
     _tell_changes(exported.price_changes)
     if exported.failures.empty:
         return 0
-    counts = describe_failures(exported.failures["reason"].tolist())
+    counts = count_failures(exported.failures["reason"])
     beside = f"; see {exported.failures_path}" if where else ""
     return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
 

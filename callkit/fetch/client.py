@@ -9,20 +9,21 @@ import requests
 
 import callkit
 from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError
-from callkit.fetch.bulk import Run
-from callkit.fetch.connections import keep_alive
 from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
-from callkit.fetch.pacing import Pace
-from callkit.fetch.transport import Wire, WireError
+from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.pool import Limiters, Pool, fetch_each
+from callkit.fetch.responses import discreet
+from callkit.fetch.stop import StopConditions
+from callkit.fetch.transport import Transport, TransportError
 from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator
     from types import TracebackType
 
     from callkit.outcomes import Outcome
-    from callkit.sids import CallKey, SidSource
+    from callkit.sids import SidSource
 
 __all__ = ["Client"]
 
@@ -51,13 +52,17 @@ class Client:
     timeout : float, default 30
         How many seconds one request may take, from start to end.
     concurrency : int, default 25
-        How many requests may be in flight at most. The account's limit is shared with production.
+        How many requests may be in flight at most, for each account of a list. The limit of an
+        account is shared with everything else that it runs.
     patience : float, default 300
         How many seconds a run goes on while nothing succeeds. Time asleep does not count.
+    retry_policy : RetryPolicy, optional
+        How often and after which pauses a call is tried again; the default suits the API.
     session : requests.Session, optional
         Your own, where proxies, certificates or adapters need more than the environment's
-        settings. An adapter of your own should keep `concurrency` connections alive; what it logs
-        and prints of a request is its own.
+        settings; it is looked at when the first call is fetched. An adapter of your own should keep
+        `concurrency` connections alive. What it logs and prints of a request is its own, and its
+        requests end by themselves, at the latest with their time-out, after an interrupt too.
 
     Raises
     ------
@@ -67,13 +72,9 @@ class Client:
     Examples
     --------
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=10, seed=7) as sandbox:
-    ...     with callkit.Client(
-    ...         account_sid=sandbox.account_sid,
-    ...         auth_token=sandbox.auth_token,
-    ...         base_url=sandbox.url,
-    ...     ) as client:
-    ...         call = client.fetch(sandbox.sids(1)[0])
+    >>> sandbox = Sandbox(calls=10)  # synthetic calls; yours come with callkit.Client()
+    >>> with sandbox.client(concurrency=10) as client:
+    ...     call = client.fetch(sandbox.sids(1)[0])
     >>> len(call["sid"])
     34
     """
@@ -91,6 +92,7 @@ class Client:
         timeout: float = 30.0,
         concurrency: int = 25,
         patience: float = 300.0,
+        retry_policy: RetryPolicy | None = None,
         session: requests.Session | None = None,
     ) -> None:
         token, secret = hidden(auth_token), hidden(api_secret)
@@ -115,10 +117,10 @@ class Client:
         self.timeout = float(timeout)
         self.patience = float(patience)
         self.concurrency = int(concurrency)
-        self.pace = Pace(self.concurrency)
-        self._adapter = keep_alive(self.concurrency)
+        self._limiters = Limiters(self.concurrency, retry_policy or RetryPolicy())
         self._own_session = session is None
         self._session = session if session is not None else _new_session()
+        self._transport: Transport | None = None
 
     @property
     def account_sid(self) -> str:
@@ -148,7 +150,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections; a session that was passed in stays open."""
-        self._adapter.close()
+        if self._transport is not None:
+            self._transport.close()
         if self._own_session:
             self._session.close()
 
@@ -186,7 +189,7 @@ class Client:
         if account_sid is not None and not is_account_sid(account_sid):
             raise InvalidSidError(f"account_sid {account_sid!r} is no Account SID")
         [key] = read_sids([sid])
-        (outcome,) = self.run(iter([key._replace(account_sid=account_sid)]))
+        (outcome,) = fetch_each(self.pool(), iter([key._replace(account_sid=account_sid)]))
         if isinstance(outcome, Failure):
             raise CallFailedError(outcome)
         call: dict[str, Any] = msgspec.json.decode(outcome.body)
@@ -221,33 +224,32 @@ class Client:
         ...             print(outcome.reason)
         not_found
         """
-        return self.run(iter(read_sids(sids)))
+        return fetch_each(self.pool(), iter(read_sids(sids)))
 
-    def run(
-        self,
-        keys: Iterator[CallKey],
-        *,
-        in_order: bool = False,
-        arrived: Callable[[list[Outcome]], None] | None = None,
-        interrupted: Callable[[], bool] | None = None,
-    ) -> Generator[Outcome, None, None]:
-        """Fetch the calls of a SID list that has been read; see `callkit.fetch.bulk.Run`."""
-        try:
-            wire = Wire(
-                self._session, self._adapter, self._base_url, self._credentials, self.timeout
-            )
-        except WireError as error:
-            where = f"{self.account_sid} at {self._base_url}"
-            raise RunStoppedError(f"requests to {where} cannot be made: {error}") from None
-        run = Run(
-            wire,
-            self.pace,
-            self.account_sid,
-            concurrency=self.concurrency,
-            timeout=self.timeout,
-            patience=self.patience,
+    def pool(self) -> Pool:
+        """Make the workers for one run over a SID list.
+
+        Raises
+        ------
+        RunStoppedError
+            Requests cannot be made at all.
+        """
+        if self._transport is None:
+            try:
+                self._transport = Transport(
+                    self._session, self._base_url, self._credentials, self.timeout
+                )
+            except TransportError as error:
+                where = f"{self.account_sid} at {self._base_url}"
+                raise RunStoppedError(f"requests to {where} cannot be made: {error}") from None
+        stop = StopConditions(
+            self.account_sid, self._base_url, self.patience, self._limiters.policy
         )
-        return run.outcomes(keys, in_order=in_order, arrived=arrived, interrupted=interrupted)
+        return Pool(self._transport, self._credentials, self._limiters, stop)
+
+    def discreet(self, text: str) -> str:
+        """Return `text`, unless it repeats the token or API secret."""
+        return discreet(text, self._credentials)
 
 
 def _new_session() -> requests.Session:

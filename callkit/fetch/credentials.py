@@ -15,7 +15,15 @@ from callkit.sids import is_account_sid
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Credentials", "Secret", "base_url_for", "hidden", "is_loopback", "refuse_unsafe"]
+__all__ = [
+    "Credentials",
+    "Secret",
+    "base_url_for",
+    "basic",
+    "hidden",
+    "is_loopback",
+    "refuse_unsafe",
+]
 
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _BASE_URL = re.compile(
@@ -92,11 +100,11 @@ class Credentials:
 
     def authorization(self) -> str:
         """Return the value of the ``Authorization`` header (RFC 7617)."""
-        return "Basic " + base64.b64encode(f"{self.user}:{self._secret.reveal()}".encode()).decode()
+        return basic(self.user, self._secret.reveal())
 
-    def stand_in(self, data: bytes) -> bool:
-        """Whether `data` repeats the secret, as it is or in base64."""
-        return self._secret.stands_in(data)
+    def stand_in(self, text: str) -> bool:
+        """Whether `text` repeats the secret, as it is or in base64."""
+        return self._secret.stands_in(text.encode(errors="surrogatepass"))
 
     @classmethod
     def resolve(
@@ -148,6 +156,11 @@ class Credentials:
             "no sign-in: pass auth_token=, or api_key= and api_secret=, or set TWILIO_AUTH_TOKEN, "
             "or TWILIO_API_KEY and TWILIO_API_SECRET"
         )
+
+
+def basic(user: str, password: str) -> str:
+    """Return the value of an ``Authorization`` header for HTTP Basic auth (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _set_to(name: str, environment: Mapping[str, str] | None) -> str:

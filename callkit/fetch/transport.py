@@ -1,254 +1,339 @@
-"""One request and its answer: what goes over the wire, with every length and time bounded."""
+"""One request and its response: what goes over the wire, with every length and time bounded."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import http.client
+import os
 import socket
 import ssl
+import threading
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.certs import where as certifi_bundle
+from requests.utils import get_auth_from_url, select_proxy
 
 from callkit.errors import CredentialsError
-from callkit.fetch.connections import hold_by
-from callkit.fetch.credentials import is_loopback
+from callkit.fetch.credentials import basic, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from urllib3.connection import HTTPConnection
+    from requests.adapters import BaseAdapter
 
     from callkit.fetch.credentials import Credentials
     from callkit.outcomes import Reason
 
-__all__ = ["Answer", "Line", "NoAnswer", "Wire", "WireError", "describe", "innermost"]
+__all__ = ["Connection", "NoResponse", "Response", "Transport", "TransportError", "describe"]
 
-_CONNECT_WITHIN = 10.0
-_BODY_AT_MOST = 1 << 20  # a call is some 2 kB
+_CONNECT_WITHIN = 10.0  # seconds
+_BODY_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
 _READ_AT_ONCE = 1 << 16
-_ONCE = urllib3.Retry(total=False, redirect=False)
+_LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+_GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
+
+Headers: TypeAlias = "http.client.HTTPMessage | Mapping[str, str]"
+Cause: TypeAlias = Literal["network", "stale", "local", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server said."""
+class Response:
+    """What the server answered."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
-    """Why nothing usable came back, and whether that is no wonder.
+class NoResponse:
+    """Why nothing usable arrived, and where that was decided.
 
-    A host name that is none, or a certificate that does not verify, will not mend by itself.
+    ``stale`` is a connection that the server had closed before it read the request, ``local`` a
+    fault of this machine, and ``settings`` what no attempt will mend: a host name that cannot be
+    one, or a certificate that does not verify.
     """
 
     reason: Reason
     message: str
-    hopeless: bool = False
+    cause: Cause = "network"
 
 
-_OK = 200
-_REPEATS = "not shown, since it repeats the sign-in"
-_TOO_LONG = NoAnswer("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
-
-
-class WireError(Exception):
+class TransportError(Exception):
     """Requests cannot be made at all."""
 
 
-class Wire:
-    """How requests are sent: prepared once, then only re-addressed for each call.
+class Connection(Protocol):
+    """One worker's way to the server."""
 
-    What a user has set on the session (proxies, CA bundle, client certificate, headers, adapters)
-    and in the environment counts, and is looked up once. Where the session has no adapter of the
-    user's own for that host, `adapter` stands in, and requests go straight to its pool of
-    connections: the steps between cost more than all the rest. Redirects are never followed, so
-    that the sign-in reaches no other host, and ``.netrc`` is never read. An answer that repeats
-    the sign-in goes no further.
+    busy_since: float | None
+
+    def get(self, path: str) -> Response | NoResponse:
+        """Send one request, without repeating it."""
+
+    def cut(self) -> None:
+        """End what is under way, from another thread; the connection is of no more use."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class Transport:
+    """How requests are sent: what is set is looked up once, and connections are kept alive.
+
+    Proxies, CA bundle, client certificate and headers are those of the session and the environment.
+    Requests go over plain connections, or through the session's adapter where the user has mounted
+    one for that host, or where the proxy is none that HTTP/1.1 can tunnel through. Redirects are
+    never followed, so that the credentials reach no other host, and ``.netrc`` is never read.
 
     Raises
     ------
     CredentialsError
         The session is set not to verify certificates.
-    WireError
-        A certificate file is missing, say, or a proxy's address is none.
+    TransportError
+        A certificate file is missing, or the address of a proxy is invalid.
     """
 
     def __init__(
         self,
         session: requests.Session,
-        adapter: HTTPAdapter,
         base_url: str,
         credentials: Credentials,
         timeout: float,
     ) -> None:
         self.base_url = base_url
-        self._credentials = credentials
-        self._timeout = timeout
-        self._prefix = urlsplit(base_url).path
+        self.timeout = timeout
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
         try:
-            self._lay(session, adapter)
-        except _BROKEN as error:
-            raise WireError(_told(error)) from None
-
-    def _lay(self, session: requests.Session, adapter: HTTPAdapter) -> None:
-        self._template = session.prepare_request(
-            requests.Request("GET", self.base_url, auth=_BasicAuth(self._credentials))
-        )
-        self._settings: dict[str, Any] = dict(
-            session.merge_environment_settings(self.base_url, {}, True, session.verify, None)
-        )
-        if is_loopback(self.base_url):
-            self._settings["proxies"] = {}  # a proxy is no part of this machine
-        elif not self._settings["verify"]:
-            raise CredentialsError(
-                "credentials are only sent where the certificate is verified: name the CA bundle "
-                "to trust in session.verify, or in REQUESTS_CA_BUNDLE, instead of verify=False"
+            self._request = session.prepare_request(
+                requests.Request("GET", base_url, auth=_BasicAuth(credentials))
             )
+            self._settings = _settings_of(session, base_url)
+            self._adapter = self._adapter_of(session)
+            self._tls = None if self._adapter or base_url.startswith("http:") else self._context()
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise TransportError(_without_address(error)) from None
+        except OSError as error:
+            raise TransportError(describe(error)) from None
+
+    def connection(self) -> Connection:
+        """Give a worker a connection, one that was used before if there is any."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        if self._adapter is not None:
+            return _AdapterConnection(self, self._adapter, self._request, self._settings)
+        headers = dict(self._request.headers)
+        headers["Accept-Encoding"] = "gzip"
+        return _PlainConnection(self._http(), urlsplit(self.base_url).path, headers, self.timeout)
+
+    def release(self, connection: Connection) -> None:
+        """Keep a connection for another worker."""
+        with self._lock:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close every connection that no worker is using."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _adapter_of(self, session: requests.Session) -> BaseAdapter | None:
+        """Return what the user has mounted for the host, or stands in for plain connections."""
+        self._proxy = None
         theirs = session.get_adapter(self.base_url)
-        self._pool: Any = None
-        if type(theirs) is HTTPAdapter:
-            self._find_pool(adapter)
-        else:
-            self._adapter = theirs
+        if type(theirs) is not HTTPAdapter:
+            return theirs
+        address = select_proxy(self.base_url, self._settings["proxies"])
+        if address is None:
+            return None
+        self._proxy = urlsplit(address if "://" in address else f"http://{address}")
+        _ = self._proxy.port
+        if not self._proxy.hostname:
+            raise requests.exceptions.InvalidProxyURL
+        return None if self._proxy.scheme == "http" else theirs
 
-    def line(self) -> Line:
-        """Open a line for one worker."""
-        return Line(self)
+    def _context(self) -> ssl.SSLContext:
+        verify, cert = self._settings["verify"], self._settings["cert"]
+        bundle = certifi_bundle() if verify in (True, False) else os.fspath(verify)
+        if not os.path.exists(bundle):  # noqa: PTH110  (as requests words it)
+            raise OSError(f"Could not find a suitable TLS CA certificate bundle: {bundle!r}")
+        where = "capath" if os.path.isdir(bundle) else "cafile"  # noqa: PTH112
+        context = ssl.create_default_context(**{where: bundle})
+        if not verify:  # which only this machine is trusted with
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if cert is not None:
+            context.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
+        return context
 
-    def send(self, path: str) -> Answer | NoAnswer:
-        """Send one request."""
-        return self._send_by_adapter(path) if self._pool is None else self._send_by_pool(path)
+    def _http(self) -> http.client.HTTPConnection:
+        url = urlsplit(self.base_url)
+        assert url.hostname is not None  # noqa: S101  (checked with the credentials)
+        host, port = url.hostname, url.port
+        tunnel = self._proxy
+        if tunnel is not None and tunnel.hostname is not None:
+            host, port = tunnel.hostname, tunnel.port or http.client.HTTP_PORT
+        if self._tls is None:
+            return http.client.HTTPConnection(host, port)
+        connection = http.client.HTTPSConnection(host, port, context=self._tls)
+        if tunnel is not None:
+            user, password = get_auth_from_url(tunnel.geturl())
+            headers = {"Proxy-Authorization": basic(user, password)} if user else {}
+            connection.set_tunnel(url.hostname, url.port, headers)
+        return connection
 
-    def discreet(self, reply: Answer | NoAnswer) -> Answer | NoAnswer:
-        """Keep `reply` only if it does not repeat the sign-in, and what it means in any case."""
-        if isinstance(reply, NoAnswer):
-            if self._credentials.stand_in(reply.message.encode(errors="replace")):
-                return replace(reply, message=_REPEATS)
-        elif self._credentials.stand_in(
-            reply.body + reply.headers.get("Twilio-Request-Id", "").encode()
-        ):
-            if reply.status == _OK:
-                return NoAnswer("bad_response", _REPEATS)
-            return Answer(reply.status, {}, b"")
-        return reply
 
-    def _find_pool(self, adapter: HTTPAdapter) -> None:
-        self._headers = dict(self._template.headers)
-        self._bounds = urllib3.Timeout(min(_CONNECT_WITHIN, self._timeout), self._timeout)
-        proxies, verify, cert = (self._settings[name] for name in ("proxies", "verify", "cert"))
-        self._pool = adapter.get_connection_with_tls_context(
-            self._template, verify, proxies=proxies, cert=cert
-        )
-        adapter.cert_verify(self._pool, self._template.url, verify, cert)  # type: ignore[no-untyped-call]
+class _PlainConnection:
+    """A connection of the standard library's, kept alive from one request to the next."""
 
-    def _send_by_pool(self, path: str) -> Answer | NoAnswer:
-        response = self._pool.urlopen(
-            "GET",
-            self._prefix + path,
-            headers=self._headers,
-            redirect=False,
-            retries=_ONCE,
-            assert_same_host=False,
-            preload_content=False,
-            timeout=self._bounds,
-        )
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        prefix: str,
+        headers: Mapping[str, str | bytes],
+        timeout: float,
+    ) -> None:
+        self.busy_since: float | None = None
+        self._http = connection
+        self._http.debuglevel = 0  # else the standard library might print requests
+        self._prefix = prefix
+        self._headers = headers
+        self._timeout = timeout
+        self._cut = self._answering = False
+
+    def get(self, path: str) -> Response | NoResponse:
+        self.busy_since = time.monotonic()
+        self._cut = False
+        reused = self._http.sock is not None
+        self._answering = False
         try:
-            body = piece = response.read(_READ_AT_ONCE, decode_content=True)
-            while len(piece) == _READ_AT_ONCE:  # a shorter one is the last
-                if len(body) > _BODY_AT_MOST:
-                    response.close()
-                    return _TOO_LONG
-                piece = response.read(_READ_AT_ONCE, decode_content=True)
-                body += piece
-            return Answer(response.status, response.headers, body)
-        except BaseException:
-            response.close()
-            raise
-        finally:
-            response.release_conn()
+            response = self._ask(path)
+        except TimeoutError:
+            response = NoResponse("timeout", "no response in time")
+        except zlib.error as error:
+            response = NoResponse("bad_response", f"the body cannot be decompressed: {error}")
+        except (http.client.HTTPException, OSError, UnicodeError) as error:
+            response = self._no_response(error, stale=reused and not self._answering)
+        if isinstance(response, NoResponse):
+            self._http.close()
+        self.busy_since = None
+        return response
 
-    def _send_by_adapter(self, path: str) -> Answer | NoAnswer:
-        request = self._template.copy()
-        request.url = self.base_url + path
-        timeout = (min(_CONNECT_WITHIN, self._timeout), self._timeout)
+    def cut(self) -> None:
+        self._cut = True
+        if isinstance(self._http.sock, socket.socket):
+            with contextlib.suppress(OSError):
+                # The plain socket's own method: an SSLSocket's would pull its TLS state away
+                # from under the thread that is reading.
+                socket.socket.shutdown(self._http.sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _ask(self, path: str) -> Response | NoResponse:
+        if self._http.sock is None:
+            self._http.timeout = min(_CONNECT_WITHIN, self._timeout)
+            self._http.connect()
+            if self._http.sock is not None:
+                self._http.sock.settimeout(self._timeout)
+        self._http.putrequest("GET", self._prefix + path, skip_accept_encoding=True)
+        for name, value in self._headers.items():
+            self._http.putheader(name, value)
+        self._http.endheaders()
+        response = self._http.getresponse()
+        self._answering = True
+        body = response.read(_BODY_AT_MOST + 1)
+        if len(body) > _BODY_AT_MOST:
+            return _TOO_LONG
+        if response.length:  # bytes that were announced and did not arrive
+            raise http.client.IncompleteRead(b"", response.length)
+        if response.headers.get("Content-Encoding", "identity") != "identity" and body:
+            body = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _BODY_AT_MOST + 1)
+            if len(body) > _BODY_AT_MOST:
+                return _TOO_LONG
+        if not response.isclosed():
+            self._http.close()
+        return Response(response.status, response.headers, body)
+
+    def _no_response(self, error: BaseException, *, stale: bool) -> NoResponse:
+        if self._cut:
+            return NoResponse("timeout", "no whole response in time")
+        if isinstance(error, ssl.SSLCertVerificationError | UnicodeError):
+            return NoResponse("connection", describe(error), "settings")
+        if isinstance(error, OSError) and error.errno in _LOCAL_FAULTS:
+            return NoResponse("connection", describe(error), "local")
+        closed = isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        return NoResponse("connection", describe(error), "stale" if stale and closed else "network")
+
+
+class _AdapterConnection:
+    """Requests through an adapter of `requests`, which keeps its own connections.
+
+    They cannot be cut off from outside: each ends by itself, at the latest with its time-out.
+    """
+
+    busy_since: float | None = None
+
+    def __init__(
+        self,
+        transport: Transport,
+        adapter: BaseAdapter,
+        request: requests.PreparedRequest,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._base_url = transport.base_url
+        self._timeout = (min(_CONNECT_WITHIN, transport.timeout), transport.timeout)
+        self._adapter = adapter
+        self._request = request
+        self._settings = settings
+
+    def get(self, path: str) -> Response | NoResponse:
+        try:
+            return self._ask(path)
+        except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it as a time-out
+            return NoResponse("connection", describe(_innermost(error)))
+        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+            return NoResponse("timeout", "no response in time")
+        except (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError) as error:
+            return NoResponse("bad_response", describe(_innermost(error)))
+        except _ADAPTER_FAULTS as error:
+            bottom = _innermost(error)
+            no_use = isinstance(bottom, ssl.SSLCertVerificationError | UnicodeError)
+            return NoResponse("connection", describe(bottom), "settings" if no_use else "network")
+
+    def cut(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def _ask(self, path: str) -> Response | NoResponse:
+        request = self._request.copy()
+        request.url = self._base_url + path
         with contextlib.closing(
-            self._adapter.send(request, timeout=timeout, **self._settings)
+            self._adapter.send(request, stream=True, timeout=self._timeout, **self._settings)
         ) as response:
             body = bytearray()
             for piece in response.iter_content(_READ_AT_ONCE):
                 body += piece
                 if len(body) > _BODY_AT_MOST:
                     return _TOO_LONG
-            return Answer(response.status_code, response.headers, bytes(body))
+            return Response(response.status_code, response.headers, bytes(body))
 
 
-class Line:
-    """One worker's way to the server; another thread can cut it off."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self.connection: HTTPConnection | None = None
-        self.busy_since: float | None = None
-        self._was_cut = False
-
-    def get(self, sid: str, account_sid: str) -> Answer | NoAnswer:
-        """Ask for one call: one request, no repeats."""
-        return self._wire.discreet(self._ask(sid, account_sid))
-
-    def _ask(self, sid: str, account_sid: str) -> Answer | NoAnswer:
-        hold_by(self)
-        self._was_cut = False
-        self.busy_since = time.monotonic()
-        try:
-            return self._wire.send(f"/2010-04-01/Accounts/{account_sid}/Calls/{sid}.json")
-        except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it as a time-out
-            return _no_connection(error)
-        except _TIMEOUTS:
-            return NoAnswer("timeout", "no answer in time")
-        except _UNREADABLE as error:
-            return NoAnswer("bad_response", describe(innermost(error)))
-        except _BROKEN as error:
-            if self._was_cut:
-                return NoAnswer("timeout", "no whole answer in time")
-            return _no_connection(error)
-        finally:
-            self.busy_since = None
-            self.connection = None
-
-    def cut(self) -> None:
-        """Shut the connection down, so that a worker that waits on it stops waiting."""
-        self._was_cut = True
-        connection = self.connection
-        if connection is not None and isinstance(connection.sock, socket.socket):
-            with contextlib.suppress(OSError):
-                # The plain socket's own method: an SSLSocket's would pull its TLS state away
-                # from under the thread that is reading.
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-
-_TIMEOUTS = (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
-_UNREADABLE = (
-    requests.exceptions.ContentDecodingError,
-    requests.exceptions.InvalidHeader,
-    urllib3.exceptions.DecodeError,
-    urllib3.exceptions.InvalidHeader,
-)
-_HOPELESS = (
-    ssl.SSLCertVerificationError,
-    urllib3.exceptions.LocationValueError,
-    UnicodeError,  # a host name that cannot be encoded
-)
-_BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+_ADAPTER_FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+_TOO_LONG = NoResponse("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
 
 
 class _BasicAuth(AuthBase):
@@ -260,18 +345,18 @@ class _BasicAuth(AuthBase):
         return request
 
 
-def _no_connection(error: BaseException) -> NoAnswer:
-    bottom = innermost(error)
-    return NoAnswer("connection", describe(bottom), isinstance(bottom, _HOPELESS))
-
-
-def innermost(error: BaseException) -> BaseException:
-    """Find what went wrong at the bottom: the layers above may name a proxy's sign-in."""
-    seen: list[BaseException] = []
-    while error not in seen:
-        seen.append(error)
-        error = error.__cause__ or error.__context__ or next(iter(_wrapped(error)), error)
-    return error
+def _settings_of(session: requests.Session, base_url: str) -> dict[str, Any]:
+    """Merge the settings of the session and the environment, as `requests` does."""
+    settings = dict(session.merge_environment_settings(base_url, {}, None, session.verify, None))
+    del settings["stream"]
+    if is_loopback(base_url):
+        settings["proxies"] = {}  # a proxy is no part of this machine
+    elif not settings["verify"]:
+        raise CredentialsError(
+            "credentials are only sent where the certificate is verified: name the CA bundle "
+            "to trust in session.verify, or in REQUESTS_CA_BUNDLE, instead of verify=False"
+        )
+    return settings
 
 
 def describe(error: BaseException) -> str:
@@ -280,12 +365,18 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _told(error: BaseException) -> str:
-    """Describe what keeps requests from being made; a proxy's address may hold a sign-in."""
-    if isinstance(error, urllib3.exceptions.LocationParseError):
+def _without_address(error: BaseException) -> str:
+    """Describe what keeps requests from being made; a proxy's address may hold a password."""
+    if isinstance(error, urllib3.exceptions.LocationParseError | requests.exceptions.InvalidURL):
         return "the address of the proxy is no URL"
-    return describe(innermost(error))
+    return describe(error)
 
 
-def _wrapped(error: BaseException) -> list[BaseException]:
-    return [arg for arg in error.args if isinstance(arg, BaseException)]
+def _innermost(error: BaseException) -> BaseException:
+    """Find what went wrong at the bottom: the layers above may name a proxy's password."""
+    seen: list[BaseException] = []
+    while error not in seen:
+        seen.append(error)
+        wrapped = (arg for arg in error.args if isinstance(arg, BaseException))
+        error = error.__cause__ or error.__context__ or next(wrapped, error)
+    return error

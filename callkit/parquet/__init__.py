@@ -6,9 +6,9 @@ into a file. ``writers``, ``months`` and ``text`` write one format each, ``forma
 ``places`` and ``folders`` are where files may go.
 """
 
-from callkit.parquet.exporting import Exported, export
+from callkit.parquet.exporting import export
 from callkit.parquet.formats import FormatName
 from callkit.parquet.frames import to_parquet
 from callkit.parquet.reading import read_parquet
 
-__all__ = ["Exported", "FormatName", "export", "read_parquet", "to_parquet"]
+__all__ = ["FormatName", "export", "read_parquet", "to_parquet"]

@@ -2,71 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from callkit.cache.store import check_refresh
+from callkit.calls import Run
 from callkit.errors import FetchInterrupted, IncompleteError
-from callkit.fetch.cache import check_refresh
-from callkit.frame import (
-    check_errors,
-    describe_failures,
-    describe_interruption,
-    price_changes_frame,
-    report_failures,
-    warn_of_changes,
-)
-from callkit.gathering import Gathering
-from callkit.outcomes import failures_frame
+from callkit.files import set_aside
+from callkit.normalise import table_to_frame
+from callkit.outcomes import failures_frame, price_changes_frame
 from callkit.parquet.apart import check_cache_apart, check_list_apart
 from callkit.parquet.failures import check_beside, leave_failures, name_beside
-from callkit.parquet.formats import Format, FormatName, format_named
+from callkit.parquet.formats import FormatName, format_named
+from callkit.parquet.frames import frame_to_table
+from callkit.results import Errors, FetchResult, check_errors, report
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     import pandas as pd
     import pyarrow as pa
 
+    from callkit.cache.store import Refresh
     from callkit.fetch import Client
-    from callkit.fetch.cache import Refresh
+    from callkit.parquet.writers import Write
     from callkit.pseudonyms import Pseudonyms
     from callkit.sids import SidSource
 
-__all__ = ["Exported", "export"]
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an export left on disk.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The file, or the folder of a dataset by month.
-    calls : int
-        How many calls it holds.
-    failures : pandas.DataFrame
-        One row per call that did not arrive, as in :class:`Collected`.
-    failures_path : pathlib.Path or None
-        The failures as CSV, where there are any.
-    price_changes : pandas.DataFrame
-        Prices that are no longer what the cache had, as in :class:`Collected`.
-    """
-
-    path: Path
-    calls: int
-    failures: pd.DataFrame
-    failures_path: Path | None
-    price_changes: pd.DataFrame
-
-    def __repr__(self) -> str:
-        counts = describe_failures(self.failures["reason"].tolist())
-        return f"Exported({self.calls:,} calls to {str(self.path)!r}, {counts or 'no failures'})"
+__all__ = ["export"]
 
 
 def export(
@@ -79,9 +48,9 @@ def export(
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
-    errors: Literal["raise", "warn"] = "raise",
+    errors: Errors = "raise",
     progress: bool | None = None,
-) -> Exported:
+) -> FetchResult:
     """Fetch calls straight into a file; memory does not grow with the bodies.
 
     The file takes its name only when it is complete. Where calls fail, a CSV beside it
@@ -153,62 +122,57 @@ def export(
     keys = read_sids(sids)
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
-    gathering = Gathering(keys, client, cache, refresh, progress)
-    contents = _Contents(gathering, pseudonyms)
-    stop = _write_calls(contents, target, form)
-    failures = failures_frame(gathering.failures)
-    failures_path = leave_failures(failures, beside)
-    kept = partial(_kept, form, target, contents)
-    if stop is not None:
-        stop.attach(kept, failures)
-        raise stop
-    price_changes = price_changes_frame(gathering)
-    warn_of_changes(price_changes)
-    report_failures(kept, gathering.calls, failures, errors)
-    return Exported(target, gathering.calls, failures, failures_path, price_changes)
+    run = Run(keys, client, cache, refresh, progress)
+    pseudonymised = pseudonyms.of_table if pseudonyms is not None else _unchanged
+    schema = pseudonymised(SCHEMA.empty_table()).schema
 
+    def read(place: Path) -> pd.DataFrame:
+        frame = form.read(place, schema)
+        frame.attrs.update(run.attributes())
+        return frame
 
-class _Contents:
-    """What goes into the file: calls as they are gathered, or with pseudonyms for their parties."""
-
-    def __init__(self, gathering: Gathering, pseudonyms: Pseudonyms | None) -> None:
-        self.gathering = gathering
-        self._pseudonyms = pseudonyms
-        self.schema: pa.Schema = self._of(SCHEMA.empty_table()).schema
-
-    def tables(self) -> Iterator[pa.Table]:
-        return map(self._of, self.gathering.tables())
-
-    def _of(self, table: pa.Table) -> pa.Table:
-        return table if self._pseudonyms is None else self._pseudonyms.of_table(table)
-
-
-def _write_calls(contents: _Contents, target: Path, form: Format) -> IncompleteError | None:
-    """Write calls as they come, and return what stopped the run early, if anything did.
-
-    The file is given up where the run was interrupted, or stopped before the first call arrived.
-    """
-    gathering = contents.gathering
-    stop: IncompleteError | KeyboardInterrupt | None = None
     with form.place(target) as part:
-        with form.written(part, contents.schema, gathering.attributes) as write:
-            try:
-                for table in contents.tables():
-                    write(table)
-            except (IncompleteError, KeyboardInterrupt) as error:
-                stop = error
-        if stop is None or (isinstance(stop, IncompleteError) and gathering.calls > 0):
-            return stop
-        frame = _kept(form, part, contents)
-        failures = failures_frame(gathering.failures)
-        if isinstance(stop, KeyboardInterrupt):
-            raise FetchInterrupted(describe_interruption(gathering), frame, failures) from None
-        stop.attach(frame, failures)
+        stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
+        failures = failures_frame(run.failures)
+        if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
+            if run.calls == 0:
+                stop.attach(table_to_frame(schema.empty_table()), failures)
+            else:
+                stop.attach(
+                    partial(read, set_aside(part, stop)) if cache is None else None, failures
+                )
+            raise stop
+    failures_path = leave_failures(failures, beside)
+    if stop is not None:
+        stop.attach(partial(read, target), failures)
         raise stop
+    result = FetchResult(
+        run.calls,
+        failures,
+        price_changes_frame(run.price_changes),
+        target,
+        failures_path,
+        load_frame=partial(read, target),
+        load_table=lambda: frame_to_table(read(target)),
+    )
+    report(result, errors)
+    return result
 
 
-def _kept(form: Format, path: Path, contents: _Contents) -> pd.DataFrame:
-    """Read what was written, for whoever catches the exception."""
-    frame = form.read(path, contents.schema)
-    frame.attrs.update(contents.gathering.attributes())
-    return frame
+def _write(
+    run: Run,
+    pseudonymised: Callable[[pa.Table], pa.Table],
+    written: AbstractContextManager[Write],
+) -> IncompleteError | FetchInterrupted | None:
+    """Write calls as they are handed over, and return what ended the run early, if anything did."""
+    with written as write, closing(run.tables()) as tables:
+        try:
+            for table in tables:
+                write(pseudonymised(table))
+        except (IncompleteError, FetchInterrupted) as stop:
+            return stop
+    return None
+
+
+def _unchanged(table: pa.Table) -> pa.Table:
+    return table

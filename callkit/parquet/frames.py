@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from callkit.pseudonyms import Pseudonyms
 
-__all__ = ["to_parquet"]
+__all__ = ["frame_to_table", "to_parquet"]
 
 _DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
 
@@ -82,14 +82,15 @@ def to_parquet(
     """
     if not isinstance(df, pd.DataFrame):
         raise ParquetError(f"to_parquet takes a pandas DataFrame, not {type(df).__name__}")
-    table = _to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
+    table = frame_to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
     place, written = (writing_folder, month_files) if by_month else (writing, parquet_file)
     said = counted(df.attrs, len(table), table.schema.names)
     with place(Path(path)) as part, written(part, table.schema, lambda: said) as write:
         write(table)
 
 
-def _to_table(df: pd.DataFrame) -> pa.Table:
+def frame_to_table(df: pd.DataFrame) -> pa.Table:
+    """Make an Arrow table of a frame, every column in the type that its name promises."""
     df = _with_named_index(df)
     arrays, fields = [], []
     for name, values in df.items():

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.fetch.housekeeping import cache_info
+from callkit.cache.admin import cache_info
 from tests.cli.shell import run
 from tests.fetch.test_cache import fill
-from tests.fetch.test_housekeeping import HERS, HIS, call_from
+from tests.cache.test_admin import HERS, HIS, call_from
 
 if TYPE_CHECKING:
     from pathlib import Path

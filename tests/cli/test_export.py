@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.fetch import bulk, watch
 from tests.cli.shell import listed, run, signed_in
 from tests.scripted import ACCOUNT, TOKEN, Reply, call_body, sid
 

@@ -1,4 +1,4 @@
-"""A server with a limit, and clients that keep a pace, in simulated time: minutes in a moment."""
+"""A server with a limit, and clients that keep within it, in simulated time: minutes in a moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from callkit.fetch.pacing import Pace, Sent
+from callkit.fetch.concurrency import Limiter, Sent
+from callkit.fetch.policy import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ _REFUSED_IN = 0.003
 
 @dataclass
 class Client:
-    pace: Pace
+    limiter: Limiter
     calls: int
     arrived: int = 0
     refused: int = 0
@@ -62,7 +63,9 @@ class Simulation:
         seconds: float = 1e9,
         apart: float = 0.0,
     ) -> None:
-        self.clients = [Client(Pace(concurrency), calls) for concurrency in concurrencies]
+        self.clients = [
+            Client(Limiter(concurrency, RetryPolicy()), calls) for concurrency in concurrencies
+        ]
         for _ in range(self._foreign):
             self._after(self._rng.random() * self._latency, self._come_from_elsewhere)
         for place, client in enumerate(self.clients):
@@ -81,7 +84,7 @@ class Simulation:
 
     def _send(self, client: Client) -> None:
         while client.calls > 0:
-            sent = client.pace.send(self.now)
+            sent = client.limiter.send(self.now)
             if sent is None:
                 return
             if not isinstance(sent, Sent):
@@ -101,7 +104,7 @@ class Simulation:
     def _refuse(self, client: Client, sent: Sent, counted: int | None) -> None:
         client.refused += 1
         client.calls += 1
-        client.pace.refused(sent, self.now, counted, self._retry_after)
+        client.limiter.on_busy(sent, self.now, counted, self._retry_after)
         self._send(client)
 
     def _finish(self, client: Client, sent: Sent, counted: int | None) -> None:
@@ -111,9 +114,9 @@ class Simulation:
     def _arrive(self, client: Client, sent: Sent, counted: int | None) -> None:
         client.arrived += 1
         client.per_second[int(self.now)] += 1
-        client.pace.answered(sent, self.now, counted)
+        client.limiter.on_answer(sent, self.now, counted)
         self._send(client)
-        if client.calls == 0 and client.pace.in_flight == 0:
+        if client.calls == 0 and client.limiter.in_flight == 0:
             client.finished_at = self.now
 
     def _come_from_elsewhere(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from callkit import CallFailedError, Client, InvalidSidError, SignInError
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
+from tests.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +142,7 @@ def test_an_environments_proxy_carries_what_goes_elsewhere(
             auth_token=TOKEN,
             base_url="https://api.example",
             patience=1,
+            retry_policy=IN_A_HURRY,
             timeout=1,
         ) as client,
         pytest.raises(CallFailedError),

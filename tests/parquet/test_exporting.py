@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -244,9 +245,32 @@ def test_an_interrupted_export_hands_over_what_came_and_leaves_nothing_behind(
     ):
         callkit.export([sid(1), sid(2)], tmp_path / name, client=client, **form)
     over.set()
-    assert left_in(tmp_path) == []
     pd.testing.assert_frame_equal(caught.value.frame, callkit.normalise([body]))
     assert caught.value.frame.attrs["callkit"]["calls_got"] == 1
+    assert not (tmp_path / name).exists()
+    del caught
+    gc.collect()
+    assert left_in(tmp_path) == []
+
+
+def test_an_interrupted_export_with_a_cache_keeps_the_calls_there_alone(
+    server: ScriptedServer, scripted_client: Client, path: Path
+) -> None:
+    def interrupt(_: Handler) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        over.wait(60)
+
+    over = threading.Event()
+    server.script[sid(1)] = [Reply(body=call_body(sid(1), status="completed", price="-0.01"))]
+    server.script[sid(2)] = [interrupt]
+    cache = path.with_name("calls.sqlite")
+    with pytest.raises(FetchInterrupted, match="in .*calls.sqlite.*: run it again") as caught:
+        callkit.export([sid(1), sid(2)], path, client=scripted_client, cache=cache)
+    over.set()
+    assert left_in(path.parent) == ["calls.sqlite"]
+    with pytest.raises(AttributeError, match="left it in the cache"):
+        _ = caught.value.frame
+    assert callkit.to_frame([sid(1)], cache=cache)["sid"].tolist() == [sid(1)]
 
 
 @in_every_form

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from callkit.cache.erasure import Mentions
+from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
 from callkit.errors import CacheError
-from callkit.fetch.database import body_of, complaining, connect, microseconds, moment_at
-from callkit.fetch.mentions import Mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callkit import CacheError
-from callkit.fetch import database
-from callkit.fetch.cache import Cache
-from callkit.fetch.housekeeping import erase_from_cache
-from tests.fetch.test_cache import call, fill, keys
-from tests.scripted import sid
+from callkit.cache import file as cache_file
+from callkit.cache.admin import erase_from_cache
+from callkit.cache.store import Cache
+from tests.cache.test_store import call, fill, keys, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +26,7 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
     previous = os.umask(0)
     try:
         with Cache(path) as cache:
-            cache.keep([call(1)])
+            store(cache, call(1))
             modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
         os.umask(previous)
@@ -68,7 +67,7 @@ def test_a_damaged_cache_is_told_in_one_sentence(path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
     with pytest.raises(CacheError, match="cannot be used: .*; move it away"), Cache(path) as cache:
-        cache.settled(keys(*range(500)))
+        cache.look_up(keys(*range(500)))
 
 
 def test_a_cache_of_a_newer_callkit_is_refused(path: Path) -> None:
@@ -103,7 +102,7 @@ def test_a_time_that_is_none_is_told_in_one_sentence(path: Path, damage: object)
         db.execute("UPDATE calls SET fetched_at = ?", [damage])
     db.close()
     with pytest.raises(CacheError, match=f"{damage!r} is no time"), Cache(path) as cache:
-        list(cache.read([sid(1)]))
+        cache.look_up(keys(1))
 
 
 @pytest.mark.parametrize("damage", [b"\x78\x5e\x00", "text"])
@@ -113,7 +112,7 @@ def test_a_body_that_is_damaged_is_told_in_one_sentence(path: Path, damage: obje
         db.execute("UPDATE calls SET body = ?", [damage])
     db.close()
     with pytest.raises(CacheError, match="the body of a call is damaged"), Cache(path) as cache:
-        list(cache.read([sid(1)]))
+        cache.look_up(keys(1))
     with pytest.raises(CacheError, match="the body of a call is damaged"):
         erase_from_cache(path, ["client:amy"])
 
@@ -126,7 +125,7 @@ def test_a_path_with_a_nul_character_is_told_in_one_sentence(tmp_path: Path) -> 
 def test_a_cache_that_others_do_not_let_go_of_is_told_in_one_sentence(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_PATIENCE_WITH_OTHERS", 0.01)
+    monkeypatch.setattr(cache_file, "_PATIENCE_WITH_OTHERS", 0.01)
     fill(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")

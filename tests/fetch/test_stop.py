@@ -34,9 +34,9 @@ def test_a_refused_connection_is_told_before_patience_ends(
         callkit.to_frame(SIDS, client=nobody)
     (told,) = caplog.messages
     assert told == (
-        f"nothing succeeds at {ACCOUNT} at {nobody.base_url} "
-        "(connection: ConnectionRefusedError: Connection refused); trying for 0.5 s, "
-        "unless interrupted"
+        f"No successful response from {ACCOUNT} at {nobody.base_url} in the last 0.5 s "
+        "(connection: ConnectionRefusedError: Connection refused); retrying for up to 0.5 s "
+        "(Ctrl-C stops)"
     )
 
 

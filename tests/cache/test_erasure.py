@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from callkit.fetch.mentions import Mentions
+from callkit.cache.erasure import Mentions
 
 NUMBER = "+14155552671"
 

@@ -1,4 +1,4 @@
-"""The pace, in simulated time: no clock is read and nothing is waited for."""
+"""The limiter, in simulated time: no clock is read and nothing is waited for."""
 
 from __future__ import annotations
 
@@ -6,103 +6,104 @@ import random
 
 import pytest
 
-from callkit.fetch import pacing
-from callkit.fetch.pacing import Pace, Sent, back_off
+from callkit.fetch.concurrency import Limiter, Sent, State
+from callkit.fetch.policy import RetryPolicy
 from tests.fetch.simulator import Simulation
+
+POLICY = RetryPolicy()
 
 
 @pytest.fixture(autouse=True)
-def _same_dice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_FIRST_BACK_OFF", 0.25)
+def _same_dice() -> None:
     random.seed(5)
 
 
-def in_flight_at_once(pace: Pace, now: float) -> list[Sent]:
+def in_flight_at_once(limiter: Limiter, now: float) -> list[Sent]:
     sent = []
-    while isinstance(one := pace.send(now), Sent):
+    while isinstance(one := limiter.send(now), Sent):
         sent.append(one)
     return sent
 
 
-def answer(pace: Pace, sent: list[Sent], now: float) -> None:
+def answer(limiter: Limiter, sent: list[Sent], now: float) -> None:
     for one in sent:
-        pace.answered(one, now, None)
+        limiter.on_answer(one, now, None)
 
 
 def test_one_call_proves_the_sign_in_before_the_crowd_starts() -> None:
-    pace = Pace(100)
-    first = in_flight_at_once(pace, 0.0)
+    limiter = Limiter(100, POLICY)
+    first = in_flight_at_once(limiter, 0.0)
     assert len(first) == 1
-    answer(pace, first, 0.1)
-    assert len(in_flight_at_once(pace, 0.1)) > 1
+    answer(limiter, first, 0.1)
+    assert len(in_flight_at_once(limiter, 0.1)) > 1
 
 
 def test_a_401_before_that_lets_nobody_else_try_it() -> None:
-    pace = Pace(100)
-    in_flight_at_once(pace, 0.0)
-    pace.doubted(0.1, 2.0)
-    assert pace.send(0.1) == pytest.approx(2.0)
-    assert isinstance(pace.send(2.2), Sent)
+    limiter = Limiter(100, POLICY)
+    in_flight_at_once(limiter, 0.0)
+    limiter.on_unauthorized(0.1)
+    assert limiter.send(0.1) == pytest.approx(2.0)
+    assert isinstance(limiter.send(2.2), Sent)
 
 
 def test_in_flight_starts_low_and_doubles_every_round_trip_up_to_concurrency() -> None:
-    pace = Pace(100)
+    limiter = Limiter(100, POLICY)
     sizes = []
     for round_trip in range(5):
-        sent = in_flight_at_once(pace, round_trip * 0.1)
+        sent = in_flight_at_once(limiter, round_trip * 0.1)
         sizes.append(len(sent))
-        answer(pace, sent, (round_trip + 1) * 0.1)
+        answer(limiter, sent, (round_trip + 1) * 0.1)
     assert sizes == [1, 50, 100, 100, 100]
 
 
 def test_a_429_holds_everybody_back() -> None:
-    pace = Pace(100)
-    answer(pace, in_flight_at_once(pace, 0.0), 0.1)
-    sent = in_flight_at_once(pace, 0.1)
-    pace.refused(sent[0], 0.2, None, None)
-    answer(pace, sent[1:], 0.2)
-    pause = pace.send(0.2)
+    limiter = Limiter(100, POLICY)
+    answer(limiter, in_flight_at_once(limiter, 0.0), 0.1)
+    sent = in_flight_at_once(limiter, 0.1)
+    limiter.on_busy(sent[0], 0.2, None, None)
+    answer(limiter, sent[1:], 0.2)
+    pause = limiter.send(0.2)
     assert isinstance(pause, float)
     assert pause > 0
 
 
 def test_retry_after_is_obeyed() -> None:
-    pace = Pace(100)
-    answer(pace, in_flight_at_once(pace, 0.0), 0.1)
-    sent = in_flight_at_once(pace, 0.1)
-    pace.refused(sent[0], 0.2, None, 7.0)
-    answer(pace, sent[1:], 0.3)
-    assert pace.send(0.3) == pytest.approx(6.9)
+    limiter = Limiter(100, POLICY)
+    answer(limiter, in_flight_at_once(limiter, 0.0), 0.1)
+    sent = in_flight_at_once(limiter, 0.1)
+    limiter.on_busy(sent[0], 0.2, None, 7.0)
+    answer(limiter, sent[1:], 0.3)
+    assert limiter.send(0.3) == pytest.approx(6.9)
 
 
 def test_many_429s_in_one_round_trip_are_one_signal() -> None:
-    once, often = Pace(100), Pace(100)
-    for pace, refusals in ((once, 1), (often, 20)):
+    once, often = Limiter(100, POLICY), Limiter(100, POLICY)
+    for limiter, refusals in ((once, 1), (often, 20)):
         random.seed(5)
-        answer(pace, in_flight_at_once(pace, 0.0), 0.1)
-        sent = in_flight_at_once(pace, 0.1)
+        answer(limiter, in_flight_at_once(limiter, 0.0), 0.1)
+        sent = in_flight_at_once(limiter, 0.1)
         for one in sent[:refusals]:
-            pace.refused(one, 0.2, 25, None)
-        answer(pace, sent[refusals:], 0.2)
+            limiter.on_busy(one, 0.2, 25, None)
+        answer(limiter, sent[refusals:], 0.2)
     assert once.send(0.2) == often.send(0.2)
     assert len(in_flight_at_once(once, 60.0)) == len(in_flight_at_once(often, 60.0))
 
 
 def test_when_nothing_succeeds_one_probe_goes_out_at_a_time() -> None:
-    pace = Pace(100)
-    answer(pace, in_flight_at_once(pace, 0.0), 0.1)
-    for one in in_flight_at_once(pace, 0.1):
-        pace.failed(one, 0.2)
-    assert pace.in_outage
-    assert len(in_flight_at_once(pace, 10.0)) == 1
+    limiter = Limiter(100, POLICY)
+    answer(limiter, in_flight_at_once(limiter, 0.0), 0.1)
+    for one in in_flight_at_once(limiter, 0.1):
+        limiter.on_failure(one, 0.2)
+    assert limiter.state is State.OUTAGE
+    assert len(in_flight_at_once(limiter, 10.0)) == 1
 
 
 def test_probes_come_ever_more_rarely_but_every_few_seconds() -> None:
-    pace, now, pauses = Pace(100), 0.0, []
+    limiter, now, pauses = Limiter(100, POLICY), 0.0, []
     for _ in range(20):
-        [probe] = in_flight_at_once(pace, now)
-        pace.failed(probe, now)
-        pause = pace.send(now)
+        [probe] = in_flight_at_once(limiter, now)
+        limiter.on_failure(probe, now)
+        pause = limiter.send(now)
         assert isinstance(pause, float)
         pauses.append(pause)
         now += pause
@@ -111,22 +112,22 @@ def test_probes_come_ever_more_rarely_but_every_few_seconds() -> None:
 
 
 def test_one_success_ends_an_outage() -> None:
-    pace = Pace(100)
+    limiter = Limiter(100, POLICY)
     for now in (0.0, 10.0):
-        [probe] = in_flight_at_once(pace, now)
-        pace.failed(probe, now)
-    answer(pace, in_flight_at_once(pace, 60.0), 60.1)
-    assert not pace.in_outage
-    assert len(in_flight_at_once(pace, 60.1)) > 1
+        [probe] = in_flight_at_once(limiter, now)
+        limiter.on_failure(probe, now)
+    answer(limiter, in_flight_at_once(limiter, 60.0), 60.1)
+    assert limiter.state is not State.OUTAGE
+    assert len(in_flight_at_once(limiter, 60.1)) > 1
 
 
 def test_single_failures_among_successes_are_no_outage() -> None:
-    pace = Pace(10)
+    limiter = Limiter(10, POLICY)
     for now in range(50):
-        sent = in_flight_at_once(pace, float(now))
-        pace.failed(sent[0], now + 0.1) if len(sent) > 1 else None
-        answer(pace, sent[1:] or sent, now + 0.2)
-    assert not pace.in_outage
+        sent = in_flight_at_once(limiter, float(now))
+        limiter.on_failure(sent[0], now + 0.1) if len(sent) > 1 else None
+        answer(limiter, sent[1:] or sent, now + 0.2)
+    assert limiter.state is not State.OUTAGE
 
 
 @pytest.mark.parametrize("tells", [True, False], ids=["header", "no header"])
@@ -180,4 +181,4 @@ def test_others_keep_their_share_and_meet_next_to_no_429s() -> None:
 @pytest.mark.parametrize("failures", [1, 5, 100, 10**6])
 def test_back_off_grows_and_is_bounded(failures: int) -> None:
     longest = min(30.0, 0.25 * 2.0 ** min(failures - 1, 40))
-    assert all(longest / 2 <= back_off(failures) <= longest for _ in range(20))
+    assert all(longest / 2 <= POLICY.back_off(failures) <= longest for _ in range(20))

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callkit import CacheWarning
-from callkit.fetch import cache as cache_module
-from callkit.fetch.cache import Cache, PriceChange, check_refresh
-from callkit.outcomes import Failure, Fetched
+from callkit.cache.finality import final_rows
+from callkit.cache.store import Cache, check_refresh
+from callkit.normalise import to_table
+from callkit.outcomes import Fetched, PriceChange
 from callkit.sids import CallKey
 from tests.scripted import ACCOUNT, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from callkit.cache.store import Refresh
 
 OTHER = "AC" + "b" * 32
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -37,69 +40,55 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "calls.sqlite"
 
 
+def store(cache: Cache, *calls: Fetched) -> list[PriceChange]:
+    """Store calls as the fetch loop does."""
+    table, _ = to_table([each.body for each in calls], [each.sid for each in calls])
+    final = final_rows(table, [each.fetched_at for each in calls])
+    return cache.store(calls, table["price"].to_pylist(), final)
+
+
 def fill(path: Path, *calls: Fetched) -> list[PriceChange]:
     with Cache(path) as cache:
-        cache.keep(calls)
-    return cache.price_changes
+        return store(cache, *calls)
 
 
-def test_what_is_kept_comes_back_as_it_came(path: Path) -> None:
+def final(cache: Cache, *numbers: int, refresh: Refresh = None) -> set[str]:
+    return {each.sid for each in cache.look_up(keys(*numbers), refresh)}
+
+
+def test_what_is_stored_comes_back_as_it_came(path: Path) -> None:
     fill(path, call(1), call(2))
     with Cache(path) as cache:
-        [again] = cache.read([sid(2)])
+        [again] = cache.look_up(keys(2))
     assert again == replace(call(2), attempts=0)
 
 
-def test_calls_come_back_in_the_order_asked_for(path: Path) -> None:
-    fill(path, *(call(number) for number in range(9)))
-    with Cache(path) as cache:
-        wanted = [sid(number) for number in (5, 3, 8, 0)]
-        assert [fetched.sid for fetched in cache.read(wanted)] == wanted
-
-
-def test_a_call_that_was_taken_out_meanwhile_is_a_failure(path: Path) -> None:
-    fill(path, call(1))
-    with Cache(path) as cache:
-        gone, there = cache.read([sid(2), sid(1)])
-    assert isinstance(gone, Failure)
-    assert (gone.sid, gone.reason) == (sid(2), "not_attempted")
-    assert there.sid == sid(1)
-
-
-def test_a_failure_is_not_kept(path: Path) -> None:
-    with Cache(path) as cache:
-        cache.keep([Failure(sid(1), ACCOUNT, "not_found", "")])
-    with Cache(path) as cache:
-        assert cache.settled(keys(1)) == set()
-
-
-def test_only_settled_calls_count_as_such(path: Path) -> None:
+def test_only_calls_whose_records_are_final_come_back(path: Path) -> None:
     fill(path, call(1), call(2, price=None))
     with Cache(path) as cache:
-        assert cache.settled(keys(1, 2, 3)) == {sid(1)}
+        assert final(cache, 1, 2, 3) == {sid(1)}
 
 
 def test_a_call_of_another_account_is_another_call(path: Path) -> None:
     fill(path, call(1))
     with Cache(path) as cache:
-        assert cache.settled([CallKey(sid(1), ACCOUNT)]) == {sid(1)}
-        assert cache.settled([CallKey(sid(1), OTHER)]) == set()
+        assert len(cache.look_up([CallKey(sid(1), ACCOUNT)])) == 1
+        assert cache.look_up([CallKey(sid(1), OTHER)]) == []
 
 
 def test_refresh_asks_again(path: Path) -> None:
-    old, unpriced = NOON - timedelta(days=9), {"status": "busy", "end_time": "1 Jan 2025 0:00 GMT"}
-    body = json.dumps(unpriced).encode()
-    fill(path, call(1, at=old), call(2), replace(call(3), body=body))
+    old = NOON - timedelta(days=9)
+    unpriced = {"sid": sid(3), "status": "busy", "end_time": "Wed, 01 Jan 2025 00:00:00 +0000"}
+    fill(path, call(1, at=old), call(2), replace(call(3), body=json.dumps(unpriced).encode()))
     with Cache(path) as cache:
-        asked = keys(1, 2, 3)
-        assert cache.settled(asked) == {sid(1), sid(2), sid(3)}
-        assert cache.settled(asked, "all") == set()
-        assert cache.settled(asked, "unpriced") == {sid(1), sid(2)}
-        assert cache.settled(asked, NOON) == {sid(2), sid(3)}
+        assert final(cache, 1, 2, 3) == {sid(1), sid(2), sid(3)}
+        assert final(cache, 1, 2, 3, refresh="all") == set()
+        assert final(cache, 1, 2, 3, refresh="unpriced") == {sid(1), sid(2)}
+        assert final(cache, 1, 2, 3, refresh=NOON) == {sid(2), sid(3)}
 
 
 @pytest.mark.parametrize("refresh", ["none", True, 1, datetime(2025, 1, 1)])  # noqa: DTZ001
-def test_a_refresh_that_is_none_is_refused(refresh: object) -> None:
+def test_an_invalid_refresh_is_refused(refresh: object) -> None:
     with pytest.raises(ValueError, match="refresh must be 'all', 'unpriced' or a datetime with"):
         check_refresh(refresh)
 
@@ -120,30 +109,32 @@ def test_a_price_that_changed_is_reported_old_and_new(path: Path) -> None:
     ]
 
 
+def test_a_price_that_was_never_valid_is_no_price_that_changed(path: Path) -> None:
+    fill(path, call(1))
+    with Cache(path) as cache:
+        cache._db.execute("UPDATE calls SET price = '1E+50'")
+    assert fill(path, call(1, "-0.02", NOON + timedelta(hours=1))) == []
+
+
 def test_an_older_body_never_replaces_a_newer(path: Path) -> None:
     fill(path, call(1, "-0.02", NOON))
     fill(path, call(1, "-0.01", NOON - timedelta(hours=1)))
     with Cache(path) as cache:
-        [kept] = cache.read([sid(1)])
-    assert isinstance(kept, Fetched)
+        [kept] = cache.look_up(keys(1))
     assert b"-0.02" in kept.body
 
 
-def test_what_has_arrived_is_written_without_waiting_for_the_end(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache_module, "_WRITE_EVERY", 0.0)
+def test_what_is_stored_is_there_for_others_at_once(path: Path) -> None:
     with Cache(path) as cache, Cache(path) as other:
-        cache.keep([call(1)])
-        assert other.settled(keys(1)) == {sid(1)}
+        store(cache, call(1))
+        assert final(other, 1) == {sid(1)}
 
 
 def test_two_may_write_at_once(path: Path) -> None:
     def write(first: int) -> None:
         with Cache(path) as cache:
             for number in range(first, first + 500):
-                cache.keep([call(number)])
-                cache._write()
+                store(cache, call(number))
 
     threads = [threading.Thread(target=write, args=(first,)) for first in (0, 1_000)]
     for thread in threads:
@@ -151,7 +142,7 @@ def test_two_may_write_at_once(path: Path) -> None:
     for thread in threads:
         thread.join()
     with Cache(path) as cache:
-        assert len(cache.settled(keys(*range(2_000)))) == 1_000
+        assert len(final(cache, *range(2_000))) == 1_000
 
 
 def test_a_cache_that_can_no_longer_be_written_warns_once_and_loses_nothing(path: Path) -> None:
@@ -159,8 +150,7 @@ def test_a_cache_that_can_no_longer_be_written_warns_once_and_loses_nothing(path
         with Cache(path) as cache:
             cache._db.execute("PRAGMA query_only = 1")
             for number in (1, 2):
-                cache.keep([call(number)])
-                cache._write()
+                store(cache, call(number))
 
     with pytest.warns(CacheWarning, match="can no longer be written") as caught:
         write_twice()

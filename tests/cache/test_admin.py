@@ -12,11 +12,11 @@ import pytest
 
 import callkit
 from callkit import CacheError
-from callkit.fetch import database
-from callkit.fetch.cache import Cache
-from callkit.fetch.housekeeping import cache_info, erase_from_cache, prune_cache
+from callkit.cache import file as cache_file
+from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
+from callkit.cache.store import Cache
 from callkit.outcomes import Fetched
-from tests.fetch.test_cache import NOON, OTHER, call, fill, keys
+from tests.cache.test_store import NOON, OTHER, call, fill, final, store
 from tests.scripted import ACCOUNT, Reply, sid
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def call_from(number: int, party: str, at: datetime = NOON) -> Fetched:
 
 def kept(path: Path, *numbers: int) -> set[str]:
     with Cache(path) as cache:
-        return cache.settled(keys(*numbers))
+        return final(cache, *numbers)
 
 
 def traces(folder: Path, wanted: bytes) -> list[str]:
@@ -149,8 +149,7 @@ def test_erase_leaves_no_byte_of_a_number(path: Path) -> None:
     fill(path, *(call_from(number, HIS) for number in range(20)), call_from(20, HERS))
     delete_plainly(path, 20)  # a trace of old
     with Cache(path) as other:
-        other.keep([call_from(21, HERS)])
-        other._write()
+        store(other, call_from(21, HERS))
         assert set(traces(path.parent, HERS.encode())) == {"calls.sqlite", "calls.sqlite-wal"}
         assert erase_from_cache(path, [HERS]) == 1
         assert traces(path.parent, HERS.encode()) == []
@@ -167,7 +166,7 @@ def test_a_newer_record_leaves_no_byte_of_the_older(path: Path) -> None:
 def test_what_a_reader_keeps_from_being_overwritten_is_told(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_PATIENCE_WITH_OTHERS", 0.01)
+    monkeypatch.setattr(cache_file, "_PATIENCE_WITH_OTHERS", 0.01)
     fill(path, call_from(1, HERS), call_from(2, HIS))
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
@@ -182,7 +181,7 @@ def test_what_a_reader_keeps_from_being_overwritten_is_told(
 def test_erase_waits_for_a_writer_and_says_so_when_it_takes_too_long(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_PATIENCE_WITH_OTHERS", 0.01)
+    monkeypatch.setattr(cache_file, "_PATIENCE_WITH_OTHERS", 0.01)
     fill(path, call_from(1, HERS))
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
@@ -192,7 +191,7 @@ def test_erase_waits_for_a_writer_and_says_so_when_it_takes_too_long(
     assert kept(path, 1) == {sid(1)}
 
 
-def test_a_call_erased_under_a_run_is_a_failure_of_that_run(
+def test_a_call_erased_under_a_run_is_in_that_run_all_the_same(
     path: Path, server: ScriptedServer, scripted_client: Client
 ) -> None:
     fill(path, call_from(2, HERS))
@@ -203,8 +202,9 @@ def test_a_call_erased_under_a_run_is_a_failure_of_that_run(
 
     server.script[sid(1)] = [erase_meanwhile]
     got = callkit.collect([sid(1), sid(2)], client=scripted_client, cache=path)
-    assert got.frame["sid"].tolist() == [sid(1)]
-    assert got.failures[["sid", "reason"]].values.tolist() == [[sid(2), "not_attempted"]]
+    assert got.frame["sid"].tolist() == [sid(1), sid(2)]
+    assert got.failures.empty
+    assert kept(path, 2) == set()
 
 
 def test_only_its_owner_may_still_read_it(path: Path) -> None:

@@ -19,9 +19,19 @@ from callkit import (
     SignInError,
     WrongAccountError,
 )
-from callkit.fetch import bulk
+from callkit.fetch.pool import fetch_each
 from callkit.sids import read_sids
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, cut_short, reset, sid
+from tests.scripted import (
+    ACCOUNT,
+    IN_A_HURRY,
+    TOKEN,
+    Reply,
+    ScriptedServer,
+    call_body,
+    cut_short,
+    reset,
+    sid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +71,6 @@ def test_a_call_named_twice_is_fetched_once(server: ScriptedServer, client: Clie
 def test_an_empty_list_asks_nothing(server: ScriptedServer, client: Client) -> None:
     assert list(client.fetch_many([])) == []
     assert server.paths == []
-
-
-def test_in_order_means_the_order_of_the_list(server: ScriptedServer, client: Client) -> None:
-    server.script[sid(3)] = [Reply(503, b""), Reply(503, b"")]
-    keys = read_sids([sid(number) for number in range(40)])
-    arrived = [outcome.sid for outcome in client.run(iter(keys), in_order=True)]
-    assert arrived == [key.sid for key in keys]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,13 @@ def test_a_429_holds_everybody_back_for_as_long_as_it_asks(
 def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
     silence = threading.Event()
     server.always = lambda handler: _keep_silent(handler, silence)
-    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=0.05) as client:
+    with Client(
+        account_sid=ACCOUNT,
+        auth_token=TOKEN,
+        base_url=server.url,
+        timeout=0.05,
+        retry_policy=IN_A_HURRY,
+    ) as client:
         failure = failure_of(client)
     silence.set()
     assert (failure.reason, failure.attempts) == ("timeout", 5)
@@ -179,7 +188,13 @@ def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
 
 def test_an_answer_that_drips_in_for_ever_is_cut_off(server: ScriptedServer) -> None:
     server.script[sid(1)] = [_drip] * 5
-    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, timeout=0.3) as client:
+    with Client(
+        account_sid=ACCOUNT,
+        auth_token=TOKEN,
+        base_url=server.url,
+        timeout=0.3,
+        retry_policy=IN_A_HURRY,
+    ) as client:
         assert failure_of(client).reason == "timeout"
 
 
@@ -322,8 +337,14 @@ def test_the_run_ends_when_nothing_succeeds_for_too_long(server: ScriptedServer)
     server.always = Reply(429, b"{}")
     outcomes: list[Outcome] = []
     with (
-        Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, patience=0.2) as client,
-        pytest.raises(RunStoppedError, match="nothing succeeded at .* rate_limited"),
+        Client(
+            account_sid=ACCOUNT,
+            auth_token=TOKEN,
+            base_url=server.url,
+            patience=0.2,
+            retry_policy=IN_A_HURRY,
+        ) as client,
+        pytest.raises(RunStoppedError, match="no successful response from .* rate_limited"),
     ):
         outcomes.extend(client.fetch_many([sid(number) for number in range(50)]))
     reasons = Counter(o.reason for o in outcomes if isinstance(o, Failure))
@@ -338,11 +359,7 @@ def test_calls_of_several_accounts_are_asked_for_under_their_own(
     assert sorted(path.split("/")[3] for path in server.paths) == [ACCOUNT, other]
 
 
-def test_a_generator_is_read_only_so_far_ahead(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "_LOOK_AHEAD", 100)
-    monkeypatch.setattr(bulk, "_MOUTHFUL", 10)
+def test_a_generator_is_read_only_so_far_ahead(client: Client) -> None:
     read = 0
 
     def endless() -> Iterator[str]:
@@ -351,7 +368,7 @@ def test_a_generator_is_read_only_so_far_ahead(
             read += 1
             yield sid(read)
 
-    outcomes = client.fetch_many(endless())
+    outcomes = fetch_each(client.pool(), iter(read_sids(endless())), look_ahead=100)
     for _ in range(50):
         next(outcomes)
     assert read <= 150
@@ -458,8 +475,8 @@ def test_a_long_body_arrives_whole(server: ScriptedServer, client: Client, lengt
     assert outcome.body == body
 
 
-def test_a_body_cut_short_is_not_quoted(server: ScriptedServer, scripted_client: Client) -> None:
+def test_a_body_cut_short_is_not_quoted(server: ScriptedServer, client: Client) -> None:
     server.script[sid(1)] = [Reply(body=b'{"to": "+4915112345678", "from": "sip:am')] * 5
-    (failure,) = scripted_client.fetch_many([sid(1)])
+    (failure,) = client.fetch_many([sid(1)])
     assert isinstance(failure, Failure)
     assert failure.message.endswith("its 40 bytes begin like one")

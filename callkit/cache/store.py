@@ -1,0 +1,170 @@
+"""Calls kept in a file, as they came, so that nothing final is asked for twice.
+
+One SQLite file, opened by as many processes as like. It holds personal data, so only its owner may
+read it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import warnings
+import zlib
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+
+from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
+from callkit.errors import CacheWarning
+from callkit.normalise.amounts import one_price
+from callkit.outcomes import Fetched, PriceChange
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+    from os import PathLike
+    from types import TracebackType
+
+    from callkit.sids import CallKey
+
+__all__ = ["Cache", "Refresh", "check_refresh"]
+
+Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
+
+_LEVEL = 3  # beyond, zlib takes twice the time for a few percent
+
+_LOOK_UP = """
+SELECT calls.sid, account_sid, body, request_id, fetched_at
+FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value ->> 0
+WHERE settled AND coalesce(asked.value ->> 1 = account_sid, 1)
+"""
+_WANTED = {"all": " AND 0", "unpriced": " AND price IS NOT NULL", None: ""}
+_PRICES = """
+SELECT calls.sid, price FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
+"""
+_WRITE = """
+INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO UPDATE SET
+    account_sid = excluded.account_sid, body = excluded.body, request_id = excluded.request_id,
+    fetched_at = excluded.fetched_at, price = excluded.price, settled = excluded.settled
+WHERE excluded.fetched_at >= fetched_at
+"""
+
+
+class Cache:
+    """The bodies of calls, in one file.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; made if there is none.
+
+    Raises
+    ------
+    CacheError
+        It cannot be opened, is damaged, or is not a cache of callkit's. It is not touched then.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self._path = Path(path)
+        self._writable = True
+        with complaining(self._path):
+            self._db = connect(self._path, create=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._db.close()
+
+    def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:
+        """Return those of some thousand calls that need not be asked for again, in any order."""
+        query = _LOOK_UP
+        parameters: list[str | int] = [json.dumps(keys)]
+        if isinstance(refresh, datetime):
+            query += " AND fetched_at >= ?"
+            parameters.append(microseconds(refresh))
+        else:
+            query += _WANTED[refresh]
+        with complaining(self._path):
+            return [
+                Fetched(sid, account_sid, body_of(body), request_id, moment_at(at), attempts=0)
+                for sid, account_sid, body, request_id, at in self._db.execute(query, parameters)
+            ]
+
+    def store(
+        self, calls: Sequence[Fetched], prices: Sequence[Decimal | None], final: Sequence[bool]
+    ) -> list[PriceChange]:
+        """Write calls that are valid, with their prices and whether their records are final.
+
+        Returns
+        -------
+        list of PriceChange
+            The calls whose price is no longer what the file had.
+
+        Warns
+        -----
+        CacheWarning
+            The file can no longer be written, which is reported once.
+        """
+        if not calls or not self._writable:
+            return []
+        rows = [_row(*each) for each in zip(calls, prices, final, strict=True)]
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:
+                changes = self._changes(calls, prices)
+                self._db.executemany(_WRITE, rows)
+        except sqlite3.Error as error:
+            self._writable = False
+            warnings.warn(
+                f"the cache {str(self._path)!r} can no longer be written ({error}); "
+                "the run goes on without it",
+                CacheWarning,
+                stacklevel=2,
+            )
+            return []
+        return changes
+
+    def _changes(
+        self, calls: Sequence[Fetched], prices: Sequence[Decimal | None]
+    ) -> list[PriceChange]:
+        old = dict(self._db.execute(_PRICES, [json.dumps([call.sid for call in calls])]))
+        changes = []
+        for call, new in zip(calls, prices, strict=True):
+            if call.sid in old:
+                try:
+                    before = None if old[call.sid] is None else one_price(old[call.sid])
+                except ValueError:  # of a body that was never valid
+                    continue
+                if before != new:
+                    changes.append(PriceChange(call.sid, before, new))
+        return changes
+
+
+def check_refresh(refresh: object) -> None:
+    """Refuse an invalid ``refresh=`` before any work is done."""
+    known = refresh is None or refresh in ("all", "unpriced")
+    if known or (isinstance(refresh, datetime) and refresh.tzinfo is not None):
+        return
+    raise ValueError(
+        f"refresh must be 'all', 'unpriced' or a datetime with a time zone, not {refresh!r}"
+    )
+
+
+def _row(
+    call: Fetched, price: Decimal | None, final: bool
+) -> tuple[str, str, bytes, str | None, int, str | None, bool]:
+    return (
+        call.sid,
+        call.account_sid,
+        zlib.compress(call.body, _LEVEL),
+        call.request_id,
+        microseconds(call.fetched_at),
+        None if price is None else f"{price:f}",
+        final,
+    )

@@ -1,0 +1,376 @@
+"""A SID list in, typed calls out: the one loop that fetches, and the functions on top of it.
+
+The loop (:meth:`Run.tables`) reads SIDs, takes from the cache what is final, has the pool fetch the
+rest, types what has arrived, stores it with what is final marked as such, and hands it over in the
+order of the list.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+import callkit
+from callkit.cache.finality import final_rows
+from callkit.cache.store import Cache, check_refresh
+from callkit.chunks import Chunks, SidList
+from callkit.errors import FetchInterrupted, IncompleteError
+from callkit.fetch import Client
+from callkit.interrupts import deferred_interrupts
+from callkit.normalise import table_to_frame, to_table
+from callkit.outcomes import Failure, Fetched, failures_frame, price_changes_frame
+from callkit.progress import Bar, progress_bar
+from callkit.results import Errors, FetchResult, check_errors, report
+from callkit.schema import SCHEMA
+from callkit.sids import read_sids
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from datetime import datetime
+    from os import PathLike
+
+    import pandas as pd
+
+    from callkit.cache.store import Refresh
+    from callkit.fetch.pool import Pool
+    from callkit.interrupts import Interrupts
+    from callkit.outcomes import PriceChange
+    from callkit.sids import CallKey, SidSource
+
+__all__ = ["Run", "collect", "to_frame"]
+
+_TYPED_EVERY = 0.5  # seconds
+_TYPED_AT_ONCE = 1_000  # calls
+
+
+class Run:
+    """A SID list being fetched and typed; its attributes say what has been handed over so far."""
+
+    def __init__(
+        self,
+        keys: list[CallKey] | Iterator[CallKey],
+        client: Client | None,
+        cache: str | PathLike[str] | None,
+        refresh: Refresh,
+        progress: bool | None,
+    ) -> None:
+        self.calls = 0
+        self.failures: list[Failure] = []
+        self.price_changes: list[PriceChange] = []
+        self._as_of: list[datetime] = []
+        self._list = SidList(keys)
+        self._chunks = Chunks()
+        self._client = client
+        self._pool: Pool | None = None
+        self._cache_path = cache
+        self._cache: Cache | None = None
+        self._refresh: Refresh = refresh
+        self._progress = progress
+        self._arrived: list[Fetched] = []
+        self._typed_at = time.monotonic()
+
+    def tables(self) -> Generator[pa.Table, None, None]:
+        """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
+
+        Raises
+        ------
+        CacheError
+            Before the first request.
+        SignInError, WrongAccountError, RunStoppedError, InvalidSidError, FetchInterrupted
+            After the last table, where the run ended early.
+        """
+        with ExitStack() as stack:
+            if self._cache_path is not None:
+                self._cache = stack.enter_context(Cache(self._cache_path))
+            interrupts = stack.enter_context(deferred_interrupts())
+            bar = stack.enter_context(progress_bar(self._list.total, self._progress))
+            while not (interrupts.heard or (self._list.exhausted and self._chunks.all_settled)):
+                keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
+                self._ask_for(keys, bar, stack)
+                self._receive(bar, wait=not keys)
+                yield from self._finished()
+            if interrupts.heard and self._pool is not None:
+                self._pool.close()
+                self._receive(bar, wait=False)
+            if self._arrived:
+                self._type_arrived()
+            yield from self._finished(rest=True)
+        self._raise_why_it_ended(interrupts)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what `df.attrs` and a Parquet file say of the whole."""
+        first, last = [at.isoformat() for at in self._as_of] if self._as_of else (None, None)
+        return {
+            "callkit": {
+                "version": callkit.__version__,
+                "calls_asked": self.calls + len(self.failures),
+                "calls_got": self.calls,
+                "calls_failed": len(self.failures),
+                "as_of_first": first,
+                "as_of_last": last,
+            }
+        }
+
+    def _is_hungry(self) -> bool:
+        return self._pool is None or self._pool.is_hungry
+
+    def _ask_for(self, keys: list[CallKey], bar: Bar, stack: ExitStack) -> None:
+        """Take from the cache what is final and valid there, and have the rest fetched."""
+        self._chunks.expect(keys)
+        if self._cache is not None and keys:
+            found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
+            table, _ = to_table([each.body for each in found.values()], list(found))
+            self._settle(table, found)
+            bar.add(len(table), 0)
+            known = set(table["sid"].to_pylist())
+            keys = [key for key in keys if key.sid not in known]
+            self._list.note_missing(len(keys))
+        if keys:
+            if self._pool is None:
+                client = self._client or stack.enter_context(Client())
+                self._pool = client.pool()
+                stack.callback(self._pool.close)
+            self._pool.put(keys)
+
+    def _receive(self, bar: Bar, *, wait: bool) -> None:
+        """Take what the pool has settled, and type it once there is enough of it."""
+        if self._pool is None:
+            return
+        outcomes = self._pool.take(wait=wait)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        self._arrived += (outcome for outcome in outcomes if isinstance(outcome, Fetched))
+        bar.add(len(outcomes), len(failures), self._pool.traffic)
+        for failure in failures:
+            self._chunks.fail(failure)
+        now = time.monotonic()
+        enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
+        if self._arrived and (enough or self._pool.unsettled == 0):
+            self._type_arrived()
+            self._typed_at = now
+
+    def _type_arrived(self) -> None:
+        """Type calls, store those that are valid, and mark those that are final too."""
+        arrived, self._arrived = {call.sid: call for call in self._arrived}, []
+        table, broken = to_table([call.body for call in arrived.values()], list(arrived))
+        if self._cache is not None:
+            valid = [arrived[sid] for sid in table["sid"].to_pylist()]
+            final = final_rows(table, [call.fetched_at for call in valid])
+            for change in self._cache.store(valid, table["price"].to_pylist(), final):
+                self._chunks.remark(change)
+        self._settle(table, arrived)
+        for failure in broken:
+            self._chunks.fail(_located(failure, arrived))
+
+    def _settle(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
+        self._chunks.settle(table)
+        times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
+        self._as_of = [min(times), max(times)] if times else []
+
+    def _finished(self, *, rest: bool = False) -> Iterator[pa.Table]:
+        for chunk in self._chunks.finished(rest=rest):
+            for remark in chunk.remarks():
+                if isinstance(remark, Failure):
+                    self.failures.append(remark)
+                else:
+                    self.price_changes.append(remark)
+            table = chunk.table()
+            if table is not None:
+                self.calls += len(table)
+                yield table
+
+    def _raise_why_it_ended(self, interrupts: Interrupts) -> None:
+        if interrupts.heard:
+            total = "" if self._list.total is None else f" of {self._list.total:,}"
+            arrived = f"interrupted when {self.calls:,}{total} calls had arrived"
+            if self._cache_path is not None:
+                where = f"they are in {str(self._cache_path)!r}: run it again to go on from there"
+            else:
+                where = "they are in the exception's .frame (with cache=… a run can be resumed)"
+            raise FetchInterrupted(f"{arrived}; {where}")
+        if self._pool is not None and self._pool.stop.error is not None:
+            raise self._pool.stop.error
+        if self._list.error is not None:
+            raise self._list.error
+
+
+def collect(
+    sids: SidSource,
+    *,
+    client: Client | None = None,
+    cache: str | PathLike[str] | None = None,
+    refresh: Refresh = None,
+    columns: Sequence[str] | None = None,
+    progress: bool | None = None,
+) -> FetchResult:
+    """Fetch calls and type them; single calls that fail raise nothing.
+
+    Parameters
+    ----------
+    sids : str, path, DataFrame, Series, Index or any iterable
+        A path to a text, CSV or Parquet file, a frame with a ``sid`` column (and, for calls of
+        several accounts, ``account_sid``), or the SIDs themselves.
+    client : Client, optional
+        Who signs in, and where; by default as the environment says.
+    cache : str or path, optional
+        A file that keeps calls as they came, made if there is none. Calls whose records are final
+        are taken from it and never asked for again; a run that was cut short goes on from there.
+        It holds personal data, and only its owner may read it.
+    refresh : {"all", "unpriced"} or datetime, optional
+        Ask again for calls that the cache has settled: all, those without a price, or those
+        fetched before that moment.
+    columns : sequence of str, optional
+        Which columns, in which order; by default all of :data:`callkit.SCHEMA`.
+    progress : bool, optional
+        Whether to show a bar; by default in a terminal or a notebook, from some hundred calls on.
+
+    Returns
+    -------
+    Collected
+        ``.frame`` with one row per distinct call, in the order of first mention, ``.failures``
+        with one row per call that did not arrive, and ``.price_changes`` against the cache. See
+        :func:`to_frame` for the dtypes.
+
+    Raises
+    ------
+    InvalidSidError, SidListError
+        The list is no SID list; before the first request, except for a generator.
+    CredentialsError
+        There are no credentials.
+    SignInError, WrongAccountError, RunStoppedError
+        What failed would have failed for every call. What was fetched is in ``.frame``.
+    CacheError
+        The cache cannot be opened; before the first request.
+    FetchInterrupted
+        Ctrl-C, or a notebook's stop button: a KeyboardInterrupt, with what was fetched in
+        ``.frame``.
+
+    Examples
+    --------
+    >>> from callkit.sandbox import Sandbox
+    >>> with Sandbox(calls=100, seed=7) as sandbox:
+    ...     got = callkit.collect(
+    ...         sandbox.sids(20) + sandbox.unknown_sids(2), client=sandbox.client()
+    ...     )
+    >>> got
+    Collected(20 calls, 2 failures: 2 not_found)
+    """
+    check_refresh(refresh)
+    names = _checked_columns(columns)
+    run = Run(read_sids(sids), client, cache, refresh, progress)
+    tables = [SCHEMA.empty_table().select(names)]
+
+    def frame() -> pd.DataFrame:
+        df = table_to_frame(pa.concat_tables(tables))
+        df.attrs.update(run.attributes())
+        return df
+
+    try:
+        with closing(run.tables()) as fetched:
+            tables.extend(table.select(names) for table in fetched)
+    except (IncompleteError, FetchInterrupted) as stop:
+        stop.attach(frame(), failures_frame(run.failures))
+        raise
+    return FetchResult(
+        run.calls,
+        failures_frame(run.failures),
+        price_changes_frame(run.price_changes),
+        load_frame=frame,
+        load_table=lambda: pa.concat_tables(tables),
+    )
+
+
+def to_frame(
+    sids: SidSource,
+    *,
+    client: Client | None = None,
+    cache: str | PathLike[str] | None = None,
+    refresh: Refresh = None,
+    errors: Errors = "raise",
+    columns: Sequence[str] | None = None,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Fetch calls and return them as a typed frame.
+
+    Parameters
+    ----------
+    sids, client, cache, refresh, columns, progress
+        As for :func:`collect`.
+    errors : {"raise", "warn"}, default "raise"
+        What to do, at the end, about calls that did not arrive.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per distinct call, in the order of first mention. SIDs, parties and names are
+        ``str``; ``status``, ``direction`` and ``answered_by`` categories; times
+        ``datetime64[us, UTC]``; ``duration`` and ``queue_time`` ``timedelta64[ms]``; ``price`` an
+        exact Arrow ``decimal128(18, 8)``. ``df.attrs["callkit"]`` holds counts and as-of times.
+
+    Raises
+    ------
+    FetchError
+        Calls did not arrive. ``.frame`` has those that did, ``.failures`` says why the others
+        did not.
+    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
+        As for :func:`collect`, :class:`FetchInterrupted` too.
+
+    Warns
+    -----
+    PriceChangeWarning
+        Prices are no longer what the cache had; :func:`collect` says which.
+
+    Examples
+    --------
+    Rows do not line up with a list that names a call twice, so join by SID. SIDs in the frame are
+    ``CA`` and lower-case digits; where a spreadsheet has turned yours to upper case, the first line
+    turns them back, and without it every call would be missing from the join:
+
+    >>> from callkit.sandbox import Sandbox
+    >>> with Sandbox(calls=100, seed=7) as sandbox:
+    ...     sids = sandbox.sids(3)
+    ...     df = callkit.to_frame(sids, client=sandbox.client())
+    >>> listed = [sids[2].upper(), sids[0], sids[2]]
+    >>> mine = pd.DataFrame({"sid": listed, "campaign": ["a", "b", "c"]})
+    >>> mine["sid"] = "CA" + mine["sid"].str[2:].str.lower()
+    >>> joined = mine.merge(df, on="sid", how="left", validate="many_to_one")
+    >>> joined["campaign"].tolist()
+    ['a', 'b', 'c']
+    >>> joined["status"].notna().all()
+    np.True_
+    """
+    check_errors(errors)
+    got = collect(
+        sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
+    )
+    report(got, errors)
+    return got.frame
+
+
+def _located(failure: Failure, calls: dict[str, Fetched]) -> Failure:
+    """Say of a body that breaks the contract how it was fetched."""
+    assert failure.sid is not None  # noqa: S101  (bodies that were asked for are known)
+    call = calls[failure.sid]
+    return replace(
+        failure,
+        account_sid=call.account_sid,
+        http_status=200,
+        request_id=call.request_id,
+        attempts=call.attempts,
+    )
+
+
+def _checked_columns(columns: Sequence[str] | None) -> list[str]:
+    if columns is None:
+        return list(SCHEMA.names)
+    names = [columns] if isinstance(columns, str) else list(columns)
+    unknown = [name for name in names if name not in SCHEMA.names]
+    if unknown:
+        raise ValueError(
+            f"Unknown column {', '.join(map(repr, unknown))}. Available columns: "
+            f"{', '.join(SCHEMA.names)}"
+        )
+    return names

@@ -1,0 +1,328 @@
+"""How many requests of one account may be in flight.
+
+The limit of an account is not published, differs between accounts, moves, and is shared with
+everything else that the account runs. So it is found by trying. A :class:`Limiter` is in one of
+four states:
+
+========  ==========================  =======================  =============================
+state     requests in flight          a call is answered       a 429
+========  ==========================  =======================  =============================
+PROVING   one: no call has been       → GROWING, from half of  back off
+          answered yet                `concurrency`
+GROWING   doubles every round trip    one more                 → HOLDING below what was met
+HOLDING   just below the capacity     once a round trip: a     lower the capacity, back off
+                                      step towards our share,
+                                      and from time to time
+                                      a little more capacity
+OUTAGE    one probe at a time         → GROWING or HOLDING,    back off
+                                      from half again
+========  ==========================  =======================  =============================
+
+In every state:
+
+- *Back off* holds the whole account back: nothing is sent for a round trip or two, longer each
+  time, and never before a ``Retry-After`` is over. All 429s of one round trip are one signal.
+- A failure (5xx, reset, time-out) while nothing else is in flight, or as many in a row as may be in
+  flight, → OUTAGE; there, each failed probe makes the pause before the next one longer.
+- A failure with a ``Retry-After`` holds back that call, not the account.
+- A 401 in PROVING or OUTAGE holds the account back: nobody else need try a refused sign-in.
+- A local fault (no file descriptor left, say) lowers what may ever be in flight to what is; if that
+  is nothing, it is a failure.
+- A reused connection that was closed before any byte says nothing about the account.
+
+The other traffic of the account (the server's count of requests in flight less our own) keeps its
+share: some capacity is reserved beside it, whichever side has more yields, and a side that has much
+less may claim capacity. Nothing here reads a clock or waits: time is an argument, and
+`tests/fetch/simulator.py` runs these rules against a simulated server.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from callkit.fetch.policy import RetryPolicy
+
+__all__ = ["Limiter", "Sent", "State"]
+
+_log = logging.getLogger(__name__)
+
+_LEAST_START = 4  # in flight after the first answer, at least
+_FIRST_ROUND_TRIP = 0.1  # seconds, until one has been measured
+_ROUND_TRIP_SMOOTHING = 0.1
+_SHORTEST_BACK_OFF = 0.02  # seconds: half a round trip on loopback is no pause
+_WITHOUT_COUNT = 0.75  # of the limit stays after a 429 that came without the server's count
+_LOWER_LIMIT_AFTER = 2  # 429s in a row: twice is bad luck, a third time the limit is lower
+_FIRST_HOLD = 0.25  # seconds at a new capacity before asking for more
+_HOLD = 2.0  # seconds at a capacity above which asking was in vain
+_LONGEST_HOLD = 30.0
+_HOLD_PER_BACK_OFF = 30.0  # a refused try costs a back-off, so a long one makes tries rarer
+_SAME_CAPACITY = (0.8, 1.25)  # times what the last cut left: cut there again, it was in vain
+_HOLD_BESIDE_OTHERS = 4.0  # times as long: our try may cost the others a 429
+_COUNT_NOISE = 1.5  # other traffic below this is the jitter between the two counts
+_COUNT_SMOOTHING = 0.05
+_RESERVED = 0.025  # of the capacity, for traffic that may come: at the limit it would meet a 429
+_RESERVED_BESIDE_OTHERS = 0.05
+_LEAST_RESERVED_BESIDE_OTHERS = 2.0
+_CLAIM_BELOW = 0.8  # of what the others have in flight
+_YIELD_ABOVE = 2.0  # more than the others
+_CUT_BESIDE_OTHERS = (0.8, 0.95)  # of the limit stays, for whoever had more and whoever had less
+_PROBES_A_PAUSE = 3  # before the pause between them grows: a few calls get a few tries each
+_FULL_AGAIN = 0.1  # seconds before a local fault is tried again
+
+
+class State(Enum):
+    """What a limiter knows of its account; see the table above."""
+
+    PROVING = "proving"
+    GROWING = "growing"
+    HOLDING = "holding"
+    OUTAGE = "outage"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """When a request was sent, and how many of ours were then in flight, itself included."""
+
+    at: float
+    in_flight: int
+
+
+class _OtherTraffic:
+    """What else the account has in flight, as the server's counts show it."""
+
+    def __init__(self) -> None:
+        self._smoothed = 0.0
+
+    @property
+    def in_flight(self) -> float:
+        return self._smoothed if self._smoothed > _COUNT_NOISE else 0.0
+
+    def observe(self, counted: int | None, ours: int) -> None:
+        if counted is not None:
+            self._smoothed += _COUNT_SMOOTHING * (max(0, counted - ours) - self._smoothed)
+
+
+class _Expansion:
+    """When to ask for more than the known capacity, and for how much more."""
+
+    def __init__(self) -> None:
+        self._hold = _FIRST_HOLD
+        self._held_at = 1.0  # what the last cut left
+        self._due_at = 0.0
+        self._step = 1
+
+    def by(self, now: float) -> int:
+        """Return how much more to ask for now: twice as much each time that it went well."""
+        if now < self._due_at:
+            return 0
+        step, self._step = self._step, self._step * 2
+        return step
+
+    def note_cut(self, before: float, after: float) -> None:
+        """Learn of a cut: the more often asking has been in vain, the longer until the next."""
+        least, most = (share * self._held_at for share in _SAME_CAPACITY)
+        self._hold = self._hold * 2 if least <= before <= most else _FIRST_HOLD
+        self._held_at = after
+
+    def postpone(self, now: float, back_off: float, *, beside_others: bool) -> None:
+        """Ask for nothing until some time after a back-off that ends at `now`."""
+        costly = min(_LONGEST_HOLD, _HOLD_PER_BACK_OFF * back_off)
+        hold = max(min(self._hold, _HOLD), costly) * (_HOLD_BESIDE_OTHERS if beside_others else 1.0)
+        self._due_at = now + hold * random.uniform(0.8, 1.2)  # noqa: S311  (jitter)
+        self._step = 1
+
+
+class Limiter:
+    """The requests in flight of one account; the module's table states the rules.
+
+    Not thread-safe by itself: its owner holds a lock.
+
+    Parameters
+    ----------
+    concurrency : int
+        How many requests may be in flight at most.
+    policy : RetryPolicy
+        How long to back off.
+
+    Attributes
+    ----------
+    state : State
+        See the table.
+    in_flight : int
+        How many requests are under way.
+    answered_at : float
+        When the server last answered properly.
+    refused : int
+        How many requests were answered 429.
+    """
+
+    def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
+        self.state = State.PROVING
+        self.in_flight = 0
+        self.answered_at = float("-inf")
+        self.refused = 0
+        self._policy = policy
+        self._most = concurrency
+        self._start = float(min(concurrency, max(_LEAST_START, concurrency // 2)))
+        self._limit = 1.0
+        self._capacity: float | None = None  # of the account, other traffic included
+        self._others = _OtherTraffic()
+        self._expansion = _Expansion()
+        self._round_trip = _FIRST_ROUND_TRIP
+        self._adjusted_at = 0.0
+        self._resume_at = 0.0
+        self._cut_at = self._cut_before_at = float("-inf")
+        self._refusals_in_a_row = 0
+        self._failures_in_a_row = 0
+        self._failed_probes = 0
+
+    @property
+    def room(self) -> int:
+        """How many more requests may be under way."""
+        one_at_a_time = self.state in (State.PROVING, State.OUTAGE)
+        return max(0, (1 if one_at_a_time else round(self._limit)) - self.in_flight)
+
+    def send(self, now: float) -> Sent | float | None:
+        """Let a request go out if it may.
+
+        Returns
+        -------
+        Sent, float or None
+            It goes out; or it may go out in so many seconds; or not before another has come back.
+        """
+        if self.room == 0:
+            return None
+        if self._resume_at > now:
+            return self._resume_at - now
+        self.in_flight += 1
+        return Sent(now, self.in_flight)
+
+    def on_answer(self, sent: Sent, now: float, counted: int | None) -> None:
+        """Learn that the server answered; `counted` is ``Twilio-Concurrent-Requests``."""
+        self.in_flight -= 1
+        self.answered_at = now
+        self._failures_in_a_row = self._failed_probes = 0
+        self._round_trip += _ROUND_TRIP_SMOOTHING * (now - sent.at - self._round_trip)
+        self._others.observe(counted, sent.in_flight)
+        if sent.at >= self._cut_before_at:
+            self._refusals_in_a_row = 0
+        if self.state in (State.PROVING, State.OUTAGE):
+            self.state = State.GROWING if self._capacity is None else State.HOLDING
+            self._limit = min(self._start, float(self._most))
+        elif self._capacity is None:
+            self._limit = min(float(self._most), self._limit + 1.0)
+        elif sent.at >= self._adjusted_at:
+            self._adjusted_at = now
+            self._adjust(self._capacity, now)
+
+    def on_busy(
+        self, sent: Sent, now: float, counted: int | None, retry_after: float | None
+    ) -> None:
+        """Learn of a 429: there was one request too many in flight."""
+        self.in_flight -= 1
+        self.refused += 1
+        if sent.at >= self._cut_at:
+            self._refusals_in_a_row += 1
+            self._cut(sent, counted, now)
+            self._back_off(now, retry_after or 0.0)
+        if retry_after is not None:
+            self._resume_at = max(self._resume_at, now + retry_after)
+
+    def on_failure(self, sent: Sent, now: float) -> None:
+        """Learn that a request failed in a way that may pass."""
+        self.in_flight -= 1
+        self._failures_in_a_row += 1
+        alone = self.in_flight == 0 or self._failures_in_a_row >= self._limit
+        if alone and sent.at >= self._resume_at:
+            self.state = State.OUTAGE
+            self._failed_probes += 1
+            pause = min(
+                self._policy.longest_pause,
+                self._policy.back_off(1 + self._failed_probes // _PROBES_A_PAUSE),
+            )
+            self._resume_at = now + pause
+            _log.debug("no request succeeds: one probe at a time, the next in %.2f s", pause)
+
+    def on_unauthorized(self, now: float) -> None:
+        """Learn of a 401."""
+        self.in_flight -= 1
+        if self.state in (State.PROVING, State.OUTAGE):
+            self._resume_at = max(self._resume_at, now + self._policy.unauthorized_pause)
+
+    def on_local_fault(self, sent: Sent, now: float) -> None:
+        """Learn that this machine could not send a request."""
+        if self.in_flight == 1:
+            self.on_failure(sent, now)
+            return
+        self.in_flight -= 1
+        self._most = min(self._most, self.in_flight)
+        self._limit = min(self._limit, float(self._most))
+        self._resume_at = max(self._resume_at, now + _FULL_AGAIN)
+
+    def on_stale_connection(self) -> None:
+        """Learn that a request was never read: the server had closed the connection."""
+        self.in_flight -= 1
+
+    def _adjust(self, capacity: float, now: float) -> None:
+        """Move towards our share of the capacity, and ask for more of it when that is due."""
+        if self._limit < self._most:
+            capacity += self._expansion.by(now)
+            self._capacity = capacity
+        others = self._others.in_flight
+        if others:
+            reserved = max(_LEAST_RESERVED_BESIDE_OTHERS, _RESERVED_BESIDE_OTHERS * capacity)
+        else:
+            reserved = _RESERVED * capacity
+        room = capacity - reserved - others - self._limit
+        if others and self._limit < _CLAIM_BELOW * others:
+            self._limit += 1.0
+        elif room < 0:
+            self._limit += room * self._limit / (self._limit + others)
+        elif others and room < reserved and self._limit > others + _YIELD_ABOVE:
+            self._limit -= 0.5
+        else:
+            self._limit += min(room, 1.0 if others else max(1.0, self._limit / 4))
+        self._limit = min(max(self._limit, 1.0), float(self._most))
+
+    def _cut(self, sent: Sent, counted: int | None, now: float) -> None:
+        """Lower capacity and limit to below what was in flight."""
+        self._cut_before_at, self._cut_at = self._cut_at, now
+        if self.state in (State.PROVING, State.OUTAGE):
+            return
+        self.state = State.HOLDING
+        others = self._others.in_flight
+        if counted is not None:
+            total = min(counted - 1.0, self._limit + others - 1.0)
+        else:
+            total = max(sent.in_flight - 1.0, _WITHOUT_COUNT * self._limit) + others
+        half = others + self._limit / 2
+        if self._refusals_in_a_row > _LOWER_LIMIT_AFTER:
+            total = min(total, half)
+        self._capacity = max(1.0, min(max(total, half), self._capacity or float("inf")))
+        before = self._limit
+        if others:
+            more, less = _CUT_BESIDE_OTHERS
+            self._limit = max(1.0, before * (more if before > others else less))
+        else:
+            self._limit = max(1.0, min(before, self._capacity * (1.0 - _RESERVED)))
+        self._expansion.note_cut(before, self._limit)
+        self._adjusted_at = now
+
+    def _back_off(self, now: float, retry_after: float) -> None:
+        """Hold the account back, and put off asking for more."""
+        first = min(self._policy.first_back_off, max(_SHORTEST_BACK_OFF, self._round_trip / 2))
+        pause = min(
+            self._policy.longest_pause, self._policy.back_off(self._refusals_in_a_row, first)
+        )
+        self._resume_at = max(self._resume_at, now + pause)
+        self._expansion.postpone(
+            now + max(pause, retry_after),
+            max(first, retry_after),
+            beside_others=self._others.in_flight > 0,
+        )
+        _log.debug("429: backing off for %.2f s, then %d in flight", pause, round(self._limit))

@@ -1,0 +1,205 @@
+"""What a response means: for the call that was asked for, and for the requests that follow.
+
+==============  ========================================  ========================================
+meaning         a response or its absence                 the call
+==============  ========================================  ========================================
+FINAL           200 with that call; 403, 404, any other   is settled
+                status that another attempt cannot mend
+BUSY            429                                       is asked for again; no attempt
+UNAUTHORIZED    401                                       an attempt; again after a pause
+TRANSIENT       5xx, redirect, reset, time-out, a 200     an attempt, unless nothing else succeeds
+                with anything but that call               either; again after a back-off, or after
+                                                          ``Retry-After``
+STALE           a reused connection, closed before any    is asked for again, once; no attempt
+                byte
+LOCAL_FAULT     no file descriptor left, say              is asked for again; no attempt
+==============  ========================================  ========================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from callkit.fetch.transport import NoResponse
+from callkit.outcomes import Failure, Fetched
+
+if TYPE_CHECKING:
+    from callkit.fetch.credentials import Credentials
+    from callkit.fetch.transport import Response
+    from callkit.outcomes import Outcome, Reason
+
+__all__ = ["Answer", "Meaning", "discreet", "judge", "retry_after"]
+
+_REASONS: dict[int, Reason] = {
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    429: "rate_limited",
+}
+_OK = 200
+_SERVER_ERRORS = range(500, 600)
+_REDIRECTS = range(300, 400)  # the API has none, but the network of a hotel or an airport does
+_WAIT_AT_MOST = 3600.0
+_MESSAGE_AT_MOST = 200
+_COUNT = re.compile(r"[0-9]{1,6}")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+_NOT_SHOWN = "not shown, since it repeats the credentials"
+
+
+class Meaning(Enum):
+    """What a response means; see the table above."""
+
+    FINAL = "final"
+    BUSY = "busy"
+    UNAUTHORIZED = "unauthorized"
+    TRANSIENT = "transient"
+    STALE = "stale"
+    LOCAL_FAULT = "local fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of a call, were this attempt its last, and what the response says besides.
+
+    ``counted`` is how many requests the server counts in flight for the account, ``retry_after``
+    how many seconds it asks to wait, and ``no_use`` whether no request can ever be made like this.
+    """
+
+    outcome: Outcome
+    meaning: Meaning
+    counted: int | None = None
+    retry_after: float | None = None
+    no_use: bool = False
+
+
+class _Sid(msgspec.Struct):
+    sid: str
+
+
+class _ErrorBody(msgspec.Struct):
+    code: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None = None
+    message: str | None = None
+
+
+_sid_of = msgspec.json.Decoder(_Sid).decode
+_error_of = msgspec.json.Decoder(_ErrorBody).decode
+
+
+def judge(
+    response: Response | NoResponse,
+    sid: str,
+    account_sid: str,
+    attempts: int,
+    credentials: Credentials,
+) -> Answer:
+    """Say what a response means for the call `sid`, which `attempts` requests have asked for.
+
+    A 200 counts as the call only if its body is a JSON object that names the SID asked for.
+    """
+    if isinstance(response, NoResponse):
+        return _no_answer(response, sid, account_sid, attempts, credentials)
+    headers = response.headers
+    counted = headers.get("Twilio-Concurrent-Requests", "")
+    in_flight = int(counted) if _COUNT.fullmatch(counted) else None
+    request_id = headers.get("Twilio-Request-Id")
+    if request_id is not None and credentials.stand_in(request_id):
+        request_id = None
+    fault = _fault(response, sid, credentials)
+    if fault is None:
+        now = datetime.now(UTC)
+        fetched = Fetched(sid, account_sid, response.body, request_id, now, attempts)
+        return Answer(fetched, Meaning.FINAL, in_flight)
+    reason, code, message = fault
+    failure = Failure(
+        *(sid, account_sid, reason, message[:_MESSAGE_AT_MOST], response.status),
+        *(code, request_id, attempts),
+    )
+    return Answer(failure, _meaning(failure), in_flight, retry_after(headers.get("Retry-After")))
+
+
+def discreet(text: str, credentials: Credentials) -> str:
+    """Return `text`, unless it repeats the secret of the credentials."""
+    return _NOT_SHOWN if credentials.stand_in(text) else text
+
+
+def retry_after(value: str | None) -> float | None:
+    """Return how many seconds a ``Retry-After`` header asks for (RFC 9110 §10.2.3), if it does."""
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _WAIT_AT_MOST)
+    try:
+        seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), _WAIT_AT_MOST)
+
+
+def _no_answer(
+    response: NoResponse, sid: str, account_sid: str, attempts: int, credentials: Credentials
+) -> Answer:
+    meaning = {"stale": Meaning.STALE, "local": Meaning.LOCAL_FAULT}.get(response.cause)
+    message = discreet(response.message, credentials)
+    failure = Failure(sid, account_sid, response.reason, message, attempts=attempts)
+    no_use = response.cause == "settings"
+    return Answer(failure, meaning or Meaning.TRANSIENT, no_use=no_use)
+
+
+def _meaning(failure: Failure) -> Meaning:
+    if failure.reason == "rate_limited":
+        return Meaning.BUSY
+    if failure.reason == "unauthorized":
+        return Meaning.UNAUTHORIZED
+    may_pass = (
+        failure.reason in ("server_error", "bad_response") or failure.http_status in _REDIRECTS
+    )
+    return Meaning.TRANSIENT if may_pass else Meaning.FINAL
+
+
+def _fault(
+    response: Response, sid: str, credentials: Credentials
+) -> tuple[Reason, int | None, str] | None:
+    """Return what is wrong with a response: reason, Twilio's code and a message."""
+    if response.status == _OK:
+        message = _wrong_body(response.body, sid)
+        if message is None:
+            return None
+        repeats = credentials.stand_in(response.body.decode(errors="replace"))
+        return "bad_response", None, _NOT_SHOWN if repeats else message
+    reason = _REASONS.get(response.status)
+    if reason is None:
+        reason = "server_error" if response.status in _SERVER_ERRORS else "http_error"
+    if response.status in _REDIRECTS:
+        return reason, None, f"HTTP {response.status}: a redirect, which is not followed"
+    try:
+        error = _error_of(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        error = _ErrorBody()
+    if not error.message or credentials.stand_in(error.message):
+        return reason, error.code, f"HTTP {response.status}"
+    return reason, error.code, error.message
+
+
+def _wrong_body(body: bytes, sid: str) -> str | None:
+    try:
+        found = _sid_of(body).sid
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return f"the body is not a JSON object with a SID; {_glimpse(body)}"
+    except RecursionError:
+        return "the body is nested too deeply"
+    if found[:2] + found[2:].lower() != sid:
+        return f"the body is that of another call, {found[:40]!r}"
+    return None
+
+
+def _glimpse(body: bytes) -> str:
+    """Say what a body looks like, and nothing of a call: whom it names is nobody's business."""
+    if body.lstrip()[:1] in {b"{", b"["}:
+        return f"its {len(body):,} bytes begin like one"
+    return f"it begins {body[:40]!r}"
