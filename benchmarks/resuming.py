@@ -76,11 +76,11 @@ def kill_campaign(calls: int, kills: int) -> dict[str, Any]:
 
 
 def settled_sids(cache: Path, sids: list[str]) -> set[str]:
-    from callkit.fetch.cache import Cache
+    from callkit.cache.store import Cache
     from callkit.sids import CallKey
 
     with Cache(cache) as opened:
-        return opened.settled([CallKey(sid, None) for sid in sids])
+        return {call.sid for call in opened.look_up([CallKey(sid, None) for sid in sids])}
 
 
 def memory(calls: int) -> dict[str, Any]:

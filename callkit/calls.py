@@ -163,12 +163,25 @@ class Run:
                 self._chunks.remark(change)
         self._settle(table, arrived)
         for failure in broken:
-            self._chunks.fail(_located(failure, arrived))
+            self._chunks.fail(self._located(failure, arrived))
 
     def _settle(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
         self._chunks.settle(table)
         times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
         self._as_of = [min(times), max(times)] if times else []
+
+    def _located(self, failure: Failure, calls: dict[str, Fetched]) -> Failure:
+        """Say of a body that breaks the contract how it was fetched."""
+        assert self._pool is not None  # noqa: S101  (where else would it be from)
+        call = calls[str(failure.sid)]
+        return replace(
+            failure,
+            account_sid=call.account_sid,
+            message=self._pool.discreet(failure.message),
+            http_status=200,
+            request_id=call.request_id,
+            attempts=call.attempts,
+        )
 
     def _finished(self, *, rest: bool = False) -> Iterator[pa.Table]:
         for chunk in self._chunks.finished(rest=rest):
@@ -191,8 +204,8 @@ class Run:
             else:
                 where = "they are in the exception's .frame (with cache=… a run can be resumed)"
             raise FetchInterrupted(f"{arrived}; {where}")
-        if self._pool is not None and self._pool.stop.error is not None:
-            raise self._pool.stop.error
+        if self._pool is not None:
+            self._pool.raise_if_stopped()
         if self._list.error is not None:
             raise self._list.error
 
@@ -348,19 +361,6 @@ def to_frame(
     )
     report(got, errors)
     return got.frame
-
-
-def _located(failure: Failure, calls: dict[str, Fetched]) -> Failure:
-    """Say of a body that breaks the contract how it was fetched."""
-    assert failure.sid is not None  # noqa: S101  (bodies that were asked for are known)
-    call = calls[failure.sid]
-    return replace(
-        failure,
-        account_sid=call.account_sid,
-        http_status=200,
-        request_id=call.request_id,
-        attempts=call.attempts,
-    )
 
 
 def _checked_columns(columns: Sequence[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from callkit.fetch.pool import Traffic
+    from callkit.fetch.queue import Traffic
 
 __all__ = ["Bar", "progress_bar"]
 

@@ -31,8 +31,9 @@ from IPython.core.ultratb import VerboseTB
 
 import callkit
 from callkit import Client, CredentialsError, Fetched, RunStoppedError
-from callkit.fetch.cache import Cache
+from callkit.cache.store import Cache
 from callkit.fetch.credentials import refuse_unsafe
+from callkit.fetch.policy import RetryPolicy
 from callkit.sandbox import Faults, Sandbox
 from callkit.sandbox.faults.plan import KINDS
 from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
@@ -99,11 +100,13 @@ def database_contents(path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def reflecting(
-    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[ScriptedServer, Client]]:
-    monkeypatch.setattr("callkit.fetch.bulk._ATTEMPTS", 1)
-    with Client(account_sid=ACCOUNT, auth_token=the_secret(), base_url=server.url) as client:
+def reflecting(server: ScriptedServer) -> Iterator[tuple[ScriptedServer, Client]]:
+    with Client(
+        account_sid=ACCOUNT,
+        auth_token=the_secret(),
+        base_url=server.url,
+        retry_policy=RetryPolicy(attempts=1),
+    ) as client:
         yield server, client
 
 
@@ -142,7 +145,7 @@ def test_a_run_with_all_faults_says_neither_token_nor_secret(tmp_path: Path) -> 
         assert showing(said, user, secret) == []
     # It did speak up, of a run in which much went wrong:
     assert len(met) > 5
-    for heard in ("DEBUG:urllib3", "failed=", "FetchInterrupted", "callkit/frame.py", "errors = "):
+    for heard in ("DEBUG:callkit", "failed=", "FetchInterrupted", "callkit/calls.py", "errors = "):
         assert heard in said
     assert {path.name for path in tmp_path.iterdir()} >= {"calls.parquet", "calls.failures.csv"}
 
@@ -165,7 +168,8 @@ def test_the_scan_finds_what_is_planted(tmp_path: Path, spelling: str) -> None:
 
 def keep(path: Path, body: str) -> None:
     with Cache(path) as cache:
-        cache.keep([Fetched(sid(1), ACCOUNT, body.encode(), None, datetime.now(UTC), 1)])
+        call = Fetched(sid(1), ACCOUNT, body.encode(), None, datetime.now(UTC), 1)
+        cache.store([call], [None], [False])
 
 
 # Servers that repeat the sign-in
@@ -216,8 +220,7 @@ def as_sent() -> str:
         saying(body='{"code": 20404, "message": "no call for @"}'),
         saying(body='{"code": 20403, "message": "@"}', status=403),
         saying(request_id="RQ @"),
-        saying(status=200, body=f'{{"sid": "{sid(1)}", "caller_name": "@"}}'),
-        saying(status=200, body=f'{{"sid": "{sid(1)}"}}', request_id="@"),
+        saying(status=200, body=f'{{"sid": "{sid(1)}", "price": "@"}}'),
         saying(status=200, body="@ is no JSON"),
         saying(status=200, body='{"sid": "@"}'),
         raw("@\r\n\r\n"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -11,23 +12,24 @@ import callkit
 from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError
 from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
 from callkit.fetch.policy import RetryPolicy
-from callkit.fetch.pool import Limiters, Pool, fetch_each
-from callkit.fetch.responses import discreet
+from callkit.fetch.pool import Limiters, Pool
 from callkit.fetch.stop import StopConditions
 from callkit.fetch.transport import Transport, TransportError
 from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from types import TracebackType
 
     from callkit.outcomes import Outcome
-    from callkit.sids import SidSource
+    from callkit.sids import CallKey, SidSource
 
 __all__ = ["Client"]
 
 _LONGEST_TIMEOUT = 3_600
+_LOOK_AHEAD = 2_048  # calls taken from a list and not yet handed over
+_READ_AT_ONCE = 256
 
 
 class Client:
@@ -189,7 +191,7 @@ class Client:
         if account_sid is not None and not is_account_sid(account_sid):
             raise InvalidSidError(f"account_sid {account_sid!r} is no Account SID")
         [key] = read_sids([sid])
-        (outcome,) = fetch_each(self.pool(), iter([key._replace(account_sid=account_sid)]))
+        (outcome,) = _each(self.pool(), iter([key._replace(account_sid=account_sid)]))
         if isinstance(outcome, Failure):
             raise CallFailedError(outcome)
         call: dict[str, Any] = msgspec.json.decode(outcome.body)
@@ -224,7 +226,7 @@ class Client:
         ...             print(outcome.reason)
         not_found
         """
-        return fetch_each(self.pool(), iter(read_sids(sids)))
+        return _each(self.pool(), iter(read_sids(sids)))
 
     def pool(self) -> Pool:
         """Make the workers for one run over a SID list.
@@ -247,9 +249,25 @@ class Client:
         )
         return Pool(self._transport, self._credentials, self._limiters, stop)
 
-    def discreet(self, text: str) -> str:
-        """Return `text`, unless it repeats the token or API secret."""
-        return discreet(text, self._credentials)
+
+def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]:
+    """Fetch every call of `keys` and yield its outcome as it completes.
+
+    Only so many calls are taken from `keys` beyond what has been handed over, so that memory does
+    not grow with the list.
+    """
+    exhausted = False
+    try:
+        while not exhausted or pool.unsettled:
+            room = 0 if exhausted else max(0, min(_READ_AT_ONCE, _LOOK_AHEAD - pool.unsettled))
+            if batch := list(islice(keys, room)):
+                pool.put(batch)
+            exhausted = exhausted or len(batch) < room
+            yield from pool.take(wait=len(batch) < _READ_AT_ONCE)
+        yield from pool.take(wait=False)
+        pool.raise_if_stopped()
+    finally:
+        pool.close()
 
 
 def _new_session() -> requests.Session:

@@ -13,14 +13,13 @@ import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from requests.certs import where as certifi_bundle
-from requests.utils import get_auth_from_url, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
 from callkit.errors import CredentialsError
 from callkit.fetch.credentials import basic, is_loopback
@@ -38,6 +37,7 @@ __all__ = ["Connection", "NoResponse", "Response", "Transport", "TransportError"
 _CONNECT_WITHIN = 10.0  # seconds
 _BODY_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
 _READ_AT_ONCE = 1 << 16
+_KEPT_ALIVE = 256  # connections through a proxy
 _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 _GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
 
@@ -121,9 +121,7 @@ class Transport:
             self._settings = _settings_of(session, base_url)
             self._adapter = self._adapter_of(session)
             self._tls = None if self._adapter or base_url.startswith("http:") else self._context()
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise TransportError(_without_address(error)) from None
-        except OSError as error:
+        except (requests.exceptions.RequestException, OSError) as error:
             raise TransportError(describe(error)) from None
 
     def connection(self) -> Connection:
@@ -148,6 +146,8 @@ class Transport:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+        if type(self._adapter) is HTTPAdapter:  # not the user's
+            self._adapter.close()
 
     def _adapter_of(self, session: requests.Session) -> BaseAdapter | None:
         """Return what the user has mounted for the host, or stands in for plain connections."""
@@ -159,18 +159,21 @@ class Transport:
         if address is None:
             return None
         self._proxy = urlsplit(address if "://" in address else f"http://{address}")
-        _ = self._proxy.port
-        if not self._proxy.hostname:
-            raise requests.exceptions.InvalidProxyURL
-        return None if self._proxy.scheme == "http" else theirs
+        if not _is_host_and_port(self._proxy):
+            raise TransportError("the address of the proxy is no URL")
+        if self._proxy.scheme == "http":
+            return None
+        return HTTPAdapter(pool_connections=1, pool_maxsize=_KEPT_ALIVE, max_retries=0)
 
     def _context(self) -> ssl.SSLContext:
         verify, cert = self._settings["verify"], self._settings["cert"]
-        bundle = certifi_bundle() if verify in (True, False) else os.fspath(verify)
+        bundle = DEFAULT_CA_BUNDLE_PATH if verify in (True, False) else os.fspath(verify)
         if not os.path.exists(bundle):  # noqa: PTH110  (as requests words it)
             raise OSError(f"Could not find a suitable TLS CA certificate bundle: {bundle!r}")
-        where = "capath" if os.path.isdir(bundle) else "cafile"  # noqa: PTH112
-        context = ssl.create_default_context(**{where: bundle})
+        folder = os.path.isdir(bundle)  # noqa: PTH112
+        context = ssl.create_default_context(
+            cafile=None if folder else bundle, capath=bundle if folder else None
+        )
         if not verify:  # which only this machine is trusted with
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if cert is not None:
@@ -359,17 +362,17 @@ def _settings_of(session: requests.Session, base_url: str) -> dict[str, Any]:
     return settings
 
 
+def _is_host_and_port(url: SplitResult) -> bool:
+    try:
+        return bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
 def describe(error: BaseException) -> str:
     """Say in one line what went wrong."""
     text = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
     return f"{type(error).__name__}: {text}"
-
-
-def _without_address(error: BaseException) -> str:
-    """Describe what keeps requests from being made; a proxy's address may hold a password."""
-    if isinstance(error, urllib3.exceptions.LocationParseError | requests.exceptions.InvalidURL):
-        return "the address of the proxy is no URL"
-    return describe(error)
 
 
 def _innermost(error: BaseException) -> BaseException:

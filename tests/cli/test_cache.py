@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callkit.cache.admin import cache_info
-from tests.cli.shell import run
-from tests.fetch.test_cache import fill
 from tests.cache.test_admin import HERS, HIS, call_from
+from tests.cache.test_store import fill
+from tests.cli.shell import run
 
 if TYPE_CHECKING:
     from pathlib import Path

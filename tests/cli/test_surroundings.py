@@ -124,6 +124,6 @@ def test_a_log_says_what_was_asked_and_answered_and_no_secret(
         text=True,
         check=True,
     )
-    assert f'/Calls/{sid}.json HTTP/1.1" 200' in done.stderr
+    assert f"/Calls/{sid}.json: 200" in done.stderr
     assert sandbox.auth_token not in done.stderr
     assert "Authorization" not in done.stderr

@@ -1,4 +1,4 @@
-"""A server with a limit, and clients that keep within it, in simulated time: minutes in a moment."""
+"""A server with a limit, and clients that keep within it, in simulated time."""
 
 from __future__ import annotations
 

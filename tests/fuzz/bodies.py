@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from callkit import Fetched
-from callkit.fetch.answers import judge, retry_after
-from callkit.fetch.settled import gist_of
-from callkit.fetch.transport import Answer
+from callkit.cache.finality import final_rows
+from callkit.fetch.credentials import Credentials, Secret
+from callkit.fetch.responses import judge, retry_after
+from callkit.fetch.transport import Response
 from callkit.normalise import table_to_frame, to_table
 from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Bodies"]
 
 _ACCOUNT = "AC" + "a" * 32
+_CREDENTIALS = Credentials(_ACCOUNT, _ACCOUNT, Secret("5f" * 16))
 _NOW = datetime(2025, 4, 1, tzinfo=UTC)
 _WORDS = [
     *(
@@ -88,13 +90,11 @@ class Bodies:
         return outcomes
 
     def _judged(self, sid: str, body: bytes, header: bytes) -> str:
-        gist_of(body, _NOW)
-        headers = {"Retry-After": header.decode("latin-1")}
-        wait = retry_after(Answer(429, headers, body))
+        wait = retry_after(header.decode("latin-1"))
         assert wait is None or wait >= 0
-        refused = judge(Answer(404, {}, body), sid, _ACCOUNT, 1)
+        refused = judge(Response(404, {}, body), sid, _ACCOUNT, 1, _CREDENTIALS).outcome
         assert not isinstance(refused, Fetched)
-        outcome = judge(Answer(200, {}, body), sid, _ACCOUNT, 1)
+        outcome = judge(Response(200, {}, body), sid, _ACCOUNT, 1, _CREDENTIALS).outcome
         if isinstance(outcome, Fetched):
             return RESULT
         check_sentence(outcome.message)
@@ -105,6 +105,7 @@ def _typed(bodies: Mapping[str, bytes]) -> dict[str, str]:
     """Type bodies of different calls, and see that each is a row that is right, or a failure."""
     table, failures = to_table(list(bodies.values()), list(bodies))
     table_to_frame(table)
+    assert len(final_rows(table, [_NOW] * len(table))) == len(table)
     assert table.schema.equals(SCHEMA)
     said = {}
     for row in table.to_pylist():

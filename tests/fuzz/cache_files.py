@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from callkit import Failure, Fetched
+from callkit import Fetched
+from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
+from callkit.cache.store import Cache
 from callkit.errors import CacheError, CacheWarning
-from callkit.fetch.cache import Cache
-from callkit.fetch.housekeeping import cache_info, erase_from_cache, prune_cache
 from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
 from callkit.sids import CallKey
@@ -95,22 +95,22 @@ class CacheFiles:
     def _use(self, path: Path) -> None:
         with Cache(path) as cache:
             for refresh in (None, "unpriced", _NOW):
-                cache.settled([CallKey(sid, None) for sid in self._sids], refresh)
-            for outcome in cache.read(self._sids):
-                if isinstance(outcome, Failure):
-                    check_sentence(outcome.message)
-                else:
-                    assert isinstance(outcome.body, bytes)
-            cache.keep(self._fetched())
+                for call in cache.look_up([CallKey(sid, None) for sid in self._sids], refresh):
+                    assert isinstance(call.body, bytes)
+            self._store(cache)
 
     def _fetched(self) -> list[Fetched]:
         calls = zip(self._sids, self._bodies, strict=True)
         return [Fetched(sid, _ACCOUNT, body, "RQ1", _NOW, 1) for sid, body in calls]
 
+    def _store(self, cache: Cache) -> None:
+        calls = self._fetched()
+        cache.store(calls, [None] * len(calls), [True] * len(calls))
+
     def _made(self) -> bytes:
         path = self._folder / "sample.sqlite"
         with Cache(path) as cache:
-            cache.keep(self._fetched())
+            self._store(cache)
         return path.read_bytes()
 
     def _put(self, path: Path, row: tuple[object, ...]) -> None:

@@ -1,0 +1,281 @@
+"""The calls of a run on their way: whose turn it is, which failures count, what a probe asks for.
+
+What a response means for its call is the table of :mod:`callkit.fetch.responses`; how many requests
+may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here:
+
+- *Whose turn it is.* The accounts of a list take turns, each within its own limit. A call that is
+  asked for again after a 429 comes first, one with a refused sign-in last.
+- *Which failures count.* A failed attempt counts against its call once something else has been
+  answered since it was sent. Until then it is in doubt, since it may be the network's; it counts
+  all the same when no other call is left to try.
+- *What a probe asks for.* In an outage, for a call that has been answered before. Before the first
+  answer, for the same call a few times, then for the next.
+
+Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+
+from callkit.fetch.concurrency import Limiter, Sent, State
+from callkit.fetch.responses import Meaning
+from callkit.outcomes import Failure, Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from callkit.fetch.policy import RetryPolicy
+    from callkit.fetch.responses import Answer
+    from callkit.outcomes import Outcome
+    from callkit.sids import CallKey
+
+__all__ = ["Account", "Job", "Queue", "Traffic"]
+
+_log = logging.getLogger(__name__)
+
+_TRIES_A_PROBE = 3
+_LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
+
+
+class Traffic(NamedTuple):
+    """What a run has under way, and how often it was answered 429."""
+
+    in_flight: int
+    refused: int
+
+
+class Account:
+    """The calls of one account that wait for their turn."""
+
+    def __init__(self, sid: str, limiter: Limiter) -> None:
+        self.sid = sid
+        self.limiter = limiter
+        self.waiting: deque[Job] = deque()
+        self.known: str | None = None  # a call that has been answered
+
+
+@dataclass(slots=True)
+class Job:
+    """A call on its way, and what has been tried."""
+
+    sid: str
+    account: Account
+    sent: Sent = Sent(0.0, 0)  # noqa: RUF009  (it is immutable)
+    is_probe: bool = False  # of a call that has its outcome already
+    requests: int = 0
+    attempts: int = 0
+    doubts: int = 0  # failures in a row that may have been the network's
+    was_stale: bool = False
+    waits_as_asked: bool = False
+    last: Failure | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the call is, below the base URL."""
+        return f"/2010-04-01/Accounts/{self.account.sid}/Calls/{self.sid}.json"
+
+
+class Queue:
+    """The calls of a run; :attr:`done` takes their outcomes.
+
+    Parameters
+    ----------
+    account_sid : str
+        Whose the calls are where the list does not say.
+    limiter_of : callable
+        Gives the limiter of an account.
+    policy : RetryPolicy
+        How often a call is tried, and after which pauses.
+    """
+
+    def __init__(
+        self, account_sid: str, limiter_of: Callable[[str], Limiter], policy: RetryPolicy
+    ) -> None:
+        self.unsettled = 0
+        self.done: list[Outcome] = []
+        self._account_sid = account_sid
+        self._limiter_of = limiter_of
+        self._policy = policy
+        self._accounts: dict[str, Account] = {}
+        self._turns: deque[Account] = deque()
+        self._later: list[tuple[float, int, Job]] = []  # a heap: first what is due first
+        self._waiting_as_asked = 0  # of these, calls for which the server named the time
+        self._tie = count()
+        self._warned = False
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts the calls belong to."""
+        return len(self._turns)
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether no call waits for its turn."""
+        return not any(account.waiting for account in self._turns)
+
+    @property
+    def sendable(self) -> int:
+        """How many calls could be sent if nobody had to back off."""
+        return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
+
+    @property
+    def waits_as_asked(self) -> bool:
+        """Whether every call waits for as long as the server has asked."""
+        return 0 < self.unsettled == self._waiting_as_asked
+
+    @property
+    def traffic(self) -> Traffic:
+        """What is under way, over all accounts."""
+        limiters = [account.limiter for account in self._turns]
+        in_flight = sum(limiter.in_flight for limiter in limiters)
+        return Traffic(in_flight, sum(limiter.refused for limiter in limiters))
+
+    def add(self, keys: Iterable[CallKey]) -> None:
+        """Take in calls."""
+        for key in keys:
+            sid = key.account_sid or self._account_sid
+            account = self._accounts.get(sid)
+            if account is None:
+                account = self._accounts[sid] = Account(sid, self._limiter_of(sid))
+                self._turns.append(account)
+            account.waiting.append(Job(key.sid, account))
+            self.unsettled += 1
+
+    def next(self, now: float) -> Job | float:
+        """Choose what to send; or say after how many seconds to ask again, at the latest."""
+        while self._later and self._later[0][0] <= now:
+            self._put_back(heapq.heappop(self._later)[2])
+        pause = min(self._later[0][0] - now, _LOOK_AGAIN) if self._later else _LOOK_AGAIN
+        for _ in range(len(self._turns)):
+            account = self._turns[0]
+            self._turns.rotate(-1)
+            self._settle_failed(account)
+            if account.waiting:
+                sent = account.limiter.send(now)
+                if isinstance(sent, Sent):
+                    return self._taken(account, sent)
+                pause = min(pause, sent or pause)
+        return pause
+
+    def receive(self, job: Job, answer: Answer, now: float) -> None:
+        """File an answer: with the limiter of its account, and with its call."""
+        meaning = answer.meaning
+        if meaning is Meaning.STALE and job.was_stale:
+            meaning = Meaning.TRANSIENT
+        self._inform(job, answer, meaning, now)
+        if not job.is_probe:
+            self._file(job, answer, meaning, now)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take the outcome of a call."""
+        self.done.append(outcome)
+        self.unsettled -= 1
+
+    def give_up(self, why: str) -> None:
+        """Settle every call that waits, as what kept it or as one that was not attempted."""
+        message = f"the run ended before its turn: {why}"
+        for job in [
+            *(job for account in self._turns for job in account.waiting),
+            *(job for _, _, job in self._later),
+        ]:
+            not_tried = Failure(job.sid, job.account.sid, "not_attempted", message)
+            self.settle(job.last or not_tried)
+        for account in self._turns:
+            account.waiting.clear()
+        self._later.clear()
+        self._waiting_as_asked = 0
+
+    def _taken(self, account: Account, sent: Sent) -> Job:
+        if account.limiter.state is State.OUTAGE and account.known is not None:
+            return Job(account.known, account, sent, is_probe=True)
+        job = account.waiting.popleft()
+        job.sent = sent
+        return job
+
+    def _inform(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
+        limiter = job.account.limiter
+        match meaning:
+            case Meaning.FINAL:
+                limiter.on_answer(job.sent, now, answer.counted)
+            case Meaning.BUSY:
+                limiter.on_busy(job.sent, now, answer.counted, answer.retry_after)
+            case Meaning.UNAUTHORIZED:
+                limiter.on_unauthorized(now)
+            case Meaning.TRANSIENT:
+                limiter.on_failure(job.sent, now)
+            case Meaning.LOCAL_FAULT:
+                limiter.on_local_fault(job.sent, now)
+                self._warn_of_local_fault(answer, limiter)
+            case Meaning.STALE:
+                limiter.on_stale_connection()
+
+    def _file(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
+        """Settle the call, or have it asked for again."""
+        outcome = answer.outcome
+        if meaning is Meaning.FINAL or isinstance(outcome, Fetched):
+            job.account.known = job.sid
+            self.settle(outcome)
+            return
+        job.last = outcome
+        match meaning:
+            case Meaning.BUSY | Meaning.LOCAL_FAULT:
+                job.account.waiting.appendleft(job)
+            case Meaning.STALE:
+                job.was_stale = True
+                job.account.waiting.appendleft(job)
+            case Meaning.UNAUTHORIZED:
+                job.attempts += 1
+                self._again(job, now, self._policy.unauthorized_pause)
+            case Meaning.TRANSIENT:
+                in_doubt = job.account.limiter.answered_at < job.sent.at
+                job.doubts = job.doubts + 1 if in_doubt else 0
+                job.attempts += not in_doubt
+                as_probe = in_doubt and job.account.limiter.state is State.OUTAGE
+                pause = 0.0 if as_probe else self._policy.back_off(max(1, job.attempts))
+                job.waits_as_asked = (answer.retry_after or 0.0) > pause
+                self._again(job, now, max(pause, answer.retry_after or 0.0))
+
+    def _again(self, job: Job, now: float, pause: float) -> None:
+        if job.last is not None and job.attempts >= self._policy.attempts:
+            self.settle(job.last)
+        else:
+            self._waiting_as_asked += job.waits_as_asked
+            heapq.heappush(self._later, (now + pause, next(self._tie), job))
+
+    def _put_back(self, job: Job) -> None:
+        """Let a call wait for its turn again."""
+        self._waiting_as_asked -= job.waits_as_asked
+        job.waits_as_asked = False
+        refused = job.last is not None and job.last.reason == "unauthorized"
+        if refused or (job.doubts and job.doubts % _TRIES_A_PROBE == 0):
+            job.account.waiting.append(job)
+        else:
+            job.account.waiting.appendleft(job)
+
+    def _settle_failed(self, account: Account) -> None:
+        """Settle calls whose failures were in doubt, and are not any more."""
+        while account.waiting and (job := account.waiting[0]).doubts:
+            if account.limiter.answered_at >= job.sent.at:
+                job.doubts = 0
+                job.attempts += 1
+            elif job.doubts < self._policy.attempts or not all(
+                other.requests for other in account.waiting
+            ):
+                return
+            if max(job.attempts, job.doubts) >= self._policy.attempts and job.last is not None:
+                account.waiting.popleft()
+                self.settle(job.last)
+
+    def _warn_of_local_fault(self, answer: Answer, limiter: Limiter) -> None:
+        if isinstance(answer.outcome, Failure) and not self._warned:
+            self._warned = True
+            _log.warning(
+                "This machine cannot open more connections (%s); going on with %d requests at once",
+                *(answer.outcome.message, max(1, limiter.in_flight)),
+            )
