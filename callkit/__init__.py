@@ -44,10 +44,9 @@ from callkit.errors import (
 )
 from callkit.fetch import Client
 from callkit.normalise import normalise
-from callkit.outcomes import Failure, Fetched
+from callkit.outcomes import Failure, Fetched, FetchResult
 from callkit.parquet import export, read_parquet, to_parquet
 from callkit.pseudonyms import Pseudonyms, pseudonymise
-from callkit.results import FetchResult
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:

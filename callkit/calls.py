@@ -17,16 +17,24 @@ import pyarrow as pa
 import callkit
 from callkit.cache.finality import final_rows
 from callkit.cache.store import Cache, check_refresh
-from callkit.chunks import Chunks, SidList
+from callkit.chunks import Chunks
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
 from callkit.interrupts import deferred_interrupts
 from callkit.normalise import table_to_frame, to_table
-from callkit.outcomes import Failure, Fetched, failures_frame, price_changes_frame
+from callkit.outcomes import (
+    Errors,
+    Failure,
+    Fetched,
+    FetchResult,
+    check_errors,
+    failures_frame,
+    price_changes_frame,
+    report,
+)
 from callkit.progress import Bar, progress_bar
-from callkit.results import Errors, FetchResult, check_errors, report
 from callkit.schema import SCHEMA
-from callkit.sids import read_sids
+from callkit.sids import SidList, read_sids
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -88,14 +96,16 @@ class Run:
                 self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
             bar = stack.enter_context(progress_bar(self._list.total, self._progress))
-            while not (interrupts.heard or (self._list.exhausted and self._chunks.all_settled)):
+            while not (interrupts.heard or (self._list.exhausted and not self._chunks.unsettled)):
                 keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
-                self._ask_for(keys, bar, stack)
-                self._receive(bar, wait=not keys)
-                yield from self._finished()
+                if keys:
+                    self._ask_for(keys, bar, stack)
+                if self._pool is not None:
+                    self._receive(self._pool, bar, wait=not keys)
+                yield from self._finished(rest=False)
             if interrupts.heard and self._pool is not None:
                 self._pool.close()
-                self._receive(bar, wait=False)
+                self._receive(self._pool, bar, wait=False)
             if self._arrived:
                 self._type_arrived()
             yield from self._finished(rest=True)
@@ -121,11 +131,11 @@ class Run:
     def _ask_for(self, keys: list[CallKey], bar: Bar, stack: ExitStack) -> None:
         """Take from the cache what is final and valid there, and have the rest fetched."""
         self._chunks.expect(keys)
-        if self._cache is not None and keys:
+        if self._cache is not None:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
             table, _ = to_table([each.body for each in found.values()], list(found))
             self._settle(table, found)
-            bar.add(len(table), 0)
+            bar.add(len(table), 0, self._pool)
             known = set(table["sid"].to_pylist())
             keys = [key for key in keys if key.sid not in known]
             self._list.note_missing(len(keys))
@@ -136,19 +146,20 @@ class Run:
                 stack.callback(self._pool.close)
             self._pool.put(keys)
 
-    def _receive(self, bar: Bar, *, wait: bool) -> None:
+    def _receive(self, pool: Pool, bar: Bar, *, wait: bool) -> None:
         """Take what the pool has settled, and type it once there is enough of it."""
-        if self._pool is None:
-            return
-        outcomes = self._pool.take(wait=wait)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-        self._arrived += (outcome for outcome in outcomes if isinstance(outcome, Fetched))
-        bar.add(len(outcomes), len(failures), self._pool.traffic)
-        for failure in failures:
-            self._chunks.fail(failure)
+        outcomes = pool.take(wait=wait)
+        failed = 0
+        for outcome in outcomes:
+            if isinstance(outcome, Fetched):
+                self._arrived.append(outcome)
+            else:
+                failed += 1
+                self._chunks.fail(outcome)
+        bar.add(len(outcomes), failed, pool)
         now = time.monotonic()
         enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
-        if self._arrived and (enough or self._pool.unsettled == 0):
+        if self._arrived and (enough or not pool.unsettled):
             self._type_arrived()
             self._typed_at = now
 
@@ -183,14 +194,13 @@ class Run:
             attempts=call.attempts,
         )
 
-    def _finished(self, *, rest: bool = False) -> Iterator[pa.Table]:
-        for chunk in self._chunks.finished(rest=rest):
-            for remark in chunk.remarks():
+    def _finished(self, *, rest: bool) -> Iterator[pa.Table]:
+        for table, remarks in self._chunks.finished(rest=rest):
+            for remark in remarks:
                 if isinstance(remark, Failure):
                     self.failures.append(remark)
                 else:
                     self.price_changes.append(remark)
-            table = chunk.table()
             if table is not None:
                 self.calls += len(table)
                 yield table

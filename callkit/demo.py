@@ -13,15 +13,15 @@ from callkit.breakdown import cost_breakdown, duration_breakdown
 from callkit.calls import collect
 from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
+from callkit.outcomes import count_failures
 from callkit.parquet import to_parquet
 from callkit.parquet.apart import holds
 from callkit.parquet.places import writing
 from callkit.report import draw, places_in
-from callkit.results import count_failures
 from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from callkit.results import FetchResult
+    from callkit.outcomes import FetchResult
 
 __all__ = ["run_demo"]
 

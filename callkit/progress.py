@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from callkit.fetch.queue import Traffic
+    from callkit.fetch.pool import Pool
 
 __all__ = ["Bar", "progress_bar"]
 
@@ -31,12 +31,12 @@ class Bar:
     def __init__(self, bar: tqdm.std.tqdm[Any] | None) -> None:
         self._bar = bar
         self._failed = 0
-        self._traffic: Traffic | None = None
+        self._pool: Pool | None = None
 
-    def add(self, calls: int, failed: int, traffic: Traffic | None = None) -> None:
+    def add(self, calls: int, failed: int, pool: Pool | None) -> None:
         """Count calls as they arrive, in whatever order: one slow call holds back no bar."""
         self._failed += failed
-        self._traffic = traffic or self._traffic
+        self._pool = pool
         if self._bar is not None and self._bar.update(calls):
             self.describe()
 
@@ -44,8 +44,9 @@ class Bar:
         """Say beside the bar how many calls have failed, and what is under way."""
         if self._bar is not None:
             said = {"failed": self._failed}
-            if self._traffic is not None:
-                said |= {"429s": self._traffic.refused, "in flight": self._traffic.in_flight}
+            if self._pool is not None:
+                traffic = self._pool.traffic
+                said |= {"429s": traffic.refused, "in flight": traffic.in_flight}
             self._bar.set_postfix(said)
 
 

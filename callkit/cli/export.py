@@ -15,16 +15,16 @@ from callkit.cli.arguments import add_loudness, lines_of_standard_input, progres
 from callkit.cli.key import add_pseudonyms, pseudonyms_asked_for
 from callkit.cli.telling import CommandError, complain, note, pour
 from callkit.errors import IncompleteWarning, PriceChangeWarning
+from callkit.outcomes import count_failures
 from callkit.parquet.apart import check_list_apart
 from callkit.parquet.failures import name_beside
-from callkit.results import count_failures
 from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:
     import argparse
 
+    from callkit.outcomes import FetchResult
     from callkit.parquet.formats import FormatName
-    from callkit.results import FetchResult
 
 __all__ = ["add_to"]
 

@@ -13,12 +13,18 @@ from callkit.calls import Run
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.files import set_aside
 from callkit.normalise import table_to_frame
-from callkit.outcomes import failures_frame, price_changes_frame
+from callkit.outcomes import (
+    Errors,
+    FetchResult,
+    check_errors,
+    failures_frame,
+    price_changes_frame,
+    report,
+)
 from callkit.parquet.apart import check_cache_apart, check_list_apart
 from callkit.parquet.failures import check_beside, leave_failures, name_beside
 from callkit.parquet.formats import FormatName, format_named
 from callkit.parquet.frames import frame_to_table
-from callkit.results import Errors, FetchResult, check_errors, report
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 
