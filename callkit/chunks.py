@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Chunks"]
 
-_CHUNK = 16_000  # calls
 _AHEAD = 2  # chunks: the next one starts while the last calls of the one before are under way
 
 
@@ -36,13 +35,19 @@ class _Chunk:
 class Chunks:
     """The calls that are under way, in chunks that are handed over one after the other.
 
+    Parameters
+    ----------
+    size : int
+        How many calls make a chunk.
+
     Attributes
     ----------
     unsettled : dict of str to int
         The calls that have neither arrived nor failed, and their places in the list.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 16_000) -> None:
+        self._size = size
         self.unsettled: dict[str, int] = {}
         self._chunks: deque[_Chunk] = deque()
         self._read = 0
@@ -51,13 +56,13 @@ class Chunks:
     @property
     def room(self) -> int:
         """How many more calls may be read."""
-        return _CHUNK * (self._handed_over + _AHEAD) - self._read
+        return self._size * (self._handed_over + _AHEAD) - self._read
 
     def expect(self, keys: Sequence[CallKey]) -> None:
         """Take in calls, in the order of the list."""
         for place, key in enumerate(keys, start=self._read):
             self.unsettled[key.sid] = place
-            if place % _CHUNK == 0:
+            if place % self._size == 0:
                 self._chunks.append(_Chunk())
             self._chunks[-1].unsettled += 1
         self._read += len(keys)
@@ -65,8 +70,8 @@ class Chunks:
     def settle(self, table: pa.Table) -> None:
         """Put calls that have arrived into their chunks."""
         places = np.array([self.unsettled.pop(sid) for sid in table["sid"].to_pylist()], np.int64)
-        for number in np.unique(places // _CHUNK).tolist():
-            rows = places // _CHUNK == number
+        for number in np.unique(places // self._size).tolist():
+            rows = places // self._size == number
             chunk = self._chunks[number - self._handed_over]
             chunk.tables.append(table if rows.all() else table.filter(pa.array(rows)))
             chunk.places += places[rows].tolist()
@@ -80,7 +85,7 @@ class Chunks:
     def remark(self, remark: Remark) -> _Chunk:
         """Keep what is to be said of a call that is under way, and return its chunk."""
         place = self.unsettled[str(remark.sid)]
-        chunk = self._chunks[place // _CHUNK - self._handed_over]
+        chunk = self._chunks[place // self._size - self._handed_over]
         chunk.remarks.append((place, remark))
         return chunk
 
@@ -95,7 +100,7 @@ class Chunks:
         """
         done = []
         while self._chunks:
-            full = self._read >= _CHUNK * (self._handed_over + 1)
+            full = self._read >= self._size * (self._handed_over + 1)
             if not (rest or (full and not self._chunks[0].unsettled)):
                 break
             self._handed_over += 1

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import signal
+import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -9,15 +11,23 @@ import pyarrow as pa
 import pytest
 
 import callkit
-from callkit import FetchError, IncompleteWarning, InvalidSidError, WrongAccountError
+from callkit import (
+    FetchError,
+    FetchInterrupted,
+    IncompleteWarning,
+    InvalidSidError,
+    WrongAccountError,
+)
 from callkit.schema import ATTRIBUTES
 from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from callkit import Client
     from callkit.sandbox import Sandbox
+    from tests.scripted import Handler
 
 DTYPES = {
     "text": "str",
@@ -151,6 +161,44 @@ def test_a_generators_bad_entry_loses_nothing_before_it(sandbox: Sandbox, client
     with pytest.raises(InvalidSidError, match="entry 11") as caught:
         callkit.to_frame(iter([*sids, "nonsense", sid(1)]), client=client)
     assert caught.value.frame["sid"].tolist() == sids
+
+
+def test_a_slow_list_delays_no_request(server: ScriptedServer, scripted_client: Client) -> None:
+    asked = {number: threading.Event() for number in range(3)}
+
+    def answer(handler: Handler) -> None:
+        asked[int(handler.call_sid[-1])].set()
+        handler.answer(Reply())
+
+    def slowly() -> Iterator[str]:
+        for number, event in asked.items():
+            yield sid(number)
+            assert event.wait(20), "the next SID was wanted before this one was asked for"
+
+    server.always = answer
+    assert len(callkit.to_frame(slowly(), client=scripted_client)) == 3
+
+
+def test_an_interrupt_is_heard_while_a_list_keeps_the_run_waiting(
+    server: ScriptedServer, scripted_client: Client
+) -> None:
+    asked = threading.Event()
+
+    def answer(handler: Handler) -> None:
+        handler.answer(Reply())
+        asked.set()
+
+    def slowly() -> Iterator[str]:
+        yield sid(1)
+        assert asked.wait(20)
+        threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Event().wait(20)
+        yield sid(2)
+
+    server.always = answer
+    with pytest.raises(FetchInterrupted, match="interrupted when 1 calls") as caught:
+        callkit.to_frame(slowly(), client=scripted_client)
+    assert caught.value.frame["sid"].tolist() == [sid(1)]
 
 
 def test_calls_of_two_accounts_come_in_one_frame(sandbox: Sandbox, client: Client) -> None:

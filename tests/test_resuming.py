@@ -101,6 +101,27 @@ def test_a_refresh_reports_each_price_that_changed(
     ]
 
 
+def test_a_body_that_was_never_valid_is_asked_for_again(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
+) -> None:
+    broken = call_body(sid(1), status="completed", price="-0.01", end_time="31 Feb 2025")
+    server.script[sid(1)] = [Reply(body=broken), Reply(body=priced(1))]
+    cache = tmp_path / "calls.sqlite"
+    assert len(callkit.collect([sid(1)], client=scripted_client, cache=cache).failures) == 1
+    assert len(callkit.to_frame([sid(1)], client=scripted_client, cache=cache)) == 1
+
+
+def test_a_broken_price_is_a_failure_of_its_call_whatever_the_cache_has(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
+) -> None:
+    server.script[sid(1)] = [Reply(body=priced(1)), Reply(body=priced(1, "1E+50"))]
+    cache = tmp_path / "calls.sqlite"
+    callkit.to_frame([sid(1)], client=scripted_client, cache=cache)
+    got = callkit.collect([sid(1)], client=scripted_client, cache=cache, refresh="all")
+    assert got.failures["reason"].tolist() == ["bad_response"]
+    assert got.price_changes.empty
+
+
 def test_to_frame_warns_of_prices_that_changed(
     server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:

@@ -1,0 +1,212 @@
+"""Whose turn it is, which failures count and what a probe asks for, in time that is an argument."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from callkit.fetch.concurrency import Limiter, State
+from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.queue import Job, Queue
+from callkit.fetch.responses import Answer, Meaning
+from callkit.outcomes import Failure, Fetched
+from callkit.sids import CallKey
+from tests.scripted import ACCOUNT, sid
+
+if TYPE_CHECKING:
+    import pytest
+
+OTHER = "AC" + "b" * 32
+POLICY = RetryPolicy()
+
+
+def queue_of(*keys: CallKey, concurrency: int = 4) -> Queue:
+    limiters: dict[str, Limiter] = {}
+
+    def limiter_of(account_sid: str) -> Limiter:
+        return limiters.setdefault(account_sid, Limiter(concurrency, POLICY))
+
+    queue = Queue(ACCOUNT, limiter_of, POLICY)
+    queue.add(keys)
+    return queue
+
+
+def keys(*numbers: int, account_sid: str | None = None) -> list[CallKey]:
+    return [CallKey(sid(number), account_sid) for number in numbers]
+
+
+def sent(queue: Queue, now: float) -> Job:
+    job = queue.next(now)
+    assert isinstance(job, Job)
+    job.requests += 1
+    return job
+
+
+def all_sent(queue: Queue, now: float) -> list[Job]:
+    jobs = []
+    while isinstance(job := queue.next(now), Job):
+        job.requests += 1
+        jobs.append(job)
+    return jobs
+
+
+def found(job: Job) -> Answer:
+    at = datetime(2025, 4, 1, tzinfo=UTC)
+    return Answer(Fetched(job.sid, ACCOUNT, b"{}", None, at, job.requests), Meaning.FINAL)
+
+
+def failed(job: Job, meaning: Meaning, retry_after: float | None = None) -> Answer:
+    failure = Failure(job.sid, ACCOUNT, "server_error", meaning.value, attempts=job.requests)
+    return Answer(failure, meaning, retry_after=retry_after)
+
+
+def prove(queue: Queue, now: float = 0.0) -> None:
+    """Have the first call of the queue answered."""
+    job = sent(queue, now)
+    queue.receive(job, found(job), now + 0.1)
+
+
+def test_accounts_take_turns_each_within_its_own_limit() -> None:
+    queue = queue_of(*keys(*range(9)), *keys(10, 11, 12, account_sid=OTHER), concurrency=4)
+    firsts = [sent(queue, 0.0), sent(queue, 0.0)]
+    assert [job.account.sid for job in firsts] == [ACCOUNT, OTHER]
+    for job in firsts:
+        queue.receive(job, found(job), 0.1)
+    accounts = [job.account.sid for job in all_sent(queue, 0.1)]
+    assert accounts == [ACCOUNT, OTHER, ACCOUNT, OTHER, ACCOUNT, ACCOUNT]
+
+
+def test_a_429_of_one_account_holds_back_no_other() -> None:
+    queue = queue_of(*keys(0, 1), *keys(10, 11, account_sid=OTHER))
+    ours, theirs = sent(queue, 0.0), sent(queue, 0.0)
+    queue.receive(ours, failed(ours, Meaning.BUSY, retry_after=60.0), 0.1)
+    queue.receive(theirs, found(theirs), 0.1)
+    assert [job.sid for job in all_sent(queue, 1.0)] == [sid(11)]
+    assert sent(queue, 60.2).sid == sid(0)
+
+
+def test_a_429_is_no_attempt() -> None:
+    queue = queue_of(*keys(0))
+    for now in range(0, 1000, 100):
+        job = sent(queue, float(now))
+        queue.receive(job, failed(job, Meaning.BUSY), now + 0.1)
+    assert (job.requests, job.attempts, queue.unsettled) == (10, 0, 1)
+
+
+def test_a_failure_counts_once_another_call_has_been_answered() -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    prove(queue)
+    bad, good = all_sent(queue, 1.0)
+    queue.receive(bad, failed(bad, Meaning.TRANSIENT), 1.1)
+    assert (bad.attempts, bad.doubts) == (0, 1)
+    queue.receive(good, found(good), 1.2)
+    assert sent(queue, 10.0) is bad
+    assert (bad.attempts, bad.doubts) == (1, 0)
+
+
+def test_a_call_that_always_fails_is_settled_when_nothing_else_is_left() -> None:
+    queue = queue_of(*keys(0))
+    for now in range(0, 60 * POLICY.attempts, 60):
+        job = sent(queue, float(now))
+        queue.receive(job, failed(job, Meaning.TRANSIENT), now + 0.1)
+    assert not isinstance(queue.next(1e6), Job)
+    [failure] = queue.done
+    assert isinstance(failure, Failure)
+    assert failure.attempts == POLICY.attempts
+
+
+def test_in_an_outage_a_probe_asks_for_a_call_that_has_been_answered() -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    prove(queue)
+    jobs = all_sent(queue, 1.0)
+    for job in jobs:
+        queue.receive(job, failed(job, Meaning.TRANSIENT), 1.1)
+    assert jobs[0].account.limiter.state is State.OUTAGE
+    probe = sent(queue, 60.0)
+    assert (probe.sid, probe.is_probe) == (sid(0), True)
+    queue.receive(probe, found(probe), 60.1)
+    assert queue.unsettled == 2
+    assert {job.sid for job in all_sent(queue, 60.2)} == {sid(1), sid(2)}
+
+
+def test_before_the_first_answer_a_call_is_probed_a_few_times_before_the_next() -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    asked = []
+    for now in range(0, 900, 100):
+        job = sent(queue, float(now))
+        asked.append(job.sid)
+        queue.receive(job, failed(job, Meaning.TRANSIENT), now + 0.1)
+    assert asked == [sid(number) for number in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
+
+
+def test_a_server_whose_first_answer_for_a_call_is_a_503_succeeds() -> None:
+    queue = queue_of(*keys(*range(20)))
+    now = 0.0
+    while queue.unsettled and now < 10_000:
+        now += 10.0
+        for job in all_sent(queue, now):
+            first = job.requests == 1 and not job.is_probe
+            queue.receive(job, failed(job, Meaning.TRANSIENT) if first else found(job), now + 0.1)
+    assert [type(outcome) for outcome in queue.done] == [Fetched] * 20
+
+
+def test_retry_after_of_one_call_holds_back_that_call_alone() -> None:
+    queue = queue_of(*keys(0, 1, 2, 3))
+    prove(queue)
+    held, *others = all_sent(queue, 1.0)
+    queue.receive(held, failed(held, Meaning.TRANSIENT, retry_after=3600.0), 1.1)
+    assert not queue.waits_as_asked
+    for job in others:
+        queue.receive(job, found(job), 1.2)
+    assert queue.waits_as_asked
+    assert not isinstance(queue.next(3000.0), Job)
+    assert sent(queue, 3601.2) is held
+    assert not queue.waits_as_asked
+
+
+def test_a_stale_connection_is_no_attempt_once() -> None:
+    queue = queue_of(*keys(0, 1))
+    prove(queue)
+    job = sent(queue, 1.0)
+    queue.receive(job, failed(job, Meaning.STALE), 1.0)
+    assert sent(queue, 1.0) is job
+    assert (job.attempts, job.doubts) == (0, 0)
+    queue.receive(job, failed(job, Meaning.STALE), 1.1)
+    assert job.attempts + job.doubts == 1
+
+
+def test_a_local_fault_lowers_what_is_in_flight_and_costs_no_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue = queue_of(*keys(*range(50)), concurrency=20)
+    prove(queue)
+    jobs = all_sent(queue, 1.0)
+    for job in jobs[5:]:
+        queue.receive(job, failed(job, Meaning.LOCAL_FAULT), 1.1)
+    for job in jobs[:5]:
+        queue.receive(job, found(job), 1.2)
+    now, peak = 10.0, 0
+    while queue.unsettled:
+        now += 1.0
+        jobs = all_sent(queue, now)
+        peak = max(peak, len(jobs))
+        for job in jobs:
+            queue.receive(job, found(job), now + 0.1)
+    assert peak <= 5
+    assert all(isinstance(outcome, Fetched) for outcome in queue.done)
+    [warning] = caplog.messages
+    assert warning.startswith("This machine cannot open more connections (local fault)")
+
+
+def test_a_run_that_gives_up_settles_what_waits() -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    job = sent(queue, 0.0)
+    queue.receive(job, failed(job, Meaning.TRANSIENT), 0.1)
+    queue.give_up("enough")
+    assert queue.unsettled == 0
+    reasons = {o.sid: o.reason for o in queue.done if isinstance(o, Failure)}
+    assert reasons == {
+        sid(0): "server_error",
+        sid(1): "not_attempted",
+        sid(2): "not_attempted",
+    }
