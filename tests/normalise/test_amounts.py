@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callkit.normalise import to_table
-from callkit.normalise.columns import typed_column
 from callkit.schema import MONEY
 from tests.normalise.calls import CALL, COLUMNS, body, steady
 

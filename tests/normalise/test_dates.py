@@ -15,7 +15,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callkit.normalise import to_table
-from callkit.normalise.columns import typed_column
 from callkit.normalise.dates import instants as cast_whole
 from callkit.normalise.dates import one_instant
 from tests.normalise.calls import (
