@@ -76,7 +76,7 @@ def test_columns_choose_and_order(sandbox: Sandbox, client: Client) -> None:
 def test_an_unknown_column_is_refused_before_the_first_request(
     server: ScriptedServer, scripted_client: Client
 ) -> None:
-    with pytest.raises(ValueError, match="no such column: 'cost'; there are account_sid, "):
+    with pytest.raises(ValueError, match="no such column: 'cost'; there are sid, start_time, "):
         callkit.to_frame([sid(1)], client=scripted_client, columns=["cost"])
     assert server.paths == []
 
