@@ -3,7 +3,7 @@
 Run it as ``python -m benchmarks.normalise`` (``--calls 20000 --rounds 5``). Each round runs every
 way in turn over the same bodies, so that a busy machine slows them alike; the best round counts.
 ``--against TREE`` compares with another version of callkit instead, a checkout of it, in processes
-that take turns: the figure is the median of the rounds' ratios.
+that take turns: the figure is the median of the rounds' ratios of processor time.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ def _date(instant: datetime) -> str:
 
 _WORKER = """
 import gc, pickle, sys
-from time import perf_counter
+from time import process_time
 from callkit.normalise import normalise
 bodies = pickle.load(sys.stdin.buffer)
 for _ in sys.stdin.buffer:
     gc.collect()
-    begin = perf_counter()
+    begin = process_time()
     assert len(normalise(bodies)) == len(bodies)
-    print(perf_counter() - begin, flush=True)
+    print(process_time() - begin, flush=True)
 """
 
 
@@ -128,7 +128,7 @@ class Tree:
         pickle.dump(bodies, self._process.stdin)
 
     def seconds(self) -> float:
-        """Type the bodies once; how long that took."""
+        """Type the bodies once, and return the processor time that it took."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(b"\n")

@@ -33,6 +33,7 @@ _FIELDS: list[Any] = [
     (column.name, dict[str, _TEXT] | None if column.kind is Kind.JSON else _TEXT, None)
     for column in ATTRIBUTES
 ]
+_astuple = msgspec.structs.astuple
 _decode = msgspec.json.Decoder[Any](msgspec.defstruct("Call", _FIELDS, gc=False)).decode
 
 
@@ -73,7 +74,7 @@ def read_body(body: object) -> Row:
         octets = body if isinstance(body, bytes) else _encoded(body)
         if not octets.isascii():
             str(octets, "utf-8")  # msgspec does not check what it passes over
-        return msgspec.structs.astuple(_decode(octets))
+        return _astuple(_decode(octets))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         attributes = body if isinstance(body, Mapping) else _parsed(_text_of(body))
     try:
