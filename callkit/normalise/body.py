@@ -8,6 +8,7 @@ several equal keys counts.
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -27,6 +28,7 @@ _NUMERIC = {Kind.SECONDS, Kind.MILLISECONDS, Kind.MONEY}
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 60
 _FEW = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _TEXT = str | None
 _FIELDS: list[Any] = [
@@ -55,6 +57,12 @@ class _Number(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+_KINDS = (
+    *((bool, "a boolean"), (_Number, "a number"), (str, "text")),
+    *((Mapping, "an object"), (list, "a list"), (type(None), "null")),
+)
 
 
 def abridged(value: object) -> str:
@@ -132,7 +140,7 @@ def _checked(column: Column, value: object) -> str | dict[str, str | None] | Non
         return _digits_of(column, value)
     if not isinstance(value, str) or (isinstance(value, _Number) and column.kind not in _NUMERIC):
         raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
-    if not _is_unicode(value):
+    if _SURROGATE.search(value):
         raise BodyError(f"{column.name}: {_shown(column, value)} holds half a surrogate pair")
     return str(value)
 
@@ -145,16 +153,11 @@ def _digits_of(column: Column, value: object) -> str:
         )
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
-    try:
-        return _plain(value) if isinstance(value, Decimal) else str(value)
+    try:  # without an exponent, unless that takes more than a few zeros
+        few = isinstance(value, Decimal) and abs(value.adjusted()) < _FEW
+        return f"{value:f}" if few else str(value)
     except ValueError:  # Python writes no integer of more than some thousand digits
         raise BodyError(f"{column.name}: an integer of far too many digits") from None
-
-
-def _plain(value: Decimal) -> str:
-    """Write without an exponent, unless that takes more than a few zeros."""
-    exponent = value.as_tuple().exponent
-    return f"{value:f}" if isinstance(exponent, int) and abs(exponent) < _FEW else str(value)
 
 
 def _uris(column: Column, value: object) -> dict[str, str | None]:
@@ -162,17 +165,9 @@ def _uris(column: Column, value: object) -> dict[str, str | None]:
         raise BodyError(f"{column.name}: {_shown(column, value)} where an object of URIs belongs")
     for name, uri in value.items():
         for part in (name, "" if uri is None else uri):
-            if not isinstance(part, str) or isinstance(part, _Number) or not _is_unicode(part):
+            if not isinstance(part, str) or isinstance(part, _Number) or _SURROGATE.search(part):
                 raise BodyError(f"{column.name}: {abridged(part)} where text belongs")
     return dict(value)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(column: Column, value: object) -> str:
@@ -181,12 +176,4 @@ def _shown(column: Column, value: object) -> str:
 
 
 def _kind_of(value: object) -> str:
-    kinds: list[tuple[type, str]] = [
-        (bool, "a boolean"),
-        (_Number, "a number"),
-        (str, "text"),
-        (Mapping, "an object"),
-        (list, "a list"),
-        (type(None), "null"),
-    ]
-    return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), type(value).__name__)

@@ -24,7 +24,6 @@ __all__ = ["to_table"]
 _BATCH = 16_000
 _LOT = 250  # few enough for each to use the memory of the one before: new memory costs more
 _URIS = next(i for i, column in enumerate(ATTRIBUTES) if column.kind is Kind.JSON)
-_IDENTITY = ("sid", "account_sid")
 _TEXT = pa.string()
 _NOTHING = [pa.array([], _TEXT)] * len(ATTRIBUTES)
 _encode = msgspec.json.Encoder().encode
@@ -67,10 +66,10 @@ def to_table(
 
 def _typed(bodies: list[Body], first: int, sids: Sequence[str] | None) -> _Batch:
     """Type a batch whose first body stands at place `first`."""
-    texts, errors = _read(bodies)
+    texts, errors = _read(bodies, first)
     columns, reasons = typed_columns(texts)
     rows = pa.table(columns, names=SCHEMA.names)
-    places = [place for place in range(first, first + len(bodies)) if place - first not in errors]
+    places = [place for place in range(first, first + len(bodies)) if place not in errors]
     got: list[str | None] = rows["sid"].to_pylist()
     asked = got if sids is None else [sids[place] for place in places]
     for row, (sid, wanted) in enumerate(zip(got, asked, strict=True)):
@@ -78,15 +77,14 @@ def _typed(bodies: list[Body], first: int, sids: Sequence[str] | None) -> _Batch
             reasons.setdefault(row, "sid: missing, so nobody knows which call this is")
         elif sid != wanted:
             reasons.setdefault(row, f"sid: {sid!r} is another call than the one asked for")
-    failures = [(first + place, error) for place, error in errors.items()]
-    failures += [
-        (places[row], BodyError(why, {name: rows[name][row].as_py() for name in _IDENTITY}))
-        for row, why in reasons.items()
-    ]
-    broken = {
-        place: _failure(place, error, error.sid if sids is None else sids[place])
-        for place, error in failures
-    }
+    for row, why in reasons.items():
+        identity = {name: rows[name][row].as_py() for name in ("sid", "account_sid")}
+        errors[places[row]] = BodyError(why, identity)
+    broken = {}
+    for place, error in errors.items():
+        sid = error.sid if sids is None else sids[place]
+        message = str(error) if sid else f"body {place + 1}: {error}"
+        broken[place] = Failure(sid, error.account_sid, "bad_response", message)
     if reasons:
         kept = [row for row in range(len(got)) if row not in reasons]
         rows = rows.take(pa.array(kept, pa.int64()))
@@ -94,13 +92,13 @@ def _typed(bodies: list[Body], first: int, sids: Sequence[str] | None) -> _Batch
     return _Batch(rows, places, broken)
 
 
-def _read(bodies: list[Body]) -> tuple[list[pa.Array], dict[int, BodyError]]:
-    """Read bodies into columns of text, JSON for the URIs; what cannot be read is an error."""
+def _read(bodies: list[Body], first: int) -> tuple[list[pa.Array], dict[int, BodyError]]:
+    """Read bodies into columns of text, and what cannot be read into errors by place."""
     lots: list[list[pa.Array]] = []
     errors: dict[int, BodyError] = {}
-    for first in range(0, len(bodies), _LOT):
+    for start in range(0, len(bodies), _LOT):
         lot = []
-        for place, body in enumerate(bodies[first : first + _LOT], first):
+        for place, body in enumerate(bodies[start : start + _LOT], first + start):
             try:
                 lot.append(read_body(body))
             except BodyError as error:
@@ -143,8 +141,3 @@ def _last_of_each(
         last[place if sid is None else sid] = end
     kept = [end for end in last.values() if isinstance(end, int)]
     return kept, [end for end in last.values() if isinstance(end, Failure)]
-
-
-def _failure(place: int, error: BodyError, sid: str | None) -> Failure:
-    message = str(error) if sid else f"body {place + 1}: {error}"
-    return Failure(sid, error.account_sid, "bad_response", message)
