@@ -2,6 +2,8 @@
 
 Run it as ``python -m benchmarks.normalise`` (``--calls 20000 --rounds 5``). Each round runs every
 way in turn over the same bodies, so that a busy machine slows them alike; the best round counts.
+``--against TREE`` compares with another version of callkit instead, a checkout of it, in processes
+that take turns: the figure is the median of the rounds' ratios of processor time.
 """
 
 from __future__ import annotations
@@ -10,8 +12,14 @@ import argparse
 import gc
 import io
 import json
+import os
+import pickle
 import random
+import statistics
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +100,60 @@ def _date(instant: datetime) -> str:
     return f"{instant:%a, %d %b %Y %H:%M:%S} +0000"
 
 
+_WORKER = """
+import gc, pickle, sys
+from time import process_time
+from callkit.normalise import normalise
+bodies = pickle.load(sys.stdin.buffer)
+for _ in sys.stdin.buffer:
+    gc.collect()
+    begin = process_time()
+    assert len(normalise(bodies)) == len(bodies)
+    print(process_time() - begin, flush=True)
+"""
+
+
+class Tree:
+    """A version of callkit, in a process of its own."""
+
+    def __init__(self, path: Path, bodies: list[bytes]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _WORKER],
+            cwd=path,
+            env={**os.environ, "PYTHONPATH": str(path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdin is not None
+        pickle.dump(bodies, self._process.stdin)
+
+    def seconds(self) -> float:
+        """Type the bodies once, and return the processor time that it took."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def against(path: Path, bodies: list[bytes], rounds: int) -> None:
+    """Print how long this tree takes, as a share of what the one at `path` takes."""
+    ours, theirs = (Tree(tree, bodies) for tree in (Path(__file__).parents[1], path))
+    for tree in (theirs, ours):
+        tree.seconds()
+    pairs = [(ours.seconds(), theirs.seconds()) for _ in range(rounds)]
+    for tree in (theirs, ours):
+        tree.close()
+    ratios = [mine / other for mine, other in pairs]
+    low, median, high = statistics.quantiles(ratios, n=4)
+    for name, seconds in zip(("this tree", str(path)), zip(*pairs, strict=True), strict=True):
+        print(f"{name:32}{statistics.median(seconds) / len(bodies) * 1e6:>12.1f} µs per call")
+    print(f"median of {rounds} ratios {median:.3f}, interquartile range {low:.3f} to {high:.3f}")
+
+
 def by_callkit(bodies: list[bytes]) -> int:
     return len(normalise(bodies))
 
@@ -125,8 +187,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--against", type=Path, metavar="TREE")
     options = parser.parse_args()
     bodies = lifelike_bodies(options.calls)
+    if options.against:
+        against(options.against, bodies, options.rounds)
+        return
     best = dict.fromkeys(WAYS, float("inf"))
     for _ in range(options.rounds):
         for name, way in WAYS.items():

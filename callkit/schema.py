@@ -1,8 +1,10 @@
 """What every column means, said once: its name, kind, unit, privacy and description.
 
-:data:`ATTRIBUTES` are the 26 attributes of a call, in the order of Twilio's Fetch Call reference.
-The decoder, the casts, the Parquet fields and the documentation are all made from this list, so an
-attribute is added by adding its line.
+:data:`ATTRIBUTES` are the 26 attributes of a call in Twilio's Fetch Call reference, in the order of
+the frame's columns: first what matters on a screen (which call, when, how long, how it ended, who,
+what it cost), then the rest, from the times and parties to identifiers and addresses. The decoder,
+the casts, the Parquet fields and the documentation are all made from this list, so an attribute is
+added by adding its line.
 """
 
 from __future__ import annotations
@@ -12,7 +14,16 @@ from enum import Enum
 
 import pyarrow as pa
 
-__all__ = ["ARROW_TYPES", "ATTRIBUTES", "MONEY", "SCHEMA", "Column", "Kind"]
+__all__ = [
+    "ARROW_TYPES",
+    "ATTRIBUTES",
+    "ENDED_STATUSES",
+    "LIVE_STATUSES",
+    "MONEY",
+    "SCHEMA",
+    "Column",
+    "Kind",
+]
 
 MONEY = pa.decimal128(18, 8)
 
@@ -68,7 +79,7 @@ class Column:
 
 LIVE_STATUSES = ("queued", "ringing", "in-progress")
 ENDED_STATUSES = ("completed", "busy", "failed", "no-answer", "canceled")
-_STATUSES = LIVE_STATUSES + ENDED_STATUSES
+
 _DIRECTIONS = (
     "inbound",
     "outbound-api",
@@ -88,35 +99,17 @@ _ANSWERERS = (
 )
 
 ATTRIBUTES: tuple[Column, ...] = (
-    Column("account_sid", Kind.TEXT, "The account that created the call."),
+    Column("sid", Kind.TEXT, "The call itself."),
+    Column("start_time", Kind.INSTANT, "When the call started; null if it never did.", "UTC"),
+    Column("duration", Kind.SECONDS, "How long the call lasted.", "s"),
     Column(
-        "answered_by",
-        Kind.CATEGORY,
-        "Who answered, where answering-machine detection was asked for.",
-        vocabulary=_ANSWERERS,
+        "status", Kind.CATEGORY, "How far the call got.", vocabulary=LIVE_STATUSES + ENDED_STATUSES
     ),
-    Column("api_version", Kind.TEXT, "The API version that created the call."),
-    Column(
-        "caller_name",
-        Kind.TEXT,
-        "The caller's name, for incoming calls to a number with caller-ID look-up.",
-        personal=True,
-    ),
-    Column("date_created", Kind.INSTANT, "When the record was created.", "UTC"),
-    Column("date_updated", Kind.INSTANT, "When the record last changed.", "UTC"),
     Column(
         "direction",
         Kind.CATEGORY,
         "Which way the call went, and what placed it.",
         vocabulary=_DIRECTIONS,
-    ),
-    Column("duration", Kind.SECONDS, "How long the call lasted.", "s"),
-    Column("end_time", Kind.INSTANT, "When the call ended.", "UTC"),
-    Column(
-        "forwarded_from",
-        Kind.TEXT,
-        "The number that forwarded an incoming call, where the carrier tells.",
-        personal=True,
     ),
     Column(
         "from",
@@ -124,13 +117,11 @@ ATTRIBUTES: tuple[Column, ...] = (
         "Who called: an E.164 number, a SIP address, or a client.",
         personal=True,
     ),
-    Column("from_formatted", Kind.TEXT, "Who called, written for display.", personal=True),
-    Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
-    Column("parent_call_sid", Kind.TEXT, "The call that created this leg."),
     Column(
-        "phone_number_sid",
+        "to",
         Kind.TEXT,
-        "The account's own number: the one called, or the caller ID shown.",
+        "Who was called: an E.164 number, a SIP address, or a client.",
+        personal=True,
     ),
     Column(
         "price",
@@ -139,20 +130,42 @@ ATTRIBUTES: tuple[Column, ...] = (
         "price_unit",
     ),
     Column("price_unit", Kind.TEXT, "The currency of the price.", "ISO 4217"),
+    Column("end_time", Kind.INSTANT, "When the call ended.", "UTC"),
     Column("queue_time", Kind.MILLISECONDS, "How long the call waited to be placed.", "ms"),
-    Column("sid", Kind.TEXT, "The call itself."),
-    Column("start_time", Kind.INSTANT, "When the call started; null if it never did.", "UTC"),
-    Column("status", Kind.CATEGORY, "How far the call got.", vocabulary=_STATUSES),
-    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
     Column(
-        "to",
+        "answered_by",
+        Kind.CATEGORY,
+        "Who answered, where answering-machine detection was asked for.",
+        vocabulary=_ANSWERERS,
+    ),
+    Column("account_sid", Kind.TEXT, "The account that created the call."),
+    Column("parent_call_sid", Kind.TEXT, "The call that created this leg."),
+    Column("date_created", Kind.INSTANT, "When the record was created.", "UTC"),
+    Column("date_updated", Kind.INSTANT, "When the record last changed.", "UTC"),
+    Column("from_formatted", Kind.TEXT, "Who called, written for display.", personal=True),
+    Column("to_formatted", Kind.TEXT, "Who was called, written for display.", personal=True),
+    Column(
+        "caller_name",
         Kind.TEXT,
-        "Who was called: an E.164 number, a SIP address, or a client.",
+        "The caller's name, for incoming calls to a number with caller-ID look-up.",
         personal=True,
     ),
-    Column("to_formatted", Kind.TEXT, "Who was called, written for display.", personal=True),
+    Column(
+        "forwarded_from",
+        Kind.TEXT,
+        "The number that forwarded an incoming call, where the carrier tells.",
+        personal=True,
+    ),
+    Column(
+        "phone_number_sid",
+        Kind.TEXT,
+        "The account's own number: the one called, or the caller ID shown.",
+    ),
     Column("trunk_sid", Kind.TEXT, "The SIP trunk that carried the call."),
+    Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
+    Column("api_version", Kind.TEXT, "The API version that created the call."),
     Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
+    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
 )
 
 SCHEMA: pa.Schema = pa.schema([column.field for column in ATTRIBUTES])

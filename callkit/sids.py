@@ -20,11 +20,19 @@ from callkit.errors import InvalidSidError, SidListError
 if TYPE_CHECKING:
     from callkit.interrupts import Interrupts
 
-__all__ = ["CallKey", "SidList", "SidSource", "is_account_sid", "read_sids"]
+__all__ = [
+    "CALL_SID",
+    "CallKey",
+    "SidList",
+    "SidSource",
+    "canonical_call_sid",
+    "is_account_sid",
+    "read_sids",
+]
 
 SidSource: TypeAlias = "str | PathLike[str] | pd.DataFrame | Iterable[object]"
 
-_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 _NAMED_AT_MOST = 5
 _SHOWN_AT_MOST = 60
@@ -37,6 +45,19 @@ class CallKey(NamedTuple):
 
     sid: str
     account_sid: str | None
+
+
+def canonical_call_sid(value: object) -> str | None:
+    """Write a Call SID as ``CA`` and lower-case hexadecimal digits; None if `value` is not one.
+
+    Examples
+    --------
+    >>> canonical_call_sid("CA" + "0A" * 16)
+    'CA0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a'
+    """
+    if isinstance(value, str) and CALL_SID.fullmatch(value):
+        return "CA" + value[2:].lower()
+    return None
 
 
 def is_account_sid(value: object) -> bool:
@@ -170,7 +191,7 @@ def _distinct(keys: Iterable[CallKey]) -> Iterator[CallKey]:
 
 
 def _checked_whole(entries: _Entries) -> list[CallKey]:
-    matches = _CALL_SID.fullmatch
+    matches = CALL_SID.fullmatch
     malformed = [
         index
         for index, sid in enumerate(entries.sids)
@@ -197,12 +218,14 @@ def _checked_account(account: object, entries: _Entries, index: int) -> str | No
 
 
 def _checked_as_read(entries: Iterator[object]) -> Iterator[CallKey]:
-    for number, sid in enumerate(entries, start=1):
-        if not (isinstance(sid, str) and _CALL_SID.fullmatch(sid)):
+    for number, entry in enumerate(entries, start=1):
+        sid = canonical_call_sid(entry)
+        if sid is None:
             raise InvalidSidError(
-                f"entry {number} is no Call SID ('CA' and 32 hexadecimal digits): {_abridged(sid)}"
+                f"entry {number} is no Call SID ('CA' and 32 hexadecimal digits): "
+                f"{_abridged(entry)}"
             )
-        yield CallKey("CA" + sid[2:].lower(), None)
+        yield CallKey(sid, None)
 
 
 def _describe(malformed: list[int], entries: _Entries) -> str:
@@ -233,7 +256,7 @@ def _class_name(value: object) -> str:
 
 
 def _from_file(path: Path) -> _Entries:
-    if _CALL_SID.fullmatch(str(path)):
+    if CALL_SID.fullmatch(str(path)):
         raise SidListError(f"{str(path)!r} is one SID, not a path: pass it in a list")
     if "\0" in str(path):
         raise SidListError(f"{str(path)!r} is no path: it holds a NUL character")

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LIVE", "any_of", "each_once", "instants", "milliseconds", "need", "present", "prices"]
-
-LIVE = ("queued", "ringing", "in-progress")
+__all__ = ["any_of", "each_once", "instants", "milliseconds", "need", "present", "prices"]
 
 _OURS = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
 _ALL = {column.name for column in ATTRIBUTES}

@@ -14,6 +14,7 @@ from callkit.breakdown.exact import divide, durations
 from callkit.breakdown.keys import By, names_of
 from callkit.breakdown.tables import Layout, tabulate
 from callkit.measures import DURATION
+from callkit.schema import ENDED_STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["answered", "duration_breakdown"]
 
 _NAMES = [column.name for column in DURATION]
-_ENDED = ("completed", "busy", "failed", "no-answer", "canceled")
 
 
 def duration_breakdown(
@@ -114,7 +114,7 @@ class _Times:
 
     def __init__(self, df: pd.DataFrame, step: int) -> None:
         self.length, _ = milliseconds(df, "duration")
-        self.ended = any_of(df, "status", _ENDED)
+        self.ended = any_of(df, "status", ENDED_STATUSES)
         self.answered = any_of(df, "status", ["completed"]) & (self.length > 0)
         self.priced = np.asarray(prices(df).is_valid())
         self.paid = np.where(self.priced, billed(self.length, step), 0)

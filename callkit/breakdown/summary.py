@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from callkit.breakdown.columns import LIVE, any_of, instants, need, prices
+from callkit.breakdown.columns import any_of, instants, need, prices
 from callkit.breakdown.cost import cost_breakdown
 from callkit.breakdown.duration import duration_breakdown
 from callkit.breakdown.exact import money, units
 from callkit.breakdown.page import as_html, as_text
 from callkit.breakdown.parties import OUTBOUND
 from callkit.breakdown.periods import frequency, period_bounds, zone
+from callkit.schema import LIVE_STATUSES
 
 __all__ = ["Summary", "summary"]
 
@@ -153,7 +154,7 @@ def _outcomes(df: pd.DataFrame) -> pd.DataFrame:
 
 def _costs(df: pd.DataFrame) -> pd.DataFrame:
     costs = cost_breakdown(df)
-    still_open = any_of(df, "status", LIVE)
+    still_open = any_of(df, "status", LIVE_STATUSES)
     of_each = df.loc[still_open, "price_unit"].value_counts(dropna=False)
     opened = costs["price_unit"].map(of_each).fillna(0).astype("int64")
     settled = (costs["unpriced_calls"] == 0) & (opened == 0)

@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.breakdown.columns import LIVE, any_of, each_once, instants, milliseconds, need, prices
+from callkit.breakdown.columns import any_of, each_once, instants, milliseconds, need, prices
 from callkit.breakdown.coverage import covering
 from callkit.breakdown.duration import answered
 from callkit.breakdown.exact import durations, money, units
 from callkit.breakdown.groups import Groups
 from callkit.errors import FrameError
 from callkit.measures import ROOTS, TREES
+from callkit.schema import LIVE_STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,7 +183,7 @@ def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
     length, _ = milliseconds(df, "duration")
     spoken = answered(df)
     priced_calls = groups.count(priced)
-    up = any_of(df, "status", LIVE)
+    up = any_of(df, "status", LIVE_STATUSES)
     return {
         "legs": groups.count(),
         "answered_legs": groups.count(spoken),

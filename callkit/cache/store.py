@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
 from callkit.errors import CacheWarning
-from callkit.normalise.amounts import one_price
+from callkit.normalise.columns import one_price
 from callkit.outcomes import Fetched, PriceChange
 
 if TYPE_CHECKING:

@@ -1,29 +1,25 @@
 """Bodies → Arrow table → DataFrame: every value right, or refused by name.
 
-``decode`` reads each body alone (``body`` the odd ones, with care), ``columns`` casts whole columns
-(``amounts`` and ``dates`` know how), ``table`` puts each call in exactly one place, ``frame`` makes
-pandas of it.
+``body`` reads one body as text, ``columns`` and ``dates`` cast whole columns of text, ``table``
+puts each call in exactly one place, and ``frame`` makes a DataFrame of the table.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from callkit.errors import IncompleteWarning, NormaliseError
 from callkit.normalise.body import Body
 from callkit.normalise.frame import table_to_frame
-from callkit.normalise.table import Batch, read_batch, settle, to_table
+from callkit.normalise.table import to_table
 from callkit.outcomes import failures_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Body", "normalise", "table_to_frame", "to_table"]
-
-_BATCH = 10_000
 
 
 def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
@@ -61,11 +57,12 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
     - ``null``, ``""`` and a missing attribute are all absent; ``"0"`` is zero. Only ``sid`` must be
       there. Attributes beyond the 26 are passed over.
     - Of several bodies of one call the last counts, broken or not, at the place of the first.
-    - A body in which a key stands twice is broken: nobody can say which value was meant.
+    - Where a body has a key more than once, the last one counts, at every depth.
     - A JSON number is read, digit by digit, where the contract has a number in text (``duration``,
       ``queue_time``, ``price``); anywhere else what is not text is broken.
-    - Dates are read by RFC 5322 (the successor of RFC 2822, which the API names): ``-0000`` is UTC,
-      and a date without a zone, or with a weekday that is not its own, is broken.
+    - Dates are read by RFC 5322 (the successor of RFC 2822, which the API names), with or without
+      the weekday; the zone is an offset (``-0000`` is UTC), GMT, UT or UTC. A date in any other
+      form, one without a zone, and one with a weekday that is not its own are broken.
     - Prices have at most ten digits before the point and eight after it; more are broken, never
       rounded.
     - ``sid`` and ``parent_call_sid`` are given as ``CA`` and lower-case hexadecimal digits.
@@ -81,7 +78,7 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
         raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
     if isinstance(bodies, bytes | bytearray | memoryview | str | Mapping):
         raise TypeError(f"bodies is a list of bodies: put the {type(bodies).__name__} into one")
-    table, failures = settle(_batches(bodies))
+    table, failures = to_table(bodies)
     frame = table_to_frame(table)
     if failures:
         message = (
@@ -97,12 +94,3 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
             )
         warnings.warn(message, IncompleteWarning, stacklevel=2)
     return frame
-
-
-def _batches(bodies: Iterable[Body]) -> Iterator[Batch]:
-    """Read batch by batch, so that memory holds the text of one batch only."""
-    remaining = iter(bodies)
-    first = 0
-    while batch := list(islice(remaining, _BATCH)):
-        yield read_batch(batch, first)
-        first += len(batch)

@@ -1,4 +1,9 @@
-"""One body read with care: slower than the batch, and the judge of whatever the batch refuses."""
+"""One body → its 26 attributes as text. No body can affect another: each is read alone.
+
+msgspec reads bodies as Twilio sends them. What it refuses is read again by Python's own JSON
+reader, which is slower, accepts what else is right, and can say what is wrong. In both, the last of
+several equal keys counts.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +14,40 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from callkit.schema import ATTRIBUTES, Column, Kind
-from callkit.sids import is_account_sid
+import msgspec
 
-__all__ = ["Body", "BodyError", "Row", "abridged", "call_sid", "read_body", "row_of"]
+from callkit.schema import ATTRIBUTES, Column, Kind
+from callkit.sids import canonical_call_sid, is_account_sid
+
+__all__ = ["Body", "BodyError", "Row", "abridged", "read_body"]
 
 Body: TypeAlias = "bytes | bytearray | memoryview | str | Mapping[str, Any]"
 Row: TypeAlias = "tuple[str | dict[str, str | None] | None, ...]"
 
-_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
 _NUMERIC = {Kind.SECONDS, Kind.MILLISECONDS, Kind.MONEY}
 _SHOWN = reprlib.Repr()
 _SHOWN.maxstring = _SHOWN.maxother = 60
 _FEW = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_TEXT = str | None
+_FIELDS: list[Any] = [
+    (column.name, dict[str, _TEXT] | None if column.kind is Kind.JSON else _TEXT, None)
+    for column in ATTRIBUTES
+]
+_astuple = msgspec.structs.astuple
+_decode = msgspec.json.Decoder[Any](msgspec.defstruct("Call", _FIELDS, gc=False)).decode
 
 
 class BodyError(Exception):
-    """A body breaks the contract; `sid` and `account_sid` are the body's own where it tells."""
+    """A body breaks the contract; `sid` and `account_sid` are its own, where it has them."""
 
-    def __init__(
-        self, message: str, *, sid: str | None = None, account_sid: str | None = None
-    ) -> None:
+    def __init__(self, message: str, attributes: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.sid = sid
-        self.account_sid = account_sid
+        known = attributes or {}
+        account = known.get("account_sid")
+        self.sid = canonical_call_sid(known.get("sid"))
+        self.account_sid: str | None = account if is_account_sid(account) else None
 
 
 class _Number(str):
@@ -44,43 +59,50 @@ class _Number(str):
         return str(self)
 
 
+_KINDS = (
+    *((bool, "a boolean"), (_Number, "a number"), (str, "text")),
+    *((Mapping, "an object"), (list, "a list"), (type(None), "null")),
+)
+
+
 def abridged(value: object) -> str:
     """Show `value` in a message: its repr, the middle left out where it is long."""
     return _SHOWN.repr(value)
 
 
-def call_sid(value: object) -> str | None:
-    """Give a Call SID as ``CA`` and lower-case hexadecimal digits; None if `value` is none."""
-    if isinstance(value, str) and _CALL_SID.fullmatch(value):
-        return "CA" + value[2:].lower()
-    return None
+def read_body(body: object) -> Row:
+    """Read the 26 attributes as text (the URIs as a dict), or None, in the schema's order.
 
-
-def read_body(body: object) -> Mapping[str, Any]:
-    """Read one body as a mapping, JSON numbers as their digits.
-
-    RFC 8259 leaves open which of two equal keys counts, so a body that has any is refused, however
-    deep they lie. A byte order mark is passed over, as its §8.1 allows.
+    Raises
+    ------
+    BodyError
+        It is no JSON object, or an attribute is not text where the contract has text.
     """
-    if isinstance(body, Mapping):
-        return body
-    text = _text_of(body)
-    repeated: list[str] = []
+    try:
+        octets = body if isinstance(body, bytes) else _encoded(body)
+        if not octets.isascii():
+            str(octets, "utf-8")  # msgspec does not check what it passes over
+        return _astuple(_decode(octets))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        attributes = body if isinstance(body, Mapping) else _parsed(_text_of(body))
+    try:
+        return tuple([_checked(column, attributes.get(column.name)) for column in ATTRIBUTES])
+    except BodyError as error:
+        raise BodyError(str(error), attributes) from None
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        attributes = dict(pairs)
-        if len(attributes) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.extend(name for name in attributes if names.count(name) > 1)
-        return attributes
 
+def _encoded(body: object) -> bytes:
+    """Give the bytes of a body that is JSON text, else such as are no JSON."""
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body)
+    return body.encode() if isinstance(body, str) else b""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Read a JSON object, its numbers as their digits."""
     try:
         attributes = json.loads(
-            text,
-            object_pairs_hook=once,
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_refuse_constant,
+            text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant
         )
     except json.JSONDecodeError as error:
         raise BodyError(f"the body is not JSON: {error}" if text else "the body is empty") from None
@@ -88,23 +110,11 @@ def read_body(body: object) -> Mapping[str, Any]:
         raise BodyError("the body is nested too deeply to be a call") from None
     if not isinstance(attributes, dict):
         raise BodyError(f"the body is {_kind_of(attributes)}, not a JSON object")
-    if repeated:
-        raise BodyError(
-            f"the key {abridged(repeated[0])} stands more than once in one object of the body",
-            **({} if "sid" in repeated else _identity(attributes)),
-        )
     return attributes
 
 
-def row_of(attributes: Mapping[str, Any]) -> Row:
-    """Take the 26 attributes as text (the URIs as a dict), or None, in the schema's order."""
-    try:
-        return tuple([_checked(column, attributes.get(column.name)) for column in ATTRIBUTES])
-    except BodyError as error:
-        raise BodyError(str(error), **_identity(attributes)) from None
-
-
 def _text_of(body: object) -> str:
+    """Decode a body, without the byte order mark that RFC 8259 §8.1 allows to pass over."""
     if isinstance(body, str):
         text = body
     elif isinstance(body, bytes | bytearray | memoryview):
@@ -121,14 +131,6 @@ def _refuse_constant(name: str) -> None:
     raise json.JSONDecodeError(f"{name} is no JSON number", "", 0)
 
 
-def _identity(attributes: Mapping[str, Any]) -> dict[str, str | None]:
-    account = attributes.get("account_sid")
-    return {
-        "sid": call_sid(attributes.get("sid")),
-        "account_sid": account if is_account_sid(account) else None,
-    }
-
-
 def _checked(column: Column, value: object) -> str | dict[str, str | None] | None:
     if value is None or (isinstance(value, str) and not value):
         return None
@@ -138,7 +140,7 @@ def _checked(column: Column, value: object) -> str | dict[str, str | None] | Non
         return _digits_of(column, value)
     if not isinstance(value, str) or (isinstance(value, _Number) and column.kind not in _NUMERIC):
         raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
-    if not _is_unicode(value):
+    if _SURROGATE.search(value):
         raise BodyError(f"{column.name}: {_shown(column, value)} holds half a surrogate pair")
     return str(value)
 
@@ -151,16 +153,11 @@ def _digits_of(column: Column, value: object) -> str:
         )
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
-    try:
-        return _plain(value) if isinstance(value, Decimal) else str(value)
+    try:  # without an exponent, unless that takes more than a few zeros
+        few = isinstance(value, Decimal) and abs(value.adjusted()) < _FEW
+        return f"{value:f}" if few else str(value)
     except ValueError:  # Python writes no integer of more than some thousand digits
         raise BodyError(f"{column.name}: an integer of far too many digits") from None
-
-
-def _plain(value: Decimal) -> str:
-    """Write without an exponent, unless that takes more than a few zeros."""
-    exponent = value.as_tuple().exponent
-    return f"{value:f}" if isinstance(exponent, int) and abs(exponent) < _FEW else str(value)
 
 
 def _uris(column: Column, value: object) -> dict[str, str | None]:
@@ -168,17 +165,9 @@ def _uris(column: Column, value: object) -> dict[str, str | None]:
         raise BodyError(f"{column.name}: {_shown(column, value)} where an object of URIs belongs")
     for name, uri in value.items():
         for part in (name, "" if uri is None else uri):
-            if not isinstance(part, str) or isinstance(part, _Number) or not _is_unicode(part):
+            if not isinstance(part, str) or isinstance(part, _Number) or _SURROGATE.search(part):
                 raise BodyError(f"{column.name}: {abridged(part)} where text belongs")
     return dict(value)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(column: Column, value: object) -> str:
@@ -187,12 +176,4 @@ def _shown(column: Column, value: object) -> str:
 
 
 def _kind_of(value: object) -> str:
-    kinds: list[tuple[type, str]] = [
-        (bool, "a boolean"),
-        (_Number, "a number"),
-        (str, "text"),
-        (Mapping, "an object"),
-        (list, "a list"),
-        (type(None), "null"),
-    ]
-    return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), type(value).__name__)

@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.normalise.columns import categorical, text_column, typed_column
-from callkit.normalise.decode import Broken, decode
+from callkit.normalise.body import BodyError, read_body
+from callkit.normalise.columns import categorical, typed_columns
 from callkit.outcomes import Failure
 from callkit.schema import ATTRIBUTES, SCHEMA, Kind
-from callkit.sids import is_account_sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from callkit.normalise.body import Body
 
-__all__ = ["Batch", "read_batch", "settle", "to_table"]
+__all__ = ["to_table"]
+
+_BATCH = 16_000
+_LOT = 250  # few enough for each to use the memory of the one before: new memory costs more
+_URIS = next(i for i, column in enumerate(ATTRIBUTES) if column.kind is Kind.JSON)
+_TEXT = pa.string()
+_NOTHING = [pa.array([], _TEXT)] * len(ATTRIBUTES)
+_encode = msgspec.json.Encoder().encode
 
 
-class Batch(NamedTuple):
-    """What a batch of bodies gave: rows, in which categories are still text, and broken bodies.
-
-    ``places`` says where the body of each row stood.
-    """
+class _Batch(NamedTuple):
+    """Rows, in which categories are still text, with the places of their bodies; and failures."""
 
     rows: pa.Table
     places: list[int]
-    broken: list[Broken]
+    broken: dict[int, Failure]
 
 
 def to_table(
-    bodies: Sequence[Body], sids: Sequence[str] | None = None
+    bodies: Iterable[Body], sids: Sequence[str] | None = None
 ) -> tuple[pa.Table, list[Failure]]:
-    """Type a batch of bodies.
+    """Type bodies, so many at a time that memory never holds the text of all.
 
     Parameters
     ----------
-    bodies : sequence of bytes, str or mapping
-        Some ten thousand at most: they are worked on at once.
+    bodies : iterable of bytes, str or mapping
+        The JSON object of one call each.
     sids : sequence of str, optional
         The call that each body was fetched for, as :func:`callkit.sids.read_sids` writes SIDs. A
         body of another call is then broken, and every failure knows its SID.
@@ -52,47 +57,66 @@ def to_table(
     list of Failure
         The bodies that break the contract, reason ``bad_response``.
     """
-    batch = read_batch(bodies)
-    return settle([batch if sids is None else _of_calls(batch, sids)])
+    remaining = iter(bodies)
+    batches = [_typed(list(islice(remaining, _BATCH)), 0, sids)]
+    while batch := list(islice(remaining, _BATCH)):
+        batches.append(_typed(batch, _BATCH * len(batches), sids))
+    return _settled(batches)
 
 
-def read_batch(bodies: Sequence[object], first: int = 0) -> Batch:
-    """Decode and type a batch whose first body stands at place `first`."""
-    texts: list[list[pa.Array]] = [[text_column(column, [])] for column in ATTRIBUTES]
-    places: list[int] = []
-    broken: list[Broken] = []
-    for decoded in decode(bodies):
-        if decoded.rows:
-            columns = zip(texts, ATTRIBUTES, zip(*decoded.rows, strict=True), strict=True)
-            for text, column, values in columns:
-                text.append(text_column(column, values))
-        places += [first + place for place in decoded.places]
-        broken += [body._replace(place=first + body.place) for body in decoded.broken]
-    arrays: list[pa.Array] = []
-    reasons: dict[int, str] = {}
-    for column, text in zip(ATTRIBUTES, texts, strict=True):
-        array, refused = typed_column(column, pa.concat_arrays(text))
-        arrays.append(array)
-        for row, reason in refused.items():
-            reasons.setdefault(row, f"{column.name}: {reason}")
-    rows = pa.table(arrays, names=SCHEMA.names)
-    # The array, not the table: Arrow before 26 crashes on no chunks (apache/arrow#51018).
-    nameless = arrays[SCHEMA.get_field_index("sid")].is_null()
-    for row in pc.indices_nonzero(nameless).to_pylist():
-        reasons.setdefault(row, "sid: missing, so nobody knows which call this is")
-    return _without_rows(Batch(rows, places, broken), reasons)
+def _typed(bodies: list[Body], first: int, sids: Sequence[str] | None) -> _Batch:
+    """Type a batch whose first body stands at place `first`."""
+    texts, errors = _read(bodies, first)
+    columns, reasons = typed_columns(texts)
+    rows = pa.table(columns, names=SCHEMA.names)
+    places = [place for place in range(first, first + len(bodies)) if place not in errors]
+    got: list[str | None] = rows["sid"].to_pylist()
+    asked = got if sids is None else [sids[place] for place in places]
+    for row, (sid, wanted) in enumerate(zip(got, asked, strict=True)):
+        if sid is None:
+            reasons.setdefault(row, "sid: missing, so nobody knows which call this is")
+        elif sid != wanted:
+            reasons.setdefault(row, f"sid: {sid!r} is another call than the one asked for")
+    for row, why in reasons.items():
+        identity = {name: rows[name][row].as_py() for name in ("sid", "account_sid")}
+        errors[places[row]] = BodyError(why, identity)
+    broken = {}
+    for place, error in errors.items():
+        sid = error.sid if sids is None else sids[place]
+        message = str(error) if sid else f"body {place + 1}: {error}"
+        broken[place] = Failure(sid, error.account_sid, "bad_response", message)
+    if reasons:
+        kept = [row for row in range(len(got)) if row not in reasons]
+        rows = rows.take(pa.array(kept, pa.int64()))
+        places = [places[row] for row in kept]
+    return _Batch(rows, places, broken)
 
 
-def settle(batches: Iterable[Batch]) -> tuple[pa.Table, list[Failure]]:
+def _read(bodies: list[Body], first: int) -> tuple[list[pa.Array], dict[int, BodyError]]:
+    """Read bodies into columns of text, and what cannot be read into errors by place."""
+    lots: list[list[pa.Array]] = []
+    errors: dict[int, BodyError] = {}
+    for start in range(0, len(bodies), _LOT):
+        lot = []
+        for place, body in enumerate(bodies[start : start + _LOT], first + start):
+            try:
+                lot.append(read_body(body))
+            except BodyError as error:
+                errors[place] = error
+        columns: list[Sequence[Any]] = list(zip(*lot, strict=True)) or [()] * len(ATTRIBUTES)
+        columns[_URIS] = [None if uris is None else _encode(uris) for uris in columns[_URIS]]
+        lots.append([pa.array(values, _TEXT) for values in columns])
+    return [pa.concat_arrays(chunks) for chunks in zip(*lots or [_NOTHING], strict=True)], errors
+
+
+def _settled(batches: list[_Batch]) -> tuple[pa.Table, list[Failure]]:
     """Put batches together; of the bodies of one call the last counts, at the first one's place."""
-    tables, places, broken = [], [], []
-    for batch in batches:
-        tables.append(batch.rows)
-        places += batch.places
-        broken += batch.broken
-    rows = pa.concat_tables(tables or [_EMPTY])
+    rows = pa.concat_tables([batch.rows for batch in batches])
+    broken = {place: failure for batch in batches for place, failure in batch.broken.items()}
+    failures = list(broken.values())
     if broken or pc.count_distinct(rows["sid"]).as_py() < len(rows):
-        kept, broken = _last_of_each(rows["sid"].to_pylist(), places, broken)
+        places = [place for batch in batches for place in batch.places]
+        kept, failures = _last_of_each(rows["sid"].to_pylist(), places, broken)
         if kept != list(range(len(rows))):
             rows = rows.take(pa.array(kept, pa.int64()))
     columns = [
@@ -101,58 +125,19 @@ def settle(batches: Iterable[Batch]) -> tuple[pa.Table, list[Failure]]:
         else rows[column.name]
         for column in ATTRIBUTES
     ]
-    return pa.table(columns, schema=SCHEMA), [_failure(body) for body in broken]
+    return pa.table(columns, schema=SCHEMA), failures
 
 
 def _last_of_each(
-    sids: list[str], places: list[int], broken: list[Broken]
-) -> tuple[list[int], list[Broken]]:
-    """Choose the rows and the broken bodies that are the last of their call, by first mention."""
-    bodies: list[tuple[int, str | None, int | Broken]] = [
-        *((place, sid, row) for row, (place, sid) in enumerate(zip(places, sids, strict=True))),
-        *((body.place, body.sid, body) for body in broken),
-    ]
-    bodies.sort(key=lambda body: body[0])
-    last = {place if sid is None else sid: outcome for place, sid, outcome in bodies}
-    kept = [outcome for outcome in last.values() if isinstance(outcome, int)]
-    return kept, [outcome for outcome in last.values() if isinstance(outcome, Broken)]
-
-
-def _without_rows(batch: Batch, reasons: dict[int, str]) -> Batch:
-    """Move the rows that have something wrong with them to the broken bodies."""
-    if not reasons:
-        return batch
-    sids, accounts = batch.rows["sid"], batch.rows["account_sid"]
-    broken = [
-        Broken(batch.places[row], sids[row].as_py(), accounts[row].as_py(), reason)
-        for row, reason in reasons.items()
-    ]
-    kept = [row for row in range(len(batch.places)) if row not in reasons]
-    return Batch(
-        batch.rows.take(pa.array(kept, pa.int64())),
-        [batch.places[row] for row in kept],
-        batch.broken + broken,
-    )
-
-
-def _of_calls(batch: Batch, sids: Sequence[str]) -> Batch:
-    """Break the rows that are not of the call asked for, and tell each broken body its call."""
-    reasons = {
-        row: f"sid: {got!r} is another call than the one asked for"
-        for row, (got, place) in enumerate(
-            zip(batch.rows["sid"].to_pylist(), batch.places, strict=True)
-        )
-        if got != sids[place]
+    sids: list[str], places: list[int], broken: dict[int, Failure]
+) -> tuple[list[int], list[Failure]]:
+    """Choose the rows and the failures that are the last of their call, by first mention."""
+    ends: dict[int, tuple[str | None, int | Failure]] = {
+        place: (sid, row) for row, (place, sid) in enumerate(zip(places, sids, strict=True))
     }
-    checked = _without_rows(batch, reasons)
-    broken = [body._replace(sid=sids[body.place]) for body in checked.broken]
-    return checked._replace(broken=broken)
-
-
-def _failure(body: Broken) -> Failure:
-    account = body.account_sid if is_account_sid(body.account_sid) else None
-    message = body.message if body.sid else f"body {body.place + 1}: {body.message}"
-    return Failure(body.sid, account, "bad_response", message)
-
-
-_EMPTY = read_batch([]).rows
+    ends |= {place: (failure.sid, failure) for place, failure in broken.items()}
+    last: dict[str | int, int | Failure] = {}
+    for place, (sid, end) in sorted(ends.items(), key=lambda item: item[0]):
+        last[place if sid is None else sid] = end
+    kept = [end for end in last.values() if isinstance(end, int)]
+    return kept, [end for end in last.values() if isinstance(end, Failure)]

@@ -86,7 +86,7 @@ def test_what_the_output_is_called_says_what_it_is(
     sids = listed(tmp_path, sandbox.sids(3))
     for name in ("calls.csv", "calls.jsonl", "calls.parquet", "calls"):
         assert typed("export", sids, "-o", name) == (0, "", f"3 calls in {name}\n")
-    assert (tmp_path / "calls.csv").read_text().startswith("account_sid,")
+    assert (tmp_path / "calls.csv").read_text().startswith("sid,start_time,")
     assert (tmp_path / "calls.jsonl").read_text().startswith("{")
     assert len(callkit.read_parquet(tmp_path / "calls.parquet")) == 3
     assert len(callkit.read_parquet(tmp_path / "calls")) == 3

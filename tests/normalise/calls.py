@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from callkit.normalise import to_table
 from callkit.schema import ATTRIBUTES, Column, Kind
 
 if TYPE_CHECKING:
@@ -75,6 +76,23 @@ def numbered(number: int) -> str:
 def body(**attributes: Any) -> bytes:
     """Make the body of a call that differs from :data:`CALL` in `attributes`."""
     return json.dumps(CALL | attributes, ensure_ascii=False).encode()
+
+
+def read(name: str, text: str) -> Any:
+    """Read one value as `normalise` does, alone and among others; None if it is refused."""
+    [alone] = _column(name, [text])
+    assert _column(name, [text] + [CALL[name]] * 20) == [alone] + [VALUES[name]] * 20
+    return alone
+
+
+def _column(name: str, texts: list[str]) -> list[Any]:
+    sids = [numbered(number) for number in range(len(texts))]
+    sent = [body(**{"sid": sid, name: text}) for sid, text in zip(sids, texts, strict=True)]
+    table, failures = to_table(sent, sids)
+    typed = dict(zip(table["sid"].to_pylist(), table[name].to_pylist(), strict=True))
+    assert not typed.keys() & {failure.sid for failure in failures}
+    assert len(typed) + len(failures) == len(texts)
+    return [typed.get(sid) for sid in sids]
 
 
 def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

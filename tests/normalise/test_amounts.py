@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,19 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callkit.normalise import to_table
-from callkit.normalise.columns import typed_column
 from callkit.schema import MONEY
-from tests.normalise.calls import CALL, COLUMNS, body, steady
+from tests.normalise.calls import CALL, body, read, steady
 
 NO_NUMBERS = ["", " ", "abc", "0x41", "1e3", "1E3", " 42", "42 ", "42\n", "٤٢", "1_000", "1,5"]
 NO_NUMBERS += ["NaN", "Infinity", "-inf", "--1", "+-1", "-", "+", ".", "-.", "5.", "1.2.3", "½"]
-
-
-def read(name: str, text: str) -> Any:
-    """Read one value through its column, as `normalise` does; None if it is refused."""
-    values, broken = typed_column(COLUMNS[name], pa.array([text]))
-    assert bool(broken) == (values[0].as_py() is None)
-    return values[0].as_py()
 
 
 @pytest.mark.parametrize(

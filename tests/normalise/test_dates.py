@@ -1,4 +1,4 @@
-"""Dates by RFC 5322, against what `datetime` makes of the same numbers."""
+"""Dates as Twilio writes them, against what `datetime` makes of the same numbers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callkit.normalise import to_table
-from callkit.normalise.columns import typed_column
 from callkit.normalise.dates import instants as cast_whole
 from callkit.normalise.dates import one_instant
 from tests.normalise.calls import (
-    COLUMNS,
     DAYS,
     MONTHS,
+    SID,
     body,
     instants,
+    numbered,
+    read,
     steady,
     wall_clocks,
     written,
@@ -33,13 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-def read(text: str) -> datetime | None:
-    """Read one date through the column, as `normalise` does; None if it is refused."""
-    values, broken = typed_column(COLUMNS["start_time"], pa.array([text]))
-    assert bool(broken) == (values[0].as_py() is None)
-    value: datetime | None = values[0].as_py()
-    return value
+FORM = "is not a date in the form 'Tue, 14 Nov 2023 10:00:00 +0000'"
+ZONES = "expected an offset such as -0500, or GMT, UT or UTC"
 
 
 offsets = st.builds(
@@ -51,47 +47,58 @@ offsets = st.builds(
     st.integers(0, 99) | st.integers(0, 14),
     st.integers(0, 59),
 )
-NAMED = {"UT": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6}
-NAMED |= {"PST": -8, "PDT": -7} | dict.fromkeys("ABCDEFGHIKLMNOPQRSTUVWXYZ", 0)
-named_zones = st.sampled_from([(name, timedelta(hours=away)) for name, away in NAMED.items()])
-gaps = st.sampled_from([" ", "  ", "\t", "\r\n ", " (so (to) say\\) it) ", "(a)(b) ", " \r\n\t"])
-cases = st.sampled_from([str, str.lower, str.upper])
+named_zones = st.sampled_from([(name, timedelta()) for name in ("GMT", "UT", "UTC", "-0000")])
 
 
 @given(
-    wall_clocks.filter(lambda local: local.year < 9999),
+    wall_clocks.filter(lambda local: 1900 < local.year < 9999),
     offsets | named_zones,
-    gaps,
-    cases,
-    st.data(),
+    st.booleans(),
+    st.booleans(),
 )
 @steady
 def test_every_form_gives_its_instant(
-    local: datetime, zone: tuple[str, timedelta], gap: str, case: type[str], data: st.DataObject
+    local: datetime, zone: tuple[str, timedelta], with_weekday: bool, one_digit: bool
 ) -> None:
-    if data.draw(st.booleans(), "without seconds"):
-        local = local.replace(second=0)
-    years = [f"{local.year:04}"]
-    if 1950 <= local.year <= 2049:
-        years.append(f"{local.year % 100:02}")
-    if 1900 <= local.year <= 2899:
-        years.append(f"{local.year - 1900:03}")
-    day = data.draw(st.sampled_from([f"{local.day}", f"{local.day:02}"]))
-    month = case(MONTHS[local.month - 1])
-    weekday = data.draw(st.sampled_from(["", f"{case(DAYS[local.weekday()])},{gap}"]))
-    colon = data.draw(st.sampled_from([":", " : ", "(h):"]))
-    time = f"{local.hour:02}{colon}{local.minute:02}"
-    if local.second or data.draw(st.booleans()):
-        time += f"{colon}{local.second:02}"
-    text = gap.join([day, month, data.draw(st.sampled_from(years)), time, case(zone[0])])
-    end = data.draw(st.sampled_from(["", " ", "(the end)"]))
-    assert read(f"{weekday}{text}{end}") == (local - zone[1]).replace(tzinfo=UTC)
+    weekday = f"{DAYS[local.weekday()]}, " if with_weekday else ""
+    day = f"{local.day}" if one_digit else f"{local.day:02}"
+    text = f"{weekday}{day} {MONTHS[local.month - 1]} {local.year:04} {local:%H:%M:%S} {zone[0]}"
+    assert read("start_time", text) == (local - zone[1]).replace(tzinfo=UTC)
 
 
-@given(instants)
+@given(st.lists(st.none() | instants, min_size=16))
 @steady
-def test_the_usual_form_is_cast_whole(instant: datetime) -> None:
-    assert cast_whole(pa.array([written(instant), None])).to_pylist() == [instant, None]
+def test_the_usual_form_is_cast_whole(dates: list[datetime | None]) -> None:
+    texts = [date and written(date) for date in dates]
+    assert cast_whole(pa.array(texts, pa.string())).to_pylist() == dates
+    assert cast_whole(pa.array([None, *texts], pa.string())[1:]).to_pylist() == dates
+
+
+def one_by_one(text: str) -> datetime | None:
+    try:
+        return one_instant(text)
+    except ValueError:
+        return None
+
+
+edits = st.tuples(
+    st.integers(0, 30), st.integers(0, 2), st.text(max_size=2) | st.sampled_from("0123456789")
+)
+
+
+@given(st.lists(st.tuples(instants, st.lists(edits, max_size=2)), min_size=16))
+@steady
+def test_the_cast_takes_nothing_that_one_by_one_is_refused(
+    damaged: list[tuple[datetime, list[tuple[int, int, str]]]],
+) -> None:
+    texts = []
+    for date, changes in damaged:
+        text = written(date)
+        for place, length, put in changes:
+            text = text[:place] + put + text[place + length :]
+        texts.append(text)
+    for text, cast in zip(texts, cast_whole(pa.array(texts)).to_pylist(), strict=True):
+        assert cast in {None, one_by_one(text)}
 
 
 def test_the_cast_takes_each_day_that_there_is_and_no_other() -> None:
@@ -112,15 +119,15 @@ def test_the_cast_takes_each_day_that_there_is_and_no_other() -> None:
 def test_a_day_that_no_month_has_is_refused(year: int, month: int, day: int, weekday: str) -> None:
     assume(day > calendar.monthrange(year, month)[1])
     date = f"{day} {MONTHS[month - 1]} {year} 10:00:00 +0000"
-    assert read(date) is None
-    assert read(f"{weekday}, {date}") is None
+    assert read("start_time", date) is None
+    assert read("start_time", f"{weekday}, {date}") is None
 
 
 @given(instants, st.sampled_from(DAYS))
 @steady
 def test_a_weekday_must_be_the_dates_own(instant: datetime, weekday: str) -> None:
     text = weekday + written(instant)[3:]
-    assert read(text) == (instant if weekday == DAYS[instant.weekday()] else None)
+    assert read("start_time", text) == (instant if weekday == DAYS[instant.weekday()] else None)
 
 
 @pytest.mark.parametrize(
@@ -129,46 +136,60 @@ def test_a_weekday_must_be_the_dates_own(instant: datetime, weekday: str) -> Non
         ("Tue, 14 Nov 2023 24:00:00 +0000", "hour must be in 0..23"),
         ("Tue, 14 Nov 2023 10:60:00 +0000", "minute must be in 0..59"),
         ("Tue, 14 Nov 2023 10:00:61 +0000", "second must be in 0..59"),
-        ("Sat, 31 Dec 2016 23:59:60 +0000", "a leap second is more than this column can hold"),
-        ("Mon, 14 Nov 2023 10:00:00 +0000", "that day is a Tue"),
-        ("Tue, 14 Nov 2023 10:00:00 CET", "RFC 5322 knows no zone 'CET'"),
-        ("Tue, 14 Nov 2023 10:00:00 J", "RFC 5322 knows no zone 'J'"),
-        ("14 Foo 2023 10:00:00 +0000", "there is no month 'Foo'"),
-        ("14 Nov 1899 10:00:00 +0000", "years begin with 1900"),
-        ("14 Nov 0023 10:00:00 +0000", "years begin with 1900"),
-        ("14 Nov 12023 10:00:00 +0000", "year 12023 is out of range"),
+        ("Sat, 31 Dec 2016 23:59:60 +0000", "a leap second, which this column cannot hold"),
+        ("Mon, 14 Nov 2023 10:00:00 +0000", "that day is a Tue, not a 'Mon'"),
+        ("Di, 14 Nov 2023 10:00:00 +0000", "that day is a Tue, not a 'Di'"),
+        ("tue, 14 Nov 2023 10:00:00 +0000", "that day is a Tue, not a 'tue'"),
+        ("14 Foo 2023 10:00:00 +0000", "unknown month 'Foo', expected Jan, Feb, Mar"),
+        ("14 NOV 2023 10:00:00 +0000", "unknown month 'NOV', expected Jan, Feb, Mar"),
+        ("Wed, 31 Feb 2024 10:00:00 +0000", "day is out of range for month"),
+        ("Wed, 00 Feb 2024 10:00:00 +0000", "day is out of range for month"),
+        ("14 Nov 1899 10:00:00 +0000", "the year is '1899', expected four digits from 1900 on"),
+        ("14 Nov 0023 10:00:00 +0000", "the year is '0023', expected four digits from 1900 on"),
+        ("14 Nov 23 10:00:00 +0000", "the year is '23', expected four digits from 1900 on"),
+        ("14 Nov 123 10:00:00 +0000", "the year is '123', expected four digits from 1900 on"),
+        ("14 Nov 12023 10:00:00 +0000", "the year is '12023', expected four digits from 1900 on"),
         ("Fri, 31 Dec 9999 23:30:00 -0100", "date value out of range"),
-        ("Tue, 14 Nov 2023 10:00:00", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +00:00", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +0060", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +000", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +0000junk", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +0000\n", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00\n+0000", "is not a date as RFC 5322 writes it"),
-        ("Tue, ١٤ Nov 2023 10:00:00 +0000", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +0000 (open", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 Nov 2023 10:00:00 +0000 shut)", "is not a date as RFC 5322 writes it"),
-        ("Tue, 14 N(x)ov 2023 10:00:00 +0000", "is not a date as RFC 5322 writes it"),
-        ("Di, 14 Nov 2023 10:00:00 +0000", "is not a date as RFC 5322 writes it"),
-        ("2023-11-14T10:00:00Z", "is not a date as RFC 5322 writes it"),
-        ("14/11/2023", "is not a date as RFC 5322 writes it"),
-        ("1699956000", "is not a date as RFC 5322 writes it"),
-        (" ", "is not a date as RFC 5322 writes it"),
+        ("Tue, 14 Nov 2023 10:00 +0000", "the seconds are missing, expected a time such as"),
+        ("Tue, 14 Nov 2023 10:00:00 EST", f"unknown zone 'EST', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 Z", f"unknown zone 'Z', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 gmt", f"unknown zone 'gmt', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 +00:00", f"unknown zone '+00:00', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 +0060", f"unknown zone '+0060', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 +000", f"unknown zone '+000', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 +0000junk", f"unknown zone '+0000junk', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 +0000\n", f"unknown zone '+0000\\n', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00 +0000 (UTC)", f"unknown zone '+0000 (UTC)', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00  +0000", f"unknown zone ' +0000', {ZONES}"),
+        ("Tue, 14 Nov 2023 10:00:00", FORM),
+        ("Tue, 14 Nov 2023 10:00:00\n+0000", FORM),
+        ("Tue, 14 Nov 2023", FORM),
+        ("Tue, ١٤ Nov 2023 10:00:00 +0000", FORM),
+        ("Tue, 14 N(x)ov 2023 10:00:00 +0000", FORM),
+        ("Tue, 14 Nov 2023 10 : 00 : 00 +0000", FORM),
+        ("Tue,  14 Nov 2023 10:00:00 +0000", FORM),
+        ("Tue, 14 Nov\r\n 2023 10:00:00 +0000", FORM),
+        (" Tue, 14 Nov 2023 10:00:00 +0000", FORM),
+        ("2023-11-14T10:00:00Z", FORM),
+        ("14/11/2023", FORM),
+        ("1699956000", FORM),
+        (" ", FORM),
     ],
 )
-def test_what_is_no_date_is_refused_by_name(text: str, why: str) -> None:
-    [failure] = to_table([body(end_time=text)])[1]
+@pytest.mark.parametrize("others", [0, 20])
+def test_what_is_no_date_is_refused_by_name(text: str, why: str, others: int) -> None:
+    sent = [body(end_time=text), *(body(sid=numbered(n)) for n in range(others))]
+    [failure] = to_table(sent)[1]
+    assert failure.sid == SID
     assert failure.message.startswith(f"end_time: {text!r} is not a date")
     assert why in failure.message
 
 
-@pytest.mark.parametrize(
-    "text", ["(" * 100_000, "\r\n" * 100_000, " " * 100_000 + "x", "()" * 50_000]
-)
-def test_a_long_text_is_refused_in_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a date"):
-        one_instant(text)
+@pytest.mark.parametrize("part", ["(", "\r\n", " ", "14 ", "Tue, ", "1", "x"])
+def test_a_long_text_is_refused_in_no_time(part: str) -> None:
+    with pytest.raises(ValueError, match="is not a date") as caught:
+        one_instant(part * 100_000)
+    assert len(str(caught.value)) < 250
 
 
 @pytest.fixture(scope="module")
@@ -200,14 +221,7 @@ def _elsewhere(
 
 
 @pytest.mark.usefixtures("_elsewhere")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Tue, 14 Mar 2023 10:00:00 +0000",
-        "tue, 14 mar 23 05:00 EST",
-        "TUE, 14 MAR 2023 10:00:00 -0000 (dienstags)",
-    ],
-)
+@pytest.mark.parametrize("text", ["Tue, 14 Mar 2023 10:00:00 +0000", "14 Mar 2023 05:00:00 -0500"])
 def test_the_locale_is_not_asked(text: str) -> None:
-    assert read(text) == datetime(2023, 3, 14, 10, tzinfo=UTC)
-    assert read("Di, 14 Mär 2023 10:00:00 +0000") is None
+    assert read("start_time", text) == datetime(2023, 3, 14, 10, tzinfo=UTC)
+    assert read("start_time", "Di, 14 Mär 2023 10:00:00 +0000") is None

@@ -171,13 +171,15 @@ def test_one_body_is_not_a_list_of_bodies(one: Any) -> None:
         normalise(one)
 
 
-def test_many_batches_are_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = [body(sid=numbered(n % 70), to=str(n), status=f"new {n // 9}") for n in range(100)]
-    sent[95] = body(sid=numbered(2), duration="x")
-    with pytest.raises(callkit.NormaliseError) as whole:
-        normalise(sent)
-    monkeypatch.setitem(normalise.__globals__, "_BATCH", 7)
-    with pytest.raises(callkit.NormaliseError) as cut:
-        normalise(sent)
-    assert_frame_equal(cut.value.frame, whole.value.frame)
-    assert_frame_equal(cut.value.failures, whole.value.failures)
+def test_a_long_list_is_as_a_short_one() -> None:
+    ends = {n: str(n) if n != 7 else "long" for n in range(20_000)}
+    sent = [json.dumps({"sid": numbered(n), "status": f"new {n % 3}"}) for n in ends]
+    sent += [json.dumps({"sid": numbered(n), "duration": end}) for n, end in ends.items()]
+    with pytest.raises(callkit.NormaliseError) as caught:
+        normalise(iter(sent))
+    [message] = caught.value.failures["message"]
+    assert message == "duration: 'long' is not a whole number of seconds"
+    frame = caught.value.frame
+    assert frame["sid"].tolist() == [numbered(n) for n in ends if n != 7]
+    assert frame["duration"].dt.total_seconds().tolist() == [n for n in ends if n != 7]
+    assert frame.dtypes.equals(normalise([]).dtypes), "the statuses of the first bodies are gone"

@@ -40,6 +40,17 @@ def test_chosen_columns_come_in_the_order_asked_for(calls: pd.DataFrame, path: P
     pd.testing.assert_frame_equal(df, calls[["price", "sid"]])
 
 
+def test_a_file_keeps_its_order_which_was_alphabetical_once(
+    calls: pd.DataFrame, tmp_path: Path
+) -> None:
+    old = calls[sorted(SCHEMA.names)]
+    callkit.to_parquet(old, tmp_path / "1.parquet")
+    callkit.to_parquet(calls, tmp_path / "2.parquet")
+    pd.testing.assert_frame_equal(callkit.read_parquet(tmp_path / "1.parquet"), old)
+    together = pd.concat([old, old], ignore_index=True)
+    pd.testing.assert_frame_equal(callkit.read_parquet(tmp_path), together, check_categorical=False)
+
+
 @pytest.mark.parametrize("footer", ["{", "[]", b"\xff"])
 def test_a_damaged_footer_is_told_in_one_sentence(path: Path, footer: str | bytes) -> None:
     pq.write_table(pa.table({"sid": ["a"]}).replace_schema_metadata({"callkit": footer}), path)
@@ -74,7 +85,7 @@ def test_reading_what_is_not_there_or_no_parquet_is_told_in_one_sentence(path: P
 
 def test_a_missing_column_is_named_beside_those_there_are(path: Path) -> None:
     callkit.to_parquet(ABSENT, path)
-    with pytest.raises(ParquetError, match="has no column 'cost'; it has account_sid, "):
+    with pytest.raises(ParquetError, match="has no column 'cost'; it has sid, start_time, "):
         callkit.read_parquet(path, columns=["cost"])
 
 
@@ -272,7 +283,7 @@ def _overwritten(dataset: Path) -> None:
         (_with_copy_of_a_month, r"2025-01 \(1\)', which .* named month=YYYY-MM, or month=none$"),
         (_with_folder_below, "more' cannot be read: Is a directory"),
         (_with_file_as_month, "cannot be read: Not a directory"),
-        (_without_price, "part-0.parquet' has no column 'price'; it has account_sid"),
+        (_without_price, "part-0.parquet' has no column 'price'; it has sid, start_time"),
         (_with_more, "part-0.parquet' has a column 'mine', which .*2025-01/part-0.parquet' lacks"),
         (_with_floats, "part-0.parquet' cannot be read: column 'price' is double"),
         (_cut_short, "part-0.parquet' is no Parquet file"),

@@ -246,7 +246,7 @@ def test_columns_that_share_a_name_are_each_pseudonymised() -> None:
 
 
 def test_what_is_pseudonymised_already_is_refused(df: pd.DataFrame) -> None:
-    with pytest.raises(FrameError, match="^column 'forwarded_from' holds pseudonyms already"):
+    with pytest.raises(FrameError, match="^column 'from' holds pseudonyms already"):
         pseudonymise(pseudonymise(df, KEY), KEY)
 
 
