@@ -1,6 +1,6 @@
 """The call path of `to_frame([sid])` through a tree's `callkit`; prints one line of JSON.
 
-Usage: python -P benchmarks/call_path.py TREE, with PYTHONPATH=TREE (`benchmarks/structure.py` does).
+Usage: python -P benchmarks/call_path.py TREE, with PYTHONPATH=TREE (see `benchmarks.structure`).
 
 Every call of a Python function defined in `TREE/callkit` counts, on every thread. The resumption of
 a generator, a comprehension and a lambda are calls like any other. A move is a call in another file
