@@ -2,10 +2,10 @@
 
 Usage: python -m benchmarks.accounts [--calls 10000] [--one-refused]
 
-The list mixes the accounts 1 : 2 : 4; the first has `--calls` calls. The use of a limit is calls per
-second * latency / limit, from the account's first call to its last. With `--one-refused`, every
-request of the second account is refused (429) for ten seconds, and each account's calls per second
-are compared with those of the ten seconds before.
+The list mixes the accounts 1 : 2 : 4; the first has `--calls` calls. The use of a limit is calls
+per second * latency / limit, from the account's first call to its last. With `--one-refused`,
+every request of the second account is refused (429) for ten seconds, and each account's calls per
+second are compared with those of the ten seconds before.
 """
 
 from __future__ import annotations
