@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: demo lab report test check format docs dist bench soak fuzz clean
+.PHONY: demo lab report fast test check format docs dist bench soak fuzz clean
 
 demo: .venv/.demo
 	$(BIN)/callkit demo
@@ -29,8 +29,13 @@ report: .venv/.notebooks
 	done
 	@echo "02_cost.html and 03_duration.html are in $(OUT)"
 
-test: .venv/.installed
-	$(BIN)/python -m pytest -q
+# Each file's tests stay in one process; at most four processes, however large the machine.
+fast: .venv/.installed
+	$(BIN)/python -m pytest -q -m "not slow" -n logical --maxprocesses 4 --dist loadfile
+
+# The slow ones want the processor, or the memory of a process, to themselves.
+test: fast
+	$(BIN)/python -m pytest -q -m slow
 
 check: .venv/.installed
 	$(BIN)/ruff check .
@@ -53,9 +58,12 @@ bench: .venv/.bench
 	$(BIN)/python -m benchmarks.normalise
 	$(BIN)/python -m benchmarks.fetch
 	$(BIN)/python -m benchmarks.limits
+	$(BIN)/python -m benchmarks.accounts
+	$(BIN)/python -m benchmarks.accounts --one-refused
 	$(BIN)/python -m benchmarks.resuming
 	$(BIN)/python -m benchmarks.breakdown
 	$(BIN)/python -m benchmarks.importing
+	$(BIN)/python -m benchmarks.structure
 
 # The fault campaign over more calls and seeds, and a longer outage.
 soak: .venv/.installed

@@ -17,6 +17,8 @@ from callkit.sandbox.faults.plan import KINDS
 if TYPE_CHECKING:
     from callkit.outcomes import Outcome
 
+pytestmark = pytest.mark.slow
+
 CALLS = int(os.environ.get("CALLKIT_CAMPAIGN_CALLS", "20000"))
 SEEDS = range(1, 1 + int(os.environ.get("CALLKIT_CAMPAIGN_SEEDS", "3")))
 REASONS = {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from callkit.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LOADING = {"src", "srcset", "data", "poster", "action", "background"}
 

@@ -20,6 +20,8 @@ from notebooks.refresh import HERE, NAMES, copied, execute, read, steady
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+pytestmark = pytest.mark.slow
+
 MOST_BYTES = 400_000
 PER_CALL = {"calls.parquet", "failures.parquet", "call_trees.parquet"}  # tables without periods
 

@@ -212,6 +212,7 @@ def test_the_interrupt_handler_is_pythons_own_again(sandbox: Sandbox, client: Cl
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_a_killed_export_goes_on_where_it_was(tmp_path: Path) -> None:
     rng = random.Random(3)
     with Sandbox(calls=20_000, latency=0.02) as sandbox:
@@ -243,6 +244,7 @@ with callkit.Client(patience=4.0, timeout=20, concurrency=10) as client:
 """
 
 
+@pytest.mark.slow
 def test_a_closed_lid_is_not_impatience(tmp_path: Path) -> None:
     with Sandbox(calls=5_000, latency=0.05) as sandbox:
         (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(600)))

@@ -113,6 +113,7 @@ def reflecting(server: ScriptedServer) -> Iterator[tuple[ScriptedServer, Client]
 # What a run says
 
 
+@pytest.mark.slow
 def test_a_run_with_all_faults_says_neither_token_nor_secret(tmp_path: Path) -> None:
     slow: dict[Drawn, float] = {"429": 0.2, "429_retry_after": 0.05, "stall": 0.2}
     faults = Faults(share=0.2, seed=5, in_a_row=1, kinds={**dict.fromkeys(KINDS, 1.0), **slow})

@@ -13,6 +13,8 @@ from tests.fuzz.damage import damaged
 from tests.fuzz.planted import Planted
 from tests.fuzz.worker import input_of
 
+pytestmark = pytest.mark.slow
+
 _SEED = 1
 
 

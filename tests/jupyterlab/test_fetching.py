@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.jupyterlab.server import Lab
 
+pytestmark = pytest.mark.slow
+
 CALLS = 6_000
 FREE_WITHIN = 20_000  # milliseconds; a second or two, and what a loaded machine adds
 SET_UP, SLOW_FETCH, NEXT = range(3)

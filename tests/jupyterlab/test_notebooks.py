@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.jupyterlab.server import Lab
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 

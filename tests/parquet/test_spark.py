@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ pytest.importorskip("pyspark", reason="Spark is not installed: pip install pyspa
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java, which is not there", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -36,6 +39,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    handler = signal.getsignal(signal.SIGINT)  # a session sets its own, and leaves it behind
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it is not sure of pandas 3 yet
         from pyspark.sql import SparkSession  # noqa: PLC0415
@@ -47,6 +51,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         session = builder.config("spark.sql.warehouse.dir", warehouse).getOrCreate()
     yield session
     session.stop()
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
@@ -247,6 +248,7 @@ def test_charts_draw_on_axes_of_their_own_or_yours(df: pd.DataFrame) -> None:
         assert_type(callkit.charts.status(daily), Axes)
         by_clock = callkit.duration_breakdown(df, ["weekday", "hour"])
         assert_type(callkit.charts.heat_map(by_clock, measure="calls"), Axes)
+        plt.close("all")
     ax = Figure().add_subplot()
     assert callkit.charts.cost(weekly, ax=ax) is ax
 
