@@ -97,7 +97,9 @@ class Run:
             interrupts = stack.enter_context(deferred_interrupts())
             bar = stack.enter_context(progress_bar(self._list.total, self._progress))
             while not (interrupts.heard or (self._list.exhausted and not self._chunks.unsettled)):
-                keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
+                keys: list[CallKey] = []
+                if not self._list.exhausted:
+                    keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
                 if keys:
                     self._ask_for(keys, bar, stack)
                 if self._pool is not None:
@@ -128,14 +130,15 @@ class Run:
     def _is_hungry(self) -> bool:
         return self._pool is None or self._pool.is_hungry
 
-    def _ask_for(self, keys: list[CallKey], bar: Bar, stack: ExitStack) -> None:
+    def _ask_for(self, keys: list[CallKey], bar: Bar | None, stack: ExitStack) -> None:
         """Take from the cache what is final and valid there, and have the rest fetched."""
         self._chunks.expect(keys)
         if self._cache is not None:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
             table, _ = to_table([each.body for each in found.values()], list(found))
             self._settle(table, found)
-            bar.add(len(table), 0, self._pool)
+            if bar is not None:
+                bar.add(len(table), 0, self._pool)
             known = set(table["sid"].to_pylist())
             keys = [key for key in keys if key.sid not in known]
             self._list.note_missing(len(keys))
@@ -146,7 +149,7 @@ class Run:
                 stack.callback(self._pool.close)
             self._pool.put(keys)
 
-    def _receive(self, pool: Pool, bar: Bar, *, wait: bool) -> None:
+    def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
         """Take what the pool has settled, and type it once there is enough of it."""
         outcomes = pool.take(wait=wait)
         failed = 0
@@ -156,7 +159,8 @@ class Run:
             else:
                 failed += 1
                 self._chunks.fail(outcome)
-        bar.add(len(outcomes), failed, pool)
+        if bar is not None:
+            bar.add(len(outcomes), failed, pool)
         now = time.monotonic()
         enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
         if self._arrived and (enough or not pool.unsettled):

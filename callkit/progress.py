@@ -26,9 +26,9 @@ _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would b
 
 
 class Bar:
-    """Shows how far a fetch is, or nothing."""
+    """Shows how far a fetch is."""
 
-    def __init__(self, bar: tqdm.std.tqdm[Any] | None) -> None:
+    def __init__(self, bar: tqdm.std.tqdm[Any]) -> None:
         self._bar = bar
         self._failed = 0
         self._pool: Pool | None = None
@@ -37,22 +37,21 @@ class Bar:
         """Count calls as they arrive, in whatever order: one slow call holds back no bar."""
         self._failed += failed
         self._pool = pool
-        if self._bar is not None and self._bar.update(calls):
+        if self._bar.update(calls):
             self.describe()
 
     def describe(self) -> None:
         """Say beside the bar how many calls have failed, and what is under way."""
-        if self._bar is not None:
-            said = {"failed": self._failed}
-            if self._pool is not None:
-                traffic = self._pool.traffic
-                said |= {"429s": traffic.refused, "in flight": traffic.in_flight}
-            self._bar.set_postfix(said)
+        said = {"failed": self._failed}
+        if self._pool is not None:
+            traffic = self._pool.traffic
+            said |= {"429s": traffic.refused, "in flight": traffic.in_flight}
+        self._bar.set_postfix(said)
 
 
 @contextmanager
-def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar]:
-    """Show how far a fetch is.
+def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | None]:
+    """Show how far a fetch is; give None where nobody watches.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar]:
         Whether to show a bar; None: in a terminal or a notebook, from some hundred calls on.
     """
     if not (_is_watched(total) if progress is None else progress):
-        yield Bar(None)
+        yield None
         return
     place = sys.stdout if _in_notebook() else sys.stderr  # a notebook shows the latter as alarm
     # Updated several times a second, also with nothing: it then shows what it has not shown yet.

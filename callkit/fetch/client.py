@@ -10,9 +10,10 @@ import requests
 
 import callkit
 from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError
+from callkit.fetch.concurrency import Limiters
 from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
 from callkit.fetch.policy import RetryPolicy
-from callkit.fetch.pool import Limiters, Pool, StopConditions
+from callkit.fetch.pool import Pool, StopConditions
 from callkit.fetch.transport import Transport, TransportError
 from callkit.outcomes import Failure
 from callkit.sids import is_account_sid, read_sids

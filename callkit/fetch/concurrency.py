@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from callkit.fetch.policy import RetryPolicy
 
-__all__ = ["Limiter", "Sent", "State"]
+__all__ = ["Limiter", "Limiters", "Sent", "State"]
 
 _log = logging.getLogger(__name__)
 
@@ -326,3 +327,19 @@ class Limiter:
             beside_others=self._others.in_flight > 0,
         )
         _log.debug("429: backing off for %.2f s, then %d in flight", pause, round(self._limit))
+
+
+class Limiters:
+    """The limiters of a client, one for each account, and the lock that they share."""
+
+    def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
+        self.lock = threading.Lock()
+        self.concurrency = concurrency
+        self.policy = policy
+        self._of: dict[str, Limiter] = {}
+
+    def of(self, account_sid: str) -> Limiter:
+        """Return the limiter of an account."""
+        if account_sid not in self._of:
+            self._of[account_sid] = Limiter(self.concurrency, self.policy)
+        return self._of[account_sid]

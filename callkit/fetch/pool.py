@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
-from callkit.fetch.concurrency import Limiter
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Meaning, discreet, judge
 from callkit.fetch.transport import describe
@@ -17,6 +16,7 @@ from callkit.outcomes import Failure, Fetched
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from callkit.fetch.concurrency import Limiters
     from callkit.fetch.credentials import Credentials
     from callkit.fetch.policy import RetryPolicy
     from callkit.fetch.queue import Traffic
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
 
-__all__ = ["Limiters", "Pool", "StopConditions"]
+__all__ = ["Pool", "StopConditions"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,22 +34,6 @@ _BATCH = 256
 _JOIN_WITHIN = 1.5  # seconds
 _MOST_WORKERS = 256
 _LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and the machine was asleep
-
-
-class Limiters:
-    """The limiters of a client, one for each account, and the lock that they share."""
-
-    def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
-        self.lock = threading.Lock()
-        self.concurrency = concurrency
-        self.policy = policy
-        self._of: dict[str, Limiter] = {}
-
-    def of(self, account_sid: str) -> Limiter:
-        """Return the limiter of an account."""
-        if account_sid not in self._of:
-            self._of[account_sid] = Limiter(self.concurrency, self.policy)
-        return self._of[account_sid]
 
 
 class Pool:
@@ -78,7 +62,7 @@ class Pool:
         self._credentials = credentials
         self._concurrency = limiters.concurrency
         self._stop = stop
-        self._queue = Queue(credentials.account_sid, limiters.of, limiters.policy)
+        self._queue = Queue(credentials.account_sid, limiters)
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
         self._idle = 0
@@ -104,7 +88,8 @@ class Pool:
         """Take in calls, and send the first workers off."""
         with self._changed:
             self._queue.add(keys)
-            self._give_up_if_stopped()
+            if self._stop.error is not None:
+                self._queue.give_up(self._stop.error)
             self._wake()
         # Outside the lock, so that the first worker sends while the others are being started.
         most = min(self._concurrency * self._queue.accounts, max(_MOST_WORKERS, self._concurrency))
@@ -120,7 +105,8 @@ class Pool:
         self._cut_overdue()
         with self._changed:
             self._stop.look(waiting_as_asked=self._queue.waits_as_asked)
-            self._give_up_if_stopped()
+            if self._stop.error is not None:
+                self._queue.give_up(self._stop.error)
             self._enough.clear()
             done, self._queue.done = self._queue.done, []
         return done
@@ -184,7 +170,8 @@ class Pool:
         now = time.monotonic()
         self._queue.receive(job, answer, now)
         self._stop.saw(answer, job.account.sid, now)
-        self._give_up_if_stopped()
+        if self._stop.error is not None:
+            self._queue.give_up(self._stop.error)
         self._wake()
         if self._queue.unsettled == 0 or len(self._queue.done) >= _BATCH:
             self._enough.set()
@@ -210,11 +197,7 @@ class Pool:
             self._stop.cannot_send(why)
             if job is not None and not job.is_probe:
                 self._queue.settle(Failure(job.sid, job.account.sid, "connection", why))
-            self._give_up_if_stopped()
-
-    def _give_up_if_stopped(self) -> None:
-        if self._stop.error is not None:
-            self._queue.give_up(str(self._stop.error))
+            self._queue.give_up(why)
 
     def _cut_overdue(self) -> None:
         """Cut off responses that drip in for ever: socket time-outs only see silence."""

@@ -28,9 +28,9 @@ from callkit.fetch.responses import Meaning
 from callkit.outcomes import Failure, Fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from callkit.fetch.policy import RetryPolicy
+    from callkit.fetch.concurrency import Limiters
     from callkit.fetch.responses import Answer
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
@@ -88,20 +88,17 @@ class Queue:
     ----------
     account_sid : str
         Whose the calls are where the list does not say.
-    limiter_of : callable
-        Gives the limiter of an account.
-    policy : RetryPolicy
-        How often a call is tried, and after which pauses.
+    limiters : Limiters
+        How many requests may be in flight for each account; their policy says how often a call is
+        tried, and after which pauses.
     """
 
-    def __init__(
-        self, account_sid: str, limiter_of: Callable[[str], Limiter], policy: RetryPolicy
-    ) -> None:
+    def __init__(self, account_sid: str, limiters: Limiters) -> None:
         self.unsettled = 0
         self.done: list[Outcome] = []
         self._account_sid = account_sid
-        self._limiter_of = limiter_of
-        self._policy = policy
+        self._limiters = limiters
+        self._policy = limiters.policy
         self._accounts: dict[str, Account] = {}
         self._turns: deque[Account] = deque()
         self._later: list[tuple[float, int, Job]] = []  # a heap: first what is due first
@@ -142,7 +139,7 @@ class Queue:
             sid = key.account_sid or self._account_sid
             account = self._accounts.get(sid)
             if account is None:
-                account = self._accounts[sid] = Account(sid, self._limiter_of(sid))
+                account = self._accounts[sid] = Account(sid, self._limiters.of(sid))
                 self._turns.append(account)
             account.waiting.append(Job(key.sid, account))
             self.unsettled += 1
@@ -177,7 +174,7 @@ class Queue:
         self.done.append(outcome)
         self.unsettled -= 1
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: object) -> None:
         """Settle every call that waits, as what kept it or as one that was not attempted."""
         message = f"the run ended before its turn: {why}"
         for job in [

@@ -44,9 +44,8 @@ def table_to_frame(table: pa.Table) -> pd.DataFrame:
             continue
         table = table.set_column(place, field.with_type(column.type), column)
     table = table.replace_schema_metadata(None)  # what pandas wrote there may be damaged
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_arrow_backed)
+    decimals = {
+        kind: pd.ArrowDtype(kind) for kind in table.schema.types if pa.types.is_decimal(kind)
+    }
+    frame: pd.DataFrame = table.to_pandas(types_mapper=decimals.get)
     return frame
-
-
-def _arrow_backed(kind: pa.DataType) -> pd.ArrowDtype | None:
-    return pd.ArrowDtype(kind) if pa.types.is_decimal(kind) else None

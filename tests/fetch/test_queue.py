@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from callkit.fetch.concurrency import Limiter, State
+from callkit.fetch.concurrency import Limiters, State
 from callkit.fetch.policy import RetryPolicy
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning
@@ -21,12 +21,7 @@ POLICY = RetryPolicy()
 
 
 def queue_of(*keys: CallKey, concurrency: int = 4) -> Queue:
-    limiters: dict[str, Limiter] = {}
-
-    def limiter_of(account_sid: str) -> Limiter:
-        return limiters.setdefault(account_sid, Limiter(concurrency, POLICY))
-
-    queue = Queue(ACCOUNT, limiter_of, POLICY)
+    queue = Queue(ACCOUNT, Limiters(concurrency, POLICY))
     queue.add(keys)
     return queue
 
