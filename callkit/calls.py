@@ -247,8 +247,8 @@ def collect(
         are taken from it and never asked for again; a run that was cut short goes on from there.
         It holds personal data, and only its owner may read it.
     refresh : {"all", "unpriced"} or datetime, optional
-        Ask again for calls that the cache has settled: all, those without a price, or those
-        fetched before that moment.
+        Ask again for calls whose records are final: for all, for those without a price, or for
+        those fetched before that moment.
     columns : sequence of str, optional
         Which columns, in which order; by default all of :data:`callkit.SCHEMA`.
     progress : bool, optional
@@ -256,10 +256,10 @@ def collect(
 
     Returns
     -------
-    Collected
-        ``.frame`` with one row per distinct call, in the order of first mention, ``.failures``
-        with one row per call that did not arrive, and ``.price_changes`` against the cache. See
-        :func:`to_frame` for the dtypes.
+    FetchResult
+        ``.frame`` with one row per distinct call, in the order of first mention (``.table`` is the
+        same for Arrow), ``.failures`` with one row per call that could not be fetched, and
+        ``.price_changes`` against the cache. See :func:`to_frame` for the dtypes.
 
     Raises
     ------
@@ -278,12 +278,10 @@ def collect(
     Examples
     --------
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox:
-    ...     got = callkit.collect(
-    ...         sandbox.sids(20) + sandbox.unknown_sids(2), client=sandbox.client()
-    ...     )
-    >>> got
-    Collected(20 calls, 2 failures: 2 not_found)
+    >>> sandbox = Sandbox(calls=100)
+    >>> sids = sandbox.sids(20) + sandbox.unknown_sids(2)
+    >>> callkit.collect(sids, client=sandbox.client())
+    FetchResult(20 calls, 2 failures: 2 not_found)
     """
     check_refresh(refresh)
     names = _checked_columns(columns)
@@ -357,9 +355,9 @@ def to_frame(
     turns them back, and without it every call would be missing from the join:
 
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox:
-    ...     sids = sandbox.sids(3)
-    ...     df = callkit.to_frame(sids, client=sandbox.client())
+    >>> sandbox = Sandbox(calls=100)
+    >>> sids = sandbox.sids(3)
+    >>> df = callkit.to_frame(sids, client=sandbox.client())
     >>> listed = [sids[2].upper(), sids[0], sids[2]]
     >>> mine = pd.DataFrame({"sid": listed, "campaign": ["a", "b", "c"]})
     >>> mine["sid"] = "CA" + mine["sid"].str[2:].str.lower()

@@ -88,8 +88,9 @@ def export(
 
     Returns
     -------
-    Exported
-        Where the files are, and what failed.
+    FetchResult
+        Where the files are (``.path``, ``.failures_path``), how many calls they hold, and what
+        failed; ``.frame`` and ``.table`` read the calls back when they are asked for.
 
     Raises
     ------
@@ -109,12 +110,9 @@ def export(
     Examples
     --------
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox:
-    ...     out = callkit.export(
-    ...         sandbox.sids(20), "calls.parquet", client=sandbox.client()
-    ...     )
-    >>> out.calls
-    20
+    >>> sandbox = Sandbox(calls=100)
+    >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
+    FetchResult(20 calls in 'calls.parquet', no failures)
     """
     check_errors(errors)
     check_refresh(refresh)

@@ -67,7 +67,7 @@ def test_options_of_a_fetch(sandbox: Sandbox, client: Client, tmp_path: Path) ->
         columns=["sid", "price"],
         progress=False,
     )
-    assert_type(got, callkit.Collected)
+    assert_type(got, callkit.FetchResult)
     assert_type(got.frame, pd.DataFrame)
     assert_type(got.failures, pd.DataFrame)
     assert_type(got.price_changes, pd.DataFrame)
@@ -164,14 +164,14 @@ def test_an_interrupted_run_is_a_keyboard_interrupt() -> None:
         return error.frame, error.failures
 
     empty = pd.DataFrame()
-    assert until(callkit.FetchInterrupted("stopped", empty, empty))[0] is empty
+    assert until(callkit.FetchInterrupted("stopped", frame=empty, failures=empty))[0] is empty
 
 
 def test_files_out_and_in(sandbox: Sandbox, client: Client, tmp_path: Path) -> None:
     target = tmp_path / "calls.parquet"
     out = callkit.export(sandbox.sids(3), target, client=client, errors="raise")
-    assert_type(out, callkit.Exported)
-    assert_type(out.path, Path)
+    assert_type(out, callkit.FetchResult)
+    assert_type(out.path, Path | None)
     assert_type(out.calls, int)
     assert_type(out.failures, pd.DataFrame)
     assert_type(out.failures_path, Path | None)
