@@ -47,6 +47,7 @@ from callkit.normalise import normalise
 from callkit.outcomes import Failure, Fetched
 from callkit.parquet import Exported, export, read_parquet, to_parquet
 from callkit.pseudonyms import Pseudonyms, pseudonymise
+from callkit.sandbox import sample
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ __all__ = [
     "pseudonymise",
     "read_parquet",
     "roll_up",
+    "sample",
     "summary",
     "to_frame",
     "to_parquet",

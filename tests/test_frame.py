@@ -11,7 +11,7 @@ import pytest
 import callkit
 from callkit import FetchError, IncompleteWarning, InvalidSidError, WrongAccountError
 from callkit.schema import ATTRIBUTES
-from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
+from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

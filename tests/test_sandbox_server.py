@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 import pytest
 import requests
+from callkit.sandbox.faults.fate import Fate
+from callkit.sandbox.traffic import Conditions, Traffic
+from callkit.sandbox.world import World
 
 from callkit.errors import SandboxError
 from callkit.sandbox import Sandbox
 from callkit.sandbox.app import Premises, create_app
-from callkit.sandbox.faults.fate import Fate
-from callkit.sandbox.traffic import Conditions, Traffic
-from callkit.sandbox.world import World
 
 MALFORMED = ("CA123", "CA" + "g" * 32, "SM" + "0" * 32, "CA" + "0" * 33, "%00", "CA" + "٣" * 32)
 

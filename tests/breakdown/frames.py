@@ -10,10 +10,10 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from callkit.sandbox.world import World
 
 import callkit
 from callkit.sandbox.calls import body_of
-from callkit.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

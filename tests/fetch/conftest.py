@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callkit.fetch import Client, bulk, pacing, watch
-from tests.scripted import ACCOUNT, TOKEN, ScriptedServer
+from tests.support.scripted import ACCOUNT, TOKEN, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

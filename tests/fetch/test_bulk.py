@@ -21,13 +21,22 @@ from callkit import (
 )
 from callkit.fetch import bulk
 from callkit.sids import read_sids
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, cut_short, reset, sid
+from tests.support.scripted import (
+    ACCOUNT,
+    TOKEN,
+    Reply,
+    ScriptedServer,
+    call_body,
+    cut_short,
+    reset,
+    sid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from callkit.outcomes import Outcome
-    from tests.scripted import Act, Handler
+    from tests.support.scripted import Act, Handler
 
 
 def outcomes_of(client: Client, *numbers: int) -> dict[str, Outcome]:

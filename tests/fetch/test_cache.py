@@ -14,7 +14,7 @@ from callkit.fetch import cache as cache_module
 from callkit.fetch.cache import Cache, PriceChange, check_refresh
 from callkit.outcomes import Failure, Fetched
 from callkit.sids import CallKey
-from tests.scripted import ACCOUNT, sid
+from tests.support.scripted import ACCOUNT, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from callkit.fetch import database
 from callkit.fetch.cache import Cache
 from callkit.fetch.housekeeping import erase_from_cache
 from tests.fetch.test_cache import call, fill, keys
-from tests.scripted import sid
+from tests.support.scripted import sid
 
 if TYPE_CHECKING:
     from pathlib import Path

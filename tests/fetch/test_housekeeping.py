@@ -17,7 +17,7 @@ from callkit.fetch.cache import Cache
 from callkit.fetch.housekeeping import cache_info, erase_from_cache, prune_cache
 from callkit.outcomes import Fetched
 from tests.fetch.test_cache import NOON, OTHER, call, fill, keys
-from tests.scripted import ACCOUNT, Reply, sid
+from tests.support.scripted import ACCOUNT, Reply, sid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from callkit import Client
-    from tests.scripted import Handler, ScriptedServer
+    from tests.support.scripted import Handler, ScriptedServer
 
     Care: TypeAlias = Callable[[Path], object]
 

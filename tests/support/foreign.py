@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from callkit.sandbox.traffic import Conditions, Traffic
+    from callkit.sandbox.app import Conditions, Traffic
 
 __all__ = ["ForeignLoad"]
 
@@ -28,6 +28,8 @@ class ForeignLoad:
         self._conditions = conditions
         self._traffic = traffic
         self._stopping = stopping
+        self.asked = 0
+        self.refused = 0
         self._callers: dict[int, asyncio.Task[None]] = {}
         self._wanted = 0
 
@@ -43,9 +45,9 @@ class ForeignLoad:
     async def _call(self, number: int, delay: float) -> None:
         await self._pass(delay)
         while number < self._wanted and not self._stopping.is_set():
-            self._traffic.foreign_asked += 1
+            self.asked += 1
             if self._conditions.refuse(self._traffic.arrive()):
-                self._traffic.foreign_refused += 1
+                self.refused += 1
                 self._traffic.leave()
                 await self._pass(self._seconds)
             else:

@@ -1,0 +1,309 @@
+"""The sandbox as users hold it, and as a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from callkit.errors import SandboxError
+from callkit.sandbox.answers import Api
+from callkit.sandbox.app import App, Conditions, Traffic
+from callkit.sandbox.generator import CallGenerator
+from callkit.sandbox.in_process import BASE_URL, session_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections import Counter
+    from types import TracebackType
+    from typing import Self
+
+    from callkit.fetch import Client
+    from callkit.sandbox.calls import Call
+    from callkit.sandbox.server import Server
+
+__all__ = ["Sandbox", "serve"]
+
+_LAST_PORT = 65_535
+
+
+class Sandbox:
+    """Twilio's Fetch Call endpoint over synthetic calls, in this process or on loopback.
+
+    :meth:`client` needs no server: its requests are answered in this process. As a context manager
+    the sandbox is a real HTTP server besides, with a latency and a limit.
+
+    Parameters
+    ----------
+    calls : int, default 10_000
+        How many calls there are. They are made when they are asked for: ten million cost no more
+        memory than ten.
+    seed : int, default 7
+        What the calls and credentials are made from; the same seed and number of calls give the
+        same ones.
+    latency : float, default 0.0
+        Seconds that the server takes to look up a call. Without it, requests are answered one
+        after the other, and hardly two are in flight at a time.
+    limit : int, optional
+        With more requests in flight than this, the server refuses the rest with a 429; 0 refuses
+        all.
+    retry_after : int, optional
+        Seconds that the ``Retry-After`` header of a 429 advises; without it, there is no header.
+    port : int, default 0
+        Where the server listens; 0 is any free port.
+
+    Attributes
+    ----------
+    account_sid, auth_token, api_key, api_secret : str
+        Both ways of signing in to the parent account.
+    subaccount_sid : str
+        The account of every fifth call, billed in another currency. Its calls are found by naming
+        it in the path, signed in as the parent.
+
+    Raises
+    ------
+    SandboxError
+        When entered: the port is taken, or the extra ``sandbox`` is not installed.
+    ValueError
+        A parameter is out of its range.
+
+    Examples
+    --------
+    >>> sandbox = Sandbox(calls=100)
+    >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client())
+    >>> len(df)
+    20
+
+    >>> with Sandbox(calls=100, latency=0.01) as sandbox, sandbox.client() as client:
+    ...     df = callkit.to_frame(sandbox.sids(20), client=client)
+    >>> sandbox.served[200]
+    20
+    """
+
+    def __init__(
+        self,
+        *,
+        calls: int = 10_000,
+        seed: int = 7,
+        latency: float = 0.0,
+        limit: int | None = None,
+        retry_after: int | None = None,
+        port: int = 0,
+    ) -> None:
+        check_least("calls", calls, 1)
+        check_least("latency", latency, 0)
+        check_least("limit", limit, 0)
+        check_least("retry_after", retry_after, 0)
+        if not 0 <= port <= _LAST_PORT:
+            raise ValueError(
+                f"port is {port}, and should be from 0 (any free port) to {_LAST_PORT}"
+            )
+        self._generator = CallGenerator(calls=calls, seed=seed)
+        self._api = Api(self._generator)
+        self._conditions = Conditions(latency, limit, retry_after)
+        self._traffic = Traffic()
+        self._port = port
+        self._server: Server | None = None
+        credentials = self._generator.credentials
+        self.account_sid: str = credentials.account_sid
+        self.auth_token: str = credentials.auth_token
+        self.api_key: str = credentials.api_key
+        self.api_secret: str = credentials.api_secret
+        self.subaccount_sid: str = self._generator.subaccount.sid
+
+    def __repr__(self) -> str:
+        where = f"at {self.url}" if self._is_running else "not running"
+        return f"<Sandbox of {self._generator.calls:,} calls, {where}>"
+
+    def __enter__(self) -> Self:
+        self._server = self._serve()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    @property
+    def url(self) -> str:
+        """Where the server answers: the ``base_url`` for a client."""
+        if self._server is None:
+            raise SandboxError("the sandbox is not running: enter it, as in `with Sandbox() as s:`")
+        return self._server.url
+
+    @property
+    def served(self) -> Counter[int]:
+        """How many requests the server answered with which HTTP status, as a copy."""
+        return self._traffic.served.copy()
+
+    @property
+    def peak_in_flight(self) -> int:
+        """The most requests that the server had in flight at a time."""
+        return self._traffic.peak
+
+    @property
+    def limit(self) -> int | None:
+        """How many requests may be in flight; it can be set while the sandbox runs."""
+        return self._conditions.limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        check_least("limit", limit, 0)
+        self._conditions.limit = limit
+
+    def client(self, **options: Any) -> Client:
+        """Make a client that is signed in to the parent account.
+
+        Its requests go to the server while the sandbox runs, and are answered in this process
+        otherwise: at once, whatever the latency and the limit.
+
+        Parameters
+        ----------
+        **options
+            Anything that :class:`callkit.Client` takes besides its sign-in and ``base_url``.
+        """
+        from callkit.fetch import Client  # noqa: PLC0415 - serving needs no client
+
+        if self._is_running:
+            options["base_url"] = self.url
+        else:
+            options = {"base_url": BASE_URL, "session": session_of(self._api), **options}
+        return Client(account_sid=self.account_sid, auth_token=self.auth_token, **options)
+
+    def sids(self, n: int) -> list[str]:
+        """List the SIDs of `n` calls of the parent account, in the order of their start.
+
+        They are spread evenly over the three months, legs beside the calls that dialled them.
+
+        Raises
+        ------
+        ValueError
+            There are fewer calls.
+        """
+        calls = self._generator.of_parent
+        _check_enough(n, len(calls), "its parent account")
+        return [self._generator.sid_of(index) for index in self._generator.spread(n, calls)]
+
+    def sid_frame(self, n: int) -> pd.DataFrame:
+        """List `n` calls over both accounts, in the columns ``sid`` and ``account_sid``.
+
+        They are chosen as for :meth:`sids`, and in the order of their start.
+
+        Raises
+        ------
+        ValueError
+            There are fewer calls.
+        """
+        generator = self._generator
+        _check_enough(n, generator.calls, "both accounts")
+        of_subaccount = round(n * len(generator.of_subaccount) / generator.calls)
+        chosen = merge(
+            generator.spread(n - of_subaccount, generator.of_parent),
+            generator.spread(of_subaccount, generator.of_subaccount),
+            key=generator.start_of,
+        )
+        rows = [(generator.sid_of(index), generator.account_of(index).sid) for index in chosen]
+        return pd.DataFrame(rows, columns=["sid", "account_sid"], dtype="str")
+
+    def unknown_sids(self, n: int) -> list[str]:
+        """List `n` well-formed SIDs that the sandbox has no call for."""
+        return list(islice(self._generator.unknown_sids(), n))
+
+    def call(self, sid: str) -> Call:
+        """Say what the sandbox means by the call `sid`, of either account.
+
+        Raises
+        ------
+        LookupError
+            The sandbox has no such call.
+        """
+        index = self._generator.index_of(sid)
+        if index is None:
+            calls = f"the {self._generator.calls:,} calls of the sandbox"
+            raise LookupError(f"{sid!r} is none of {calls}")
+        return self._generator.call(index)
+
+    @property
+    def _is_running(self) -> bool:
+        return self._server is not None
+
+    def _make_app(self, stopping: asyncio.Event) -> App:
+        """Make what the server serves: a subclass may serve something else."""
+        return App(self._api, self._conditions, self._traffic, stopping)
+
+    def _serve(self) -> Server:
+        try:
+            from callkit.sandbox.server import Server  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise SandboxError(
+                f"the sandbox needs {error.name}, which is not installed: "
+                "pip install 'callkit[sandbox]'"
+            ) from error
+        return Server(self._make_app, self._port)
+
+
+def serve(
+    *,
+    port: int = 0,
+    calls: int = 10_000,
+    seed: int = 7,
+    latency: float = 0.0,
+    limit: int | None = None,
+    retry_after: int | None = None,
+) -> None:
+    """Run a sandbox until SIGINT or SIGTERM.
+
+    Standard output says where it is, and on a line of its own how to sign in, as soon as it
+    answers.
+
+    Parameters
+    ----------
+    port, calls, seed, latency, limit, retry_after
+        As for :class:`Sandbox`.
+
+    Examples
+    --------
+    >>> serve(port=8080)  # doctest: +SKIP
+    """
+    sandbox = Sandbox(
+        calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
+    )
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        with sandbox:
+            sys.stdout.write(
+                f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
+                f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} "
+                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}\n"
+            )
+            sys.stdout.flush()
+            stop.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def check_least(name: str, value: float | None, least: int) -> None:
+    """Refuse a `value` below `least`, or one that is no number."""
+    if value is not None and not value >= least:
+        raise ValueError(f"{name} is {value}, and should be at least {least}")
+
+
+def _check_enough(n: int, calls: int, holder: str) -> None:
+    check_least("n", n, 0)
+    if n > calls:
+        raise ValueError(
+            f"{n:,} SIDs were asked for, and the sandbox has {calls:,} calls in {holder}"
+        )
