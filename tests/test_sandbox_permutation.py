@@ -1,8 +1,9 @@
 """A SID is an index in disguise, and only its sandbox can tell which."""
 
-from callkit.sandbox.permutation import Permutation
 from hypothesis import given
 from hypothesis import strategies as st
+
+from callkit.sandbox.draws import Permutation
 
 NUMBERS = st.integers(min_value=0, max_value=2**128 - 1)
 
