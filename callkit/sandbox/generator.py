@@ -144,7 +144,7 @@ class CallGenerator:
         pairs = -(-len(indices) // 2)
         stretches = min(pairs, n // 2 + 1)  # one more than needed, since the last may be half one
         draws = Draws(self._key, b"spread")
-        chosen = []
+        chosen: list[int] = []
         for stretch in range(stretches):
             first, after = (pairs * edge // stretches for edge in (stretch, stretch + 1))
             pair = draws.between(first, after - 1)

@@ -23,7 +23,7 @@ BASE_URL = "https://sandbox.invalid"
 
 class _Adapter(BaseAdapter):
     def __init__(self, api: Api) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._api = api
 
     def send(

@@ -37,7 +37,7 @@ def _wherever_it_runs(
     """Have something done by the sandbox in the other process, if there is one."""
 
     @wraps(act)
-    def there_or_here(sandbox: FaultySandbox, *args: P.args, **kwargs: P.kwargs) -> T:
+    def there_or_here(sandbox: FaultySandbox, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if sandbox.process is None:
             return act(sandbox, *args, **kwargs)
         done: T = sandbox.process.do(act.__name__, *args, **kwargs)
