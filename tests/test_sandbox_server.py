@@ -17,7 +17,7 @@ import requests
 from callkit.errors import SandboxError
 from callkit.sandbox import Sandbox
 from callkit.sandbox.answers import Api
-from callkit.sandbox.app import App, Conditions, Traffic
+from callkit.sandbox.app import App
 from callkit.sandbox.generator import CallGenerator
 from callkit.schema import ATTRIBUTES
 
@@ -188,17 +188,15 @@ def test_within_the_limit_requests_are_answered() -> None:
 
 def test_requests_in_flight_together_are_counted_and_limited() -> None:
     generator = CallGenerator(calls=100, seed=7)
-    traffic = Traffic()
+    app = App(Api(generator), latency=0.05, limit=8)
 
     async def twenty_at_once() -> list[dict[bytes, bytes]]:
-        conditions = Conditions(latency=0.05, limit=8)
-        app = App(Api(generator), conditions, traffic, asyncio.Event())
         return await asyncio.gather(*(ask(app, generator) for _ in range(20)))
 
     headers = asyncio.run(twenty_at_once())
-    assert traffic.served == {200: 8, 429: 12}
+    assert app.served == {200: 8, 429: 12}
     # A refused request is in flight only while it is being refused.
-    assert (traffic.peak, traffic.in_flight) == (9, 0)
+    assert (app.peak, app.in_flight) == (9, 0)
     concurrent = [int(sent[b"twilio-concurrent-requests"]) for sent in headers]
     assert concurrent == [1, 2, 3, 4, 5, 6, 7, 8] + [9] * 12
 

@@ -6,7 +6,6 @@ Nothing here is a real person, number, account or price.
 from __future__ import annotations
 
 from callkit.sandbox.calls import Call
-from callkit.sandbox.samples import sample
-from callkit.sandbox.sandbox import Sandbox, serve
+from callkit.sandbox.sandbox import Sandbox, sample, serve
 
 __all__ = ["Call", "Sandbox", "sample", "serve"]

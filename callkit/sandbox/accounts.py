@@ -52,13 +52,8 @@ class Credentials:
 
 def make_credentials(key: bytes, account_sid: str) -> Credentials:
     """Make the credentials that `key` stands for."""
-    draws = Draws(key, b"credentials")
-    return Credentials(
-        account_sid=account_sid,
-        auth_token=_fake(draws),
-        api_key=f"SK{_fake(draws)}",
-        api_secret=_fake(draws),
-    )
+    token, api_key, secret = map(_fake, [Draws(key, b"credentials")] * 3)
+    return Credentials(account_sid, token, f"SK{api_key}", secret)
 
 
 def make_accounts(key: bytes) -> tuple[Account, Account]:

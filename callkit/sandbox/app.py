@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from callkit.sandbox.answers import Request, too_many
 
@@ -16,42 +16,7 @@ if TYPE_CHECKING:
 
     from callkit.sandbox.answers import Answer, Api
 
-__all__ = ["App", "Conditions", "Exchange", "Traffic"]
-
-Message: TypeAlias = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Conditions:
-    """How the server is set: seconds per look-up, the limit of requests in flight, its advice."""
-
-    latency: float = 0.0
-    limit: int | None = None
-    retry_after: int | None = None
-
-    def refuse(self, in_flight: int) -> bool:
-        """Say whether the last of `in_flight` requests is one too many."""
-        limit = self.limit  # another thread may be moving it
-        return limit is not None and in_flight > limit
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What the server has seen: requests in flight, their peak, and the answers by status."""
-
-    in_flight: int = 0
-    peak: int = 0
-    served: Counter[int] = field(default_factory=Counter)
-
-    def arrive(self) -> int:
-        """Count a request in; the result includes it."""
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
-        return self.in_flight
-
-    def leave(self) -> None:
-        """Count a request out."""
-        self.in_flight -= 1
+__all__ = ["App", "Exchange"]
 
 
 @dataclass(slots=True)
@@ -59,66 +24,85 @@ class Exchange:
     """A request, how many were in flight when it arrived and when that was, and the ways back."""
 
     request: Request
-    scope: Message
-    receive: Callable[[], Awaitable[Message]]
-    send: Callable[[Message], Awaitable[None]]
+    scope: dict[str, Any]
+    receive: Callable[[], Awaitable[dict[str, Any]]]
+    send: Callable[[dict[str, Any]], Awaitable[None]]
     in_flight: int
     arrived: float = field(default_factory=perf_counter)
 
     def headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
-        """Make all headers of an answer to it but those of its length."""
+        """Make all headers of an answer but those of its length."""
         headers = answer.all_headers(self.in_flight, perf_counter() - self.arrived)
         return [(name.encode(), value.encode()) for name, value in headers]
 
 
 class App:
-    """The application.
+    """The application, how it is set to behave, and what it has seen.
 
     What it answers is decided in :meth:`respond` and :meth:`look_up`, and sent in :meth:`deliver`:
     a subclass can put something else in their place.
 
-    Parameters
+    Attributes
     ----------
-    api : Api
-        What is right to answer.
-    conditions : Conditions
-        The latency and the limit.
-    traffic : Traffic
-        Where to count.
+    latency, limit, retry_after
+        As for :class:`callkit.sandbox.Sandbox`; they may change while it is served.
+    in_flight, peak : int
+        Requests in flight now, and the most there ever were.
+    served : Counter
+        Answers by status.
     stopping : asyncio.Event
-        Once it is set, requests in flight are answered at once.
+        Once it is set, requests in flight are answered at once. Each server brings its own.
     """
 
     def __init__(
-        self, api: Api, conditions: Conditions, traffic: Traffic, stopping: asyncio.Event
+        self,
+        api: Api,
+        latency: float = 0.0,
+        limit: int | None = None,
+        retry_after: int | None = None,
     ) -> None:
         self.api = api
-        self.conditions = conditions
-        self.traffic = traffic
-        self.stopping = stopping
+        self.latency = latency
+        self.limit = limit
+        self.retry_after = retry_after
+        self.in_flight = 0
+        self.peak = 0
+        self.served: Counter[int] = Counter()
+        self.stopping = asyncio.Event()
 
-    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
         signed = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
         request = Request(scope["method"], scope["path"], signed)
-        exchange = Exchange(request, scope, receive, send, self.traffic.arrive())
+        exchange = Exchange(request, scope, receive, send, self.arrive())
         try:
             await self.deliver(exchange, await self.respond(exchange))
         finally:
-            self.traffic.leave()
+            self.in_flight -= 1
+
+    def arrive(self) -> int:
+        """Count a request in; the result includes it."""
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        return self.in_flight
+
+    def is_beyond_limit(self, in_flight: int) -> bool:
+        """Whether the last of `in_flight` requests is one too many."""
+        limit = self.limit  # another thread may be moving it
+        return limit is not None and in_flight > limit
 
     async def respond(self, exchange: Exchange) -> Answer:
         """Find the answer."""
         if refusal := self.api.refusal(exchange.request):
             return refusal
-        if self.conditions.refuse(exchange.in_flight):
-            return too_many(self.conditions.retry_after)
+        if self.is_beyond_limit(exchange.in_flight):
+            return too_many(self.retry_after)
         return await self.look_up(exchange)
 
     async def look_up(self, exchange: Exchange) -> Answer:
         """Find the answer to a request that is not refused, in the time that this takes."""
         answer = self.api.look_up(exchange.request)
-        rest = self.conditions.latency - (perf_counter() - exchange.arrived)
+        rest = self.latency - (perf_counter() - exchange.arrived)
         if rest > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(rest):
@@ -127,7 +111,7 @@ class App:
 
     async def deliver(self, exchange: Exchange, answer: Answer) -> None:
         """Count an answer and send it."""
-        self.traffic.served[answer.status] += 1
+        self.served[answer.status] += 1
         length = (b"content-length", str(len(answer.body)).encode())
         headers = [*exchange.headers(answer), length]
         await exchange.send(

@@ -1,4 +1,4 @@
-"""The sandbox as users hold it, and as a process of its own."""
+"""The sandbox as users hold it: in Python, as a process, and as a ready frame of its calls."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+import callkit
 from callkit.errors import SandboxError
+from callkit.normalise import normalise
 from callkit.sandbox.answers import Api
-from callkit.sandbox.app import App, Conditions, Traffic
+from callkit.sandbox.app import App
+from callkit.sandbox.calls import body_of
 from callkit.sandbox.generator import CallGenerator
 from callkit.sandbox.in_process import BASE_URL, session_of
+from callkit.sandbox.rhythm import AS_OF
 
 if TYPE_CHECKING:
-    import asyncio
     from collections import Counter
     from types import TracebackType
     from typing import Self
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from callkit.sandbox.calls import Call
     from callkit.sandbox.server import Server
 
-__all__ = ["Sandbox", "serve"]
+__all__ = ["Sandbox", "sample", "serve"]
 
 _LAST_PORT = 65_535
 
@@ -105,8 +108,7 @@ class Sandbox:
             )
         self._generator = CallGenerator(calls=calls, seed=seed)
         self._api = Api(self._generator)
-        self._conditions = Conditions(latency, limit, retry_after)
-        self._traffic = Traffic()
+        self._app = self._make_app(latency, limit, retry_after)
         self._port = port
         self._server: Server | None = None
         credentials = self._generator.credentials
@@ -144,22 +146,22 @@ class Sandbox:
     @property
     def served(self) -> Counter[int]:
         """How many requests the server answered with which HTTP status, as a copy."""
-        return self._traffic.served.copy()
+        return self._app.served.copy()
 
     @property
     def peak_in_flight(self) -> int:
         """The most requests that the server had in flight at a time."""
-        return self._traffic.peak
+        return self._app.peak
 
     @property
     def limit(self) -> int | None:
         """How many requests may be in flight; it can be set while the sandbox runs."""
-        return self._conditions.limit
+        return self._app.limit
 
     @limit.setter
     def limit(self, limit: int | None) -> None:
         check_least("limit", limit, 0)
-        self._conditions.limit = limit
+        self._app.limit = limit
 
     def client(self, **options: Any) -> Client:
         """Make a client that is signed in to the parent account.
@@ -237,9 +239,9 @@ class Sandbox:
     def _is_running(self) -> bool:
         return self._server is not None
 
-    def _make_app(self, stopping: asyncio.Event) -> App:
+    def _make_app(self, latency: float, limit: int | None, retry_after: int | None) -> App:
         """Make what the server serves: a subclass may serve something else."""
-        return App(self._api, self._conditions, self._traffic, stopping)
+        return App(self._api, latency, limit, retry_after)
 
     def _serve(self) -> Server:
         try:
@@ -249,7 +251,7 @@ class Sandbox:
                 f"the sandbox needs {error.name}, which is not installed: "
                 "pip install 'callkit[sandbox]'"
             ) from error
-        return Server(self._make_app, self._port)
+        return Server(self._app, self._port)
 
 
 def serve(
@@ -293,6 +295,49 @@ def serve(
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def sample(calls: int = 1_000) -> pd.DataFrame:
+    """Make a DataFrame of synthetic calls, to try things out: no account, no server, no file.
+
+    Parameters
+    ----------
+    calls : int, default 1_000
+        How many calls. They are those of ``callkit.sandbox.Sandbox(calls=calls)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Calls of two accounts, billed in USD and EUR, from the first three months of 2025, with the
+        columns and dtypes of :func:`callkit.to_frame` and in the order of their start. It is the
+        same for everybody. No person, number or price in it is real.
+
+    Raises
+    ------
+    ValueError
+        `calls` is less than 1.
+
+    Examples
+    --------
+    >>> df = callkit.sample()
+    >>> callkit.cost_breakdown(df)[["price_unit", "calls", "cost"]]
+      price_unit  calls         cost
+    0        EUR    200  10.92936400
+    1        USD    800  49.19060000
+    """
+    check_least("calls", calls, 1)
+    generator = CallGenerator(calls=calls, seed=7)
+    in_order = sorted(range(calls), key=generator.start_of)
+    df = normalise(body_of(generator.call(index)) for index in in_order)
+    df.attrs["callkit"] = {
+        "version": callkit.__version__,
+        "calls_asked": calls,
+        "calls_got": calls,
+        "calls_failed": 0,
+        "as_of_first": AS_OF.isoformat(),
+        "as_of_last": AS_OF.isoformat(),
+    }
+    return df
 
 
 def check_least(name: str, value: float | None, least: int) -> None:

@@ -28,13 +28,13 @@ _KEEP_ALIVE_SECONDS = 600
 _GRACE_SECONDS = 1
 
 
-class Server:
+class Server(uvicorn.Server):
     """A running server, from its construction to :meth:`stop`.
 
     Parameters
     ----------
-    make_app : callable
-        Makes the ASGI application, of an event that is set when the server begins to stop.
+    app : App
+        What to serve.
     port : int
         Where to listen; 0 is any free port.
     http : type, optional
@@ -48,13 +48,13 @@ class Server:
 
     def __init__(
         self,
-        make_app: Callable[[asyncio.Event], App],
+        app: App,
         port: int,
         http: type[asyncio.Protocol] = HttpToolsProtocol,
     ) -> None:
-        stopping = asyncio.Event()
+        app.stopping = self._stopping = asyncio.Event()
         config = uvicorn.Config(
-            make_app(stopping),
+            app,
             access_log=False,
             http=http,
             lifespan="off",
@@ -66,54 +66,44 @@ class Server:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             ws="none",
         )
-        self._server = _Uvicorn(config, stopping)
-        self._error: BaseException | None = None
+        super().__init__(config)
         self._listener = _listen(port)
         self.url = f"http://{_HOST}:{self._listener.getsockname()[1]}"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="callkit-sandbox", daemon=True)
         self._thread.start()
-        self._server.ready.wait()
-        if self._error is not None:
-            self._thread.join()
-            raise SandboxError(f"The sandbox cannot start: {self._error}") from self._error
+        self._ready.wait()
+        if self._loop is None:
+            raise SandboxError("the sandbox cannot start; standard error says why")
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Have something called on the server's event loop."""
-        self._server.loop.call_soon_threadsafe(callback)
+        assert self._loop is not None  # noqa: S101 - it is running
+        self._loop.call_soon_threadsafe(callback)
 
     def stop(self) -> None:
         """Return once no thread, connection or socket is left."""
-        self._server.should_exit = True
+        self.should_exit = True
         self._thread.join()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let the thread that waits go on."""
+        await super().startup(sockets=sockets)
+        self._loop = asyncio.get_running_loop()
+        self._ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have requests in flight answered at once, and stop."""
+        self._stopping.set()
+        await super().shutdown(sockets=sockets)
 
     def _run(self) -> None:
         try:
-            self._server.run(sockets=[self._listener])
-        except BaseException as error:  # noqa: BLE001 - reported by the thread that waits
-            self._error = error
+            self.run(sockets=[self._listener])
         finally:
             self._listener.close()
-            self._server.ready.set()
-
-
-class _Uvicorn(uvicorn.Server):
-    """uvicorn, which reports when it is ready and when it begins to stop."""
-
-    loop: asyncio.AbstractEventLoop
-
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-        self._stopping = stopping
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self.loop = asyncio.get_running_loop()
-        await super().startup(sockets=sockets)
-        self.ready.set()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._stopping.set()
-        await super().shutdown(sockets=sockets)
+            self._ready.set()
 
 
 def _listen(port: int) -> socket.socket:

@@ -37,8 +37,8 @@ class FaultyApp(App):
     counts who comes, with a sign-in or without.
     """
 
-    def __init__(self, *premises: Any, fate: Fate) -> None:
-        super().__init__(*premises)
+    def __init__(self, fate: Fate, *settings: Any) -> None:
+        super().__init__(*settings)
         self._fate = fate
         self._substitutes = Substitutes(fate.plan, self.api)
 
@@ -69,7 +69,7 @@ class FaultyApp(App):
         met = answer.met if isinstance(answer, _Spoilt) else None
         if met is not None and met.kind in BREAKAGES:
             if met.kind not in STATUSLESS:
-                self.traffic.served[answer.status] += 1
+                self.served[answer.status] += 1
             sending = Sending(answer, exchange, wire_of(exchange))
             await break_off(met.kind, sending, self.stopping)
             return

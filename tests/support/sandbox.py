@@ -16,7 +16,6 @@ from tests.support.remote import OtherProcess
 from tests.support.wire import Wire
 
 if TYPE_CHECKING:
-    import asyncio
     from collections import Counter
     from collections.abc import Callable
     from types import TracebackType
@@ -78,11 +77,11 @@ class FaultySandbox(Sandbox):
         own_process: bool = False,
         **options: Any,
     ) -> None:
+        self._fate = Fate(faults, keep=count_calls)
         super().__init__(**options)
         again = {"faults": faults, "count_calls": count_calls, **options}
         self.process = OtherProcess(FaultySandbox, again) if own_process else None
-        self._fate = Fate(faults, keep=count_calls)
-        self._foreign: ForeignLoad | None = None
+        self._foreign = ForeignLoad(self._app)
 
     def __enter__(self) -> Self:
         if self.process is None:
@@ -123,13 +122,13 @@ class FaultySandbox(Sandbox):
     @_wherever_it_runs
     def limit(self) -> int | None:
         """How many requests may be in flight; it can be set while the sandbox runs."""
-        return self._conditions.limit
+        return self._app.limit
 
     @limit.setter
     @_wherever_it_runs
     def limit(self, limit: int | None) -> None:
         check_least("limit", limit, 0)
-        self._conditions.limit = limit
+        self._app.limit = limit
 
     @_wherever_it_runs
     def load(self, callers: int) -> None:
@@ -139,22 +138,20 @@ class FaultySandbox(Sandbox):
         count against the limit. Who is refused tries again a latency later. 0 ends it.
         """
         check_least("callers", callers, 0)
-        server, foreign = self._server, self._foreign
-        assert server is not None
-        assert foreign is not None
-        server.call_soon(lambda: foreign.want(callers))
+        assert self._server is not None
+        self._server.call_soon(lambda: self._foreign.want(callers))
 
     @property
     @_wherever_it_runs
     def foreign_asked(self) -> int:
         """How many requests the foreign load has made."""
-        return 0 if self._foreign is None else self._foreign.asked
+        return self._foreign.asked
 
     @property
     @_wherever_it_runs
     def foreign_refused(self) -> int:
         """How many of them were refused by the limit."""
-        return 0 if self._foreign is None else self._foreign.refused
+        return self._foreign.refused
 
     @property
     @_wherever_it_runs
@@ -221,12 +218,11 @@ class FaultySandbox(Sandbox):
     def _is_running(self) -> bool:
         return super()._is_running or (self.process is not None and self.process.is_running)
 
-    def _make_app(self, stopping: asyncio.Event) -> FaultyApp:
-        self._foreign = ForeignLoad(self._conditions, self._traffic, stopping)
-        return FaultyApp(self._api, self._conditions, self._traffic, stopping, fate=self._fate)
+    def _make_app(self, latency: float, limit: int | None, retry_after: int | None) -> FaultyApp:
+        return FaultyApp(self._fate, self._api, latency, limit, retry_after)
 
     def _serve(self) -> Server:
-        return Server(self._make_app, self._port, http=Wire)
+        return Server(self._app, self._port, http=Wire)
 
     def _check_counting(self) -> None:
         if not self._fate.keeps:
