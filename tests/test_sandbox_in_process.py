@@ -10,7 +10,7 @@ import requests
 
 import callkit
 from callkit.sandbox import Sandbox
-from callkit.sandbox.in_process import BASE_URL, session_of
+from callkit.sandbox.in_process import BASE_URL, answered_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture
 def session(sandbox: Sandbox) -> requests.Session:
-    return session_of(sandbox._api)
+    return answered_by(sandbox._api)
 
 
 @pytest.fixture
@@ -102,6 +102,14 @@ def test_an_export_needs_no_socket_either(sandbox: Sandbox, tmp_path: Path) -> N
     assert out.calls == 100
 
 
+def test_a_session_of_ones_own_is_answered_too(sandbox: Sandbox) -> None:
+    session = requests.Session()
+    session.headers["User-Agent"] = "mine"
+    with sandbox.client(session=session) as client:
+        assert client.fetch(sandbox.sids(1)[0])["sid"] == sandbox.sids(1)[0]
+    assert session.get_adapter(BASE_URL) is not session.get_adapter("https://elsewhere.test")
+
+
 def test_limits_and_latencies_are_the_servers() -> None:
     sandbox = Sandbox(calls=100, latency=3600, limit=0)
     with sandbox.client() as client:
@@ -123,7 +131,7 @@ def test_a_wrong_sign_in_is_refused_without_a_server_too(sandbox: Sandbox) -> No
             account_sid=sandbox.account_sid,
             auth_token="0" * 32,
             base_url=BASE_URL,
-            session=session_of(sandbox._api),
+            session=answered_by(sandbox._api),
             patience=0.1,
         ) as client,
         pytest.raises(callkit.RunStoppedError),

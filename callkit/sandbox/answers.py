@@ -6,7 +6,6 @@ server's own.
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from dataclasses import dataclass
@@ -21,16 +20,7 @@ from callkit.sandbox.calls import body_of
 if TYPE_CHECKING:
     from callkit.sandbox.generator import CallGenerator
 
-__all__ = [
-    "Answer",
-    "Api",
-    "Request",
-    "error",
-    "method_not_allowed",
-    "not_found",
-    "too_many",
-    "unauthorized",
-]
+__all__ = ["Answer", "Api", "Request", "error", "not_found", "too_many", "unauthorized"]
 
 _CALL_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls/([^/]+)\.json")
 
@@ -90,7 +80,7 @@ class Api:
         if _signed_in_as(request.authorization) not in self._sign_ins:
             return unauthorized()
         if request.method != "GET":
-            return method_not_allowed(request)
+            return _method_not_allowed(request)
         return None
 
     def look_up(self, request: Request) -> Answer:
@@ -113,8 +103,7 @@ def not_found(path: str) -> Answer:
     return error(404, 20404, f"The requested resource {path} was not found")
 
 
-def method_not_allowed(request: Request) -> Answer:
-    """405: only GET is served."""
+def _method_not_allowed(request: Request) -> Answer:
     message = f"The requested resource {request.path} does not support the method {request.method}"
     return error(405, 20004, message, ("allow", "GET"))
 
@@ -140,5 +129,5 @@ def _signed_in_as(authorization: str) -> bytes | None:
     scheme, _, encoded = authorization.partition(" ")
     try:
         return b64decode(encoded, validate=True) if scheme.lower() == "basic" else None
-    except (binascii.Error, ValueError):  # ValueError: not ASCII
+    except ValueError:  # neither base64 nor, for that matter, ASCII
         return None

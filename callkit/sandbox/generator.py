@@ -1,7 +1,7 @@
 """The sandbox's calls: from an index to its SID, account and record, and back.
 
-Each account owns a range of indices, in which calls stand in the order of their start: the first
-calls are the oldest, and a date is found by bisection. A dialled leg follows its parent.
+Each account owns a range of indices. Within it, calls are in the order of their start, so that those
+of a date can be found by bisection, and a dialled leg follows its parent.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ class CallGenerator:
         self.of_subaccount = range(len(self.of_parent), calls)
 
     def sid_of(self, index: int) -> str:
-        """Write the SID that stands for `index`, whether or not there is such a call."""
+        """Return the SID of `index`, whether or not such a call exists."""
         return f"CA{self._permutation.image(index):032x}"
 
     def index_of(self, sid: str) -> int | None:
-        """Find the index of the call `sid`: None if it is malformed or unknown."""
+        """Return the index of the call `sid`, or None if it is malformed or unknown."""
         match = _CALL_SID.fullmatch(sid)
         if match is None:
             return None
@@ -91,15 +91,15 @@ class CallGenerator:
         return index if index < self.calls else None
 
     def account_of(self, index: int) -> Account:
-        """Say whose call that of `index` is."""
+        """Return the account that the call of `index` belongs to."""
         return self.parent if index in self.of_parent else self.subaccount
 
     def start_of(self, index: int) -> datetime:
-        """Say when the call of `index` starts, or was to; never earlier than the one before it."""
+        """Return when the call starts, or was to start: never before the call of the index before."""
         return self._leg(index)[0].course.start
 
     def call(self, index: int) -> Call:
-        """Make the call of `index`, as the API would show it at :data:`AS_OF`."""
+        """Make the call of `index`, as the API shows it at :data:`AS_OF`."""
         leg, parent, draws = self._leg(index)
         account, sid, stage = self.account_of(index), self.sid_of(index), leg.course.at(AS_OF)
         created, is_inbound = leg.course.created, leg.direction == "inbound"
@@ -137,9 +137,9 @@ class CallGenerator:
         )
 
     def spread(self, n: int, indices: range) -> list[int]:
-        """Choose `n` of `indices`, in their order: pairs evenly spaced, so that legs stay together.
+        """Choose `n` of `indices`, in their order: one pair of calls from each equal stretch.
 
-        Which pair of each stretch it is, is drawn.
+        Pairs keep dialled legs with their parents; which pair of a stretch is chosen, is drawn.
         """
         pairs = -(-len(indices) // 2)
         stretches = min(pairs, n // 2 + 1)  # one more than needed, since the last may be half one
@@ -152,7 +152,7 @@ class CallGenerator:
         return chosen[len(chosen) - n :]
 
     def unknown_sids(self) -> Iterator[str]:
-        """Write SIDs of no call, without end."""
+        """Yield SIDs of no call, without end."""
         return map(self.sid_of, count(self.calls))
 
     def _leg(self, index: int) -> tuple[Leg, int | None, Draws]:

@@ -15,13 +15,15 @@ from callkit.sandbox.answers import Request
 if TYPE_CHECKING:
     from callkit.sandbox.answers import Api
 
-__all__ = ["BASE_URL", "session_of"]
+__all__ = ["BASE_URL", "answered_by"]
 
 BASE_URL = "https://sandbox.invalid"
 """A host that no resolver knows (RFC 6761), should a request ever leave this process."""
 
 
 class _Adapter(BaseAdapter):
+    """Answers at once; there is nothing to time out, to verify or to close."""
+
     def __init__(self, api: Api) -> None:
         super().__init__()
         self._api = api
@@ -46,8 +48,8 @@ class _Adapter(BaseAdapter):
         pass
 
 
-def session_of(api: Api) -> requests.Session:
-    """Make a session whose requests to :data:`BASE_URL` are answered by `api`."""
-    session = requests.Session()
+def answered_by(api: Api, session: requests.Session | None = None) -> requests.Session:
+    """Have requests of a session, a new one by default, to :data:`BASE_URL` answered by `api`."""
+    session = session or requests.Session()
     session.mount(BASE_URL, _Adapter(api))
     return session

@@ -13,12 +13,13 @@ import pandas as pd
 
 import callkit
 from callkit.errors import SandboxError
+from callkit.fetch import Client
 from callkit.normalise import normalise
 from callkit.sandbox.answers import Api
 from callkit.sandbox.app import App
 from callkit.sandbox.calls import body_of
 from callkit.sandbox.generator import CallGenerator
-from callkit.sandbox.in_process import BASE_URL, session_of
+from callkit.sandbox.in_process import BASE_URL, answered_by
 from callkit.sandbox.rhythm import AS_OF
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from callkit.fetch import Client
     from callkit.sandbox.calls import Call
     from callkit.sandbox.server import Server
 
@@ -174,18 +174,18 @@ class Sandbox:
         **options
             Anything that :class:`callkit.Client` takes besides its sign-in and ``base_url``.
         """
-        from callkit.fetch import Client  # noqa: PLC0415 - serving needs no client
-
-        if self._is_running:
-            options["base_url"] = self.url
-        else:
-            options = {"base_url": BASE_URL, "session": session_of(self._api), **options}
-        return Client(account_sid=self.account_sid, auth_token=self.auth_token, **options)
+        url = self.url if self._is_running else BASE_URL
+        if not self._is_running:
+            options["session"] = answered_by(self._api, options.get("session"))
+        return Client(
+            account_sid=self.account_sid, auth_token=self.auth_token, base_url=url, **options
+        )
 
     def sids(self, n: int) -> list[str]:
         """List the SIDs of `n` calls of the parent account, in the order of their start.
 
-        They are spread evenly over the three months, legs beside the calls that dialled them.
+        They are spread evenly over the whole period and thus over all kinds of calls, with legs
+        next to the calls that dialled them. They are the same every time.
 
         Raises
         ------
@@ -222,7 +222,7 @@ class Sandbox:
         return list(islice(self._generator.unknown_sids(), n))
 
     def call(self, sid: str) -> Call:
-        """Say what the sandbox means by the call `sid`, of either account.
+        """Return the call `sid`, of either account, as the sandbox means it.
 
         Raises
         ------
@@ -298,19 +298,19 @@ def serve(
 
 
 def sample(calls: int = 1_000) -> pd.DataFrame:
-    """Make a DataFrame of synthetic calls, to try things out: no account, no server, no file.
+    """Make a DataFrame of synthetic calls to try callkit with: no account, server or file needed.
 
     Parameters
     ----------
     calls : int, default 1_000
-        How many calls. They are those of ``callkit.sandbox.Sandbox(calls=calls)``.
+        How many calls: those of ``callkit.sandbox.Sandbox(calls=calls)``.
 
     Returns
     -------
     pandas.DataFrame
         Calls of two accounts, billed in USD and EUR, from the first three months of 2025, with the
-        columns and dtypes of :func:`callkit.to_frame` and in the order of their start. It is the
-        same for everybody. No person, number or price in it is real.
+        columns and dtypes of :func:`callkit.to_frame`, in the order of their start. The same
+        calls every time; no person, number or price is real.
 
     Raises
     ------
