@@ -1,7 +1,7 @@
 """The sandbox's calls: from an index to its SID, account and record, and back.
 
-Each account owns a range of indices. Within it, calls are in the order of their start, so that those
-of a date can be found by bisection, and a dialled leg follows its parent.
+Each account owns a range of indices. Within it, calls are in the order of their start, so that
+those of a date can be found by bisection, and a dialled leg follows its parent.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class CallGenerator:
         return self.parent if index in self.of_parent else self.subaccount
 
     def start_of(self, index: int) -> datetime:
-        """Return when the call starts, or was to start: never before the call of the index before."""
+        """Return when the call starts, or was to start: never before the call one index earlier."""
         return self._leg(index)[0].course.start
 
     def call(self, index: int) -> Call:

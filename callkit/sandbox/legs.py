@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from callkit.sandbox.draws import Mix
 from callkit.sandbox.parties import agent, stranger, withheld_caller
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from callkit.sandbox.parties import Party
 
 __all__ = ["Leg", "Stage", "dialled_leg", "parent_leg", "single_leg"]
-
-Kind: TypeAlias = Literal["incoming", "outgoing", "machine"]
 
 _DIRECTIONS = Mix(
     {"inbound": 36, "outbound-api": 44, "trunking-originating": 9, "trunking-terminating": 11}
@@ -40,7 +38,7 @@ _IN = Mix({"completed": 91, "no-answer": 3, "busy": 1.5, "failed": 1.5, "cancele
 _OUT = Mix({"completed": 70, "no-answer": 13, "busy": 6, "failed": 5, "canceled": 3.4})
 _DIALLED = Mix({"completed": 78, "no-answer": 11, "busy": 6, "failed": 3, "canceled": 2})
 _SPREAD = 1.15
-_MEDIAN: dict[Kind, int] = {"incoming": 135, "outgoing": 55, "machine": 24}
+_MEDIAN_IN, _MEDIAN_OUT, _MEDIAN_MACHINE = 135, 55, 24
 _LONGEST = 4 * 3600
 _SHORTEST_PARENT = 20
 _QUEUED_SHARE = 0.3
@@ -135,7 +133,8 @@ def single_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     caller, callee = _ends(draws, account, is_incoming=is_incoming)
     answerer = draws.from_mix(_ANSWERERS) if is_api and draws.chance(_DETECTION_SHARE) else None
     outcome = draws.from_mix(_IN if is_incoming else _OUT)
-    length = _length(draws, _kind(answerer, is_incoming=is_incoming))
+    median = _MEDIAN_OUT if answerer in (None, "human", "unknown") else _MEDIAN_MACHINE
+    length = _length(draws, _MEDIAN_IN if is_incoming else median)
     queued = _queued(draws, start) if is_api else 0
     course = _course(draws, start, outcome, length, queued=queued)
     return Leg(direction, caller, callee, course, answerer)
@@ -145,7 +144,7 @@ def parent_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     """Make a call that lasts long enough to dial another leg."""
     direction = draws.from_mix(_PARENT_DIRECTIONS)
     caller, callee = _ends(draws, account, is_incoming=direction in _INCOMING)
-    length = min(_length(draws, "incoming") + _SHORTEST_PARENT, _LONGEST)
+    length = min(_length(draws, _MEDIAN_IN) + _SHORTEST_PARENT, _LONGEST)
     return Leg(direction, caller, callee, _course(draws, start, "completed", length))
 
 
@@ -188,8 +187,8 @@ def _course(
     return Course(start, queued, outcome, rings, rings, draws.between(0, 5), dialled)
 
 
-def _length(draws: Draws, kind: Kind) -> int:
-    return min(int(draws.long_tailed(_MEDIAN[kind], _SPREAD)) + 1, _LONGEST)
+def _length(draws: Draws, median: int) -> int:
+    return min(int(draws.long_tailed(median, _SPREAD)) + 1, _LONGEST)
 
 
 def _queued(draws: Draws, start: datetime) -> int:
@@ -208,9 +207,3 @@ def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, 
     if draws.chance(_WITHHELD_SHARE):
         return withheld_caller(draws), own
     return stranger(draws, account.reach), own
-
-
-def _kind(answerer: str | None, *, is_incoming: bool) -> Kind:
-    if is_incoming:
-        return "incoming"
-    return "outgoing" if answerer in (None, "human", "unknown") else "machine"

@@ -54,18 +54,6 @@ class Tariff(NamedTuple):
     inbound: Decimal
 
 
-class Country(NamedTuple):
-    """A country: patterns of its numbers (``#`` is any digit) and what they cost.
-
-    Where numbers do not distinguish mobiles from fixed lines, ``mobile`` is empty.
-    """
-
-    fixed: tuple[str, ...]
-    mobile: tuple[str, ...]
-    fixed_tariff: Tariff
-    mobile_tariff: Tariff
-
-
 class Party(NamedTuple):
     """One end of a call: its address, how that is displayed, what a minute costs.
 
@@ -80,9 +68,10 @@ class Party(NamedTuple):
 
 def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
     """Draw a number that rings nobody; `own` if it is one that the account has bought."""
-    fixed, mobile, fixed_tariff, mobile_tariff = _COUNTRIES[country]
+    fixed, *mobile = _COUNTRIES[country]
     is_mobile = not own and bool(mobile) and draws.chance(_MOBILE_SHARE)
-    pattern = draws.one_of(mobile if is_mobile else fixed)
+    patterns, tariff = mobile[0] if is_mobile else fixed
+    pattern = draws.one_of(patterns)
     digits = pattern.count("#")
     number = pattern.removesuffix("#" * digits)
     if digits:
@@ -91,7 +80,7 @@ def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
         address=number,
         # Only North American numbers are displayed otherwise than in E.164.
         display=_NORTH_AMERICAN.sub(r"(\1) \2-\3", number) if number[1] == "1" else number,
-        tariff=mobile_tariff if is_mobile else fixed_tariff,
+        tariff=tariff,
         phone_number_sid=f"PN{draws.hexadecimal(32)}" if own else None,
     )
 
@@ -130,53 +119,60 @@ def _party(draws: Draws, kind: str, reach: Mix[str]) -> Party:
     return Party(address, address, _APPS)
 
 
-def _country(fixed: str, mobile: str, to_fixed: str, to_mobile: str, inbound: str) -> Country:
-    patterns = [tuple(listed.replace(" ", "").split(",")) for listed in (fixed, mobile)]
-    return Country(
-        fixed=patterns[0],
-        mobile=patterns[1] if mobile else (),
-        fixed_tariff=Tariff(Decimal(to_fixed), Decimal(inbound)),
-        mobile_tariff=Tariff(Decimal(to_mobile or to_fixed), Decimal(inbound)),
-    )
+def _numbers(listed: str, outbound: str, inbound: str) -> tuple[tuple[str, ...], Tariff]:
+    return tuple(listed.replace(" ", "").split(",")), Tariff(Decimal(outbound), Decimal(inbound))
 
 
 _APPS = Tariff(outbound=Decimal("0.0040"), inbound=Decimal("0.0040"))
-# Of each country: fixed and mobile numbers; a minute to either, and of a call received.
+# Of each country its fixed numbers and, where numbers tell them apart, its mobiles; # is any digit.
 _COUNTRIES = {
-    "US": _country(
-        "+1 212 555 01##, +1 312 555 01##, +1 415 555 01##, +1 206 555 01##, +1 305 555 01##",
-        "",
-        *("0.01400", "", "0.00850"),
-    ),
-    "CA": _country(
-        "+1 416 555 01##, +1 514 555 01##, +1 604 555 01##", "", "0.01450", "", "0.00900"
-    ),
-    "JM": _country("+1 876 555 01##", "", "0.2840", "", "0.0120"),
-    "DO": _country("+1 809 555 01##", "", "0.0695", "", "0.0120"),
-    "GB": _country(
-        "+44 20 7946 0###, +44 121 496 0###, +44 161 496 0###, +44 113 496 0###",
-        "+44 7700 900###",
-        *("0.01580", "0.036550", "0.01000"),
-    ),
-    "IE": _country("+353 20 91# ####", "", "0.02470", "", "0.01050"),
-    "FR": _country(
-        "+33 1 9900 ####, +33 2 6191 ####, +33 3 5301 ####, +33 4 6571 ####, +33 5 3649 ####",
-        "+33 6 3998 ####",
-        *("0.01890", "0.062300", "0.01100"),
-    ),
-    "DE": _country(
-        "+49 30 23125 ###, +49 69 90009 ###, +49 40 66969 ###, +49 221 4710 ###, +49 89 99998 ###",
-        "+49 171 39200 ##, +49 176 040690 ##",
-        *("0.01990", "0.051350", "0.01150"),
-    ),
-    "SE": _country(
-        "+46 31 39006##, +46 40 62804##, +46 8 465004##",
-        "+46 70 174061#, +46 70 174062#, +46 70 174063#, +46 70 174064#, +46 70 174065#",
-        *("0.01320", "0.033800", "0.00950"),
-    ),
-    "AU": _country(
-        "+61 2 5550 ####, +61 3 5550 ####, +61 7 5550 ####, +61 8 5550 ####",
-        "+61 491 570 006, +61 491 570 156, +61 491 570 157, +61 491 570 158, +61 491 570 159",
-        *("0.02520", "0.0750", "0.0105"),
-    ),
+    "US": [
+        _numbers(
+            "+1 212 555 01##, +1 312 555 01##, +1 415 555 01##, +1 206 555 01##, +1 305 555 01##",
+            *("0.01400", "0.00850"),
+        )
+    ],
+    "CA": [_numbers("+1 416 555 01##, +1 514 555 01##, +1 604 555 01##", "0.01450", "0.00900")],
+    "JM": [_numbers("+1 876 555 01##", "0.2840", "0.0120")],
+    "DO": [_numbers("+1 809 555 01##", "0.0695", "0.0120")],
+    "GB": [
+        _numbers(
+            "+44 20 7946 0###, +44 121 496 0###, +44 161 496 0###, +44 113 496 0###",
+            *("0.01580", "0.01000"),
+        ),
+        _numbers("+44 7700 900###", "0.036550", "0.01000"),
+    ],
+    "IE": [_numbers("+353 20 91# ####", "0.02470", "0.01050")],
+    "FR": [
+        _numbers(
+            "+33 1 9900 ####, +33 2 6191 ####, +33 3 5301 ####, +33 4 6571 ####, +33 5 3649 ####",
+            *("0.01890", "0.01100"),
+        ),
+        _numbers("+33 6 3998 ####", "0.062300", "0.01100"),
+    ],
+    "DE": [
+        _numbers(
+            "+49 30 23125 ###, +49 69 90009 ###, +49 40 66969 ###, +49 221 4710 ###, "
+            "+49 89 99998 ###",
+            *("0.01990", "0.01150"),
+        ),
+        _numbers("+49 171 39200 ##, +49 176 040690 ##", "0.051350", "0.01150"),
+    ],
+    "SE": [
+        _numbers("+46 31 39006##, +46 40 62804##, +46 8 465004##", "0.01320", "0.00950"),
+        _numbers(
+            "+46 70 174061#, +46 70 174062#, +46 70 174063#, +46 70 174064#, +46 70 174065#",
+            *("0.033800", "0.00950"),
+        ),
+    ],
+    "AU": [
+        _numbers(
+            "+61 2 5550 ####, +61 3 5550 ####, +61 7 5550 ####, +61 8 5550 ####",
+            *("0.02520", "0.0105"),
+        ),
+        _numbers(
+            "+61 491 570 006, +61 491 570 156, +61 491 570 157, +61 491 570 158, +61 491 570 159",
+            *("0.0750", "0.0105"),
+        ),
+    ],
 }

@@ -87,6 +87,9 @@ callkit.charts.cost(cost, ax=figure.add_subplot(2, 1, 1))
 callkit.charts.duration(df, ax=figure.add_subplot(2, 1, 2))
 figure.savefig("charts.png")
 
+sandbox = Sandbox(calls=100)
+assert len(callkit.to_frame(sandbox.sids(20), client=sandbox.client())) == 20
+assert len(callkit.sample(50)) == 50
 assert PIP_LINE in complaint()
 version = run("--version")
 assert version.stdout == f"callkit {callkit.__version__}\n", version
