@@ -19,7 +19,7 @@ from callkit import (
     WrongAccountError,
 )
 from callkit.schema import ATTRIBUTES
-from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
+from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from callkit import Client
     from callkit.sandbox import Sandbox
-    from tests.scripted import Handler
+    from tests.support.scripted import Handler
 
 DTYPES = {
     "text": "str",

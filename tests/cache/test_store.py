@@ -15,7 +15,7 @@ from callkit.cache.store import Cache, check_refresh
 from callkit.normalise import to_table
 from callkit.outcomes import Fetched, PriceChange
 from callkit.sids import CallKey
-from tests.scripted import ACCOUNT, sid
+from tests.support.scripted import ACCOUNT, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

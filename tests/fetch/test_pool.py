@@ -19,7 +19,7 @@ from callkit import (
     SignInError,
     WrongAccountError,
 )
-from tests.scripted import (
+from tests.support.scripted import (
     ACCOUNT,
     IN_A_HURRY,
     TOKEN,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from callkit.outcomes import Outcome
-    from tests.scripted import Act, Handler
+    from tests.support.scripted import Act, Handler
 
 
 def outcomes_of(client: Client, *numbers: int) -> dict[str, Outcome]:

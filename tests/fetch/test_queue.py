@@ -11,7 +11,7 @@ from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Fetched
 from callkit.sids import CallKey
-from tests.scripted import ACCOUNT, sid
+from tests.support.scripted import ACCOUNT, sid
 
 if TYPE_CHECKING:
     import pytest

@@ -14,7 +14,7 @@ import pytest
 import callkit
 from callkit import FetchError, FetchInterrupted, ParquetError, WrongAccountError
 from callkit.outcomes import failures_frame
-from tests.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer, call_body, sid
+from tests.support.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
