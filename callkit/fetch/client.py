@@ -266,7 +266,8 @@ def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]
             exhausted = exhausted or len(batch) < room
             yield from pool.take(wait=len(batch) < _READ_AT_ONCE)
         yield from pool.take(wait=False)
-        pool.raise_if_stopped()
+        if pool.stop.error is not None:
+            raise pool.stop.error
     finally:
         pool.close()
 

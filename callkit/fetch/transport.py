@@ -112,6 +112,7 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
+        self.keeps_alive = True  # until this machine is short of connections
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         try:
@@ -137,6 +138,8 @@ class Transport:
 
     def release(self, connection: Connection) -> None:
         """Keep a connection for another worker."""
+        if not self.keeps_alive:
+            connection.close()
         with self._lock:
             self._idle.append(connection)
 

@@ -8,15 +8,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from callkit.cache.store import check_refresh
-from callkit.calls import Run
+from callkit.calls import Run, check_options
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.files import set_aside
 from callkit.normalise import table_to_frame
 from callkit.outcomes import (
     Errors,
     FetchResult,
-    check_errors,
     failures_frame,
     price_changes_frame,
     report,
@@ -114,8 +112,7 @@ def export(
     >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
     FetchResult(20 calls in 'calls.parquet', no failures)
     """
-    check_errors(errors)
-    check_refresh(refresh)
+    check_options(refresh, errors)
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
     form.check(target)
