@@ -22,8 +22,8 @@ In every state:
 
 - *Back off* holds the whole account back: nothing is sent for a round trip or two, longer each
   time, and never before a ``Retry-After`` is over. All 429s of one round trip are one signal.
-- A failure (5xx, reset, time-out) while nothing else is in flight, or as many in a row as may be in
-  flight, → OUTAGE; there, each failed probe makes the pause before the next one longer.
+- Failures (5xx, resets, time-outs) → OUTAGE: as many in a row as may be in flight, or three when
+  nothing else is; in PROVING the first. Failed probes make the pause before the next one longer.
 - A failure with a ``Retry-After`` holds back that call, not the account.
 - A 401 in PROVING or OUTAGE holds the account back: nobody else need try a refused sign-in.
 - A local fault (no file descriptor left, say) lowers what may ever be in flight to less than what
@@ -72,6 +72,7 @@ _LEAST_RESERVED_BESIDE_OTHERS = 2.0
 _CLAIM_BELOW = 0.8  # of what the others have in flight
 _YIELD_ABOVE = 2.0  # more than the others
 _CUT_BESIDE_OTHERS = (0.8, 0.95)  # of the limit stays, for whoever had more and whoever had less
+_OUTAGE_AFTER = 3  # failures in a row, at least: fewer may be those of single calls
 _PROBES_A_PAUSE = 3  # before the pause between them grows: a few calls get a few tries each
 _LEFT_AFTER_LOCAL_FAULT = 0.75  # of what was in flight: others on this machine need some, too
 _FULL_AGAIN = 0.1  # seconds before a local fault is tried again
@@ -188,8 +189,11 @@ class Limiter:
     @property
     def room(self) -> int:
         """How many more requests may be under way."""
-        one_at_a_time = self.state in (State.PROVING, State.OUTAGE)
-        return max(0, (1 if one_at_a_time else round(self._limit)) - self.in_flight)
+        return max(0, (1 if self._one_at_a_time else round(self._limit)) - self.in_flight)
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        return self.state in (State.PROVING, State.OUTAGE)
 
     def send(self, now: float) -> Sent | float | None:
         """Let a request go out if it may.
@@ -215,7 +219,7 @@ class Limiter:
         self._others.observe(counted, sent.in_flight)
         if sent.at >= self._cut_before_at:
             self._refusals_in_a_row = 0
-        if self.state in (State.PROVING, State.OUTAGE):
+        if self._one_at_a_time:
             self.state = State.GROWING if self._capacity is None else State.HOLDING
             self._limit = min(self._start, float(self.most))
         elif self._capacity is None:
@@ -241,8 +245,10 @@ class Limiter:
         """Learn that a request failed in a way that may pass."""
         self.in_flight -= 1
         self._failures_in_a_row += 1
-        alone = self.in_flight == 0 or self._failures_in_a_row >= self._limit
-        if alone and sent.at >= self._resume_at:
+        enough = (
+            1.0 if self._one_at_a_time else max(_OUTAGE_AFTER, self._limit if self.in_flight else 0)
+        )
+        if self._failures_in_a_row >= enough and sent.at >= self._resume_at:
             self.state = State.OUTAGE
             self._failed_probes += 1
             pause = min(
@@ -255,7 +261,7 @@ class Limiter:
     def on_unauthorized(self, now: float) -> None:
         """Learn of a 401."""
         self.in_flight -= 1
-        if self.state in (State.PROVING, State.OUTAGE):
+        if self._one_at_a_time:
             self._resume_at = max(self._resume_at, now + self._policy.unauthorized_pause)
 
     def on_local_fault(self, sent: Sent, now: float) -> None:
@@ -296,7 +302,7 @@ class Limiter:
     def _cut(self, sent: Sent, counted: int | None, now: float) -> None:
         """Lower capacity and limit to below what was in flight."""
         self._cut_before_at, self._cut_at = self._cut_at, now
-        if self.state in (State.PROVING, State.OUTAGE):
+        if self._one_at_a_time:
             return
         self.state = State.HOLDING
         others = self._others.in_flight

@@ -262,7 +262,7 @@ class _PlainConnection:
         if response.length and len(body) <= _BODY_AT_MOST:  # announced, and did not arrive
             raise http.client.IncompleteRead(b"", response.length)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            body = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _BODY_AT_MOST + 1)
+            body = _decompressed(body)
         if len(body) > _BODY_AT_MOST:
             return _TOO_LONG
         return Response(response.status, response.headers, body)
@@ -351,6 +351,16 @@ def _is_host_and_port(url: SplitResult) -> bool:
         return bool(url.hostname) and url.port != 0
     except ValueError:
         return False
+
+
+def _decompressed(body: bytes) -> bytes:
+    """Decompress gzip or zlib, of several members too (RFC 1952), to little more than is wanted."""
+    whole = b""
+    while body and len(whole) <= _BODY_AT_MOST:
+        member = zlib.decompressobj(_GZIP_OR_ZLIB)
+        whole += member.decompress(body, _BODY_AT_MOST + 1 - len(whole))
+        body = member.unused_data
+    return whole
 
 
 def _explained(error: BaseException) -> NoResponse:

@@ -6,7 +6,6 @@ those of a date can be found by bisection, and a dialled leg follows its parent.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import count
@@ -18,6 +17,7 @@ from callkit.sandbox.draws import Draws, Permutation
 from callkit.sandbox.legs import dialled_leg, parent_leg, single_leg
 from callkit.sandbox.parties import WITHHELD, caller_name, telephone
 from callkit.sandbox.rhythm import AS_OF
+from callkit.sids import canonical_call_sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CallGenerator"]
 
-_CALL_SID = re.compile(r"CA([0-9a-fA-F]{32})")
 _INDEX_BYTES = 16
 _SUBACCOUNTS_PART = 5  # every fifth call
 # Calls stand in pairs: this share is a call and the leg that it dialled, the rest is two calls.
@@ -84,10 +83,10 @@ class CallGenerator:
 
     def index_of(self, sid: str) -> int | None:
         """Return the index of the call `sid`, or None if it is malformed or unknown."""
-        match = _CALL_SID.fullmatch(sid)
-        if match is None:
+        canonical = canonical_call_sid(sid)
+        if canonical is None:
             return None
-        index = self._permutation.origin(int(match[1], 16))
+        index = self._permutation.origin(int.from_bytes(bytes.fromhex(canonical[2:])))
         return index if index < self.calls else None
 
     def account_of(self, index: int) -> Account:

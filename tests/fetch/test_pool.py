@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ from tests.support.scripted import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from callkit.outcomes import Outcome
@@ -211,8 +212,19 @@ def test_a_body_without_end_is_refused(server: ScriptedServer, client: Client) -
     )
 
 
-def test_a_compressed_body_arrives_plain(server: ScriptedServer, client: Client) -> None:
-    packed = gzip.compress(call_body(sid(1)))
+@pytest.mark.parametrize(
+    "compress",
+    [
+        gzip.compress,
+        zlib.compress,
+        lambda body: gzip.compress(body[:20]) + gzip.compress(body[20:]),
+    ],
+    ids=["gzip", "zlib", "gzip in two members"],
+)
+def test_a_compressed_body_arrives_plain(
+    server: ScriptedServer, client: Client, compress: Callable[[bytes], bytes]
+) -> None:
+    packed = compress(call_body(sid(1)))
     server.script[sid(1)] = [Reply(200, packed, {"Content-Encoding": "gzip"})]
     outcome = outcomes_of(client, 1)[sid(1)]
     assert isinstance(outcome, Fetched)
