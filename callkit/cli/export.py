@@ -16,8 +16,7 @@ from callkit.cli.key import add_pseudonyms, pseudonyms_asked_for
 from callkit.cli.telling import CommandError, complain, note, pour
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.outcomes import count_failures
-from callkit.parquet.apart import check_list_apart
-from callkit.parquet.failures import name_beside
+from callkit.parquet.places import check_list_apart, name_beside
 from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from callkit.cli.telling import CommandError
-from callkit.parquet.apart import holds
+from callkit.parquet.places import holds
 from callkit.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:

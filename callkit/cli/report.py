@@ -9,7 +9,7 @@ import callkit
 from callkit.cli.arguments import add_calls, add_quiet
 from callkit.cli.telling import CommandError, note
 from callkit.measures import KEYS
-from callkit.parquet.apart import holds
+from callkit.parquet.places import holds
 from callkit.schema import ATTRIBUTES
 
 if TYPE_CHECKING:

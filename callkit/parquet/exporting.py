@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from callkit.cache.store import check_refresh
 from callkit.calls import Run
 from callkit.errors import FetchInterrupted, IncompleteError
-from callkit.files import set_aside
 from callkit.normalise import table_to_frame
 from callkit.outcomes import (
     Errors,
@@ -21,10 +20,16 @@ from callkit.outcomes import (
     price_changes_frame,
     report,
 )
-from callkit.parquet.apart import check_cache_apart, check_list_apart
-from callkit.parquet.failures import check_beside, leave_failures, name_beside
 from callkit.parquet.formats import FormatName, format_named
 from callkit.parquet.frames import frame_to_table
+from callkit.parquet.places import (
+    check_beside,
+    check_cache_apart,
+    check_list_apart,
+    leave_failures,
+    name_beside,
+    set_aside,
+)
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
 
     from callkit.cache.store import Refresh
     from callkit.fetch import Client
-    from callkit.parquet.writers import Write
+    from callkit.parquet.datasets import Write
     from callkit.pseudonyms import Pseudonyms
     from callkit.sids import SidSource
 

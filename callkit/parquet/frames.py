@@ -1,31 +1,38 @@
-"""A frame in hand → a Parquet file, or a dataset by month."""
+"""A frame → Parquet, and back with the dtypes it had: one file, or a folder of them."""
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from callkit.errors import ParquetError
 from callkit.measures import KEYS, MEASURES
-from callkit.parquet.columns import as_promised, named_twice, plain_array
-from callkit.parquet.dtypes import noted
-from callkit.parquet.months import month_files
-from callkit.parquet.places import writing, writing_folder
-from callkit.parquet.writers import counted, parquet_file
+from callkit.normalise import table_to_frame
+from callkit.parquet.columns import as_promised, in_our_types, noted, plain_array, restored
+from callkit.parquet.datasets import files_at, month_files, parquet_file, writing_folder
+from callkit.parquet.places import told, writing
 from callkit.pseudonyms import with_pseudonyms
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from os import PathLike
 
     from callkit.pseudonyms import Pseudonyms
 
-__all__ = ["frame_to_table", "to_parquet"]
+__all__ = ["frame_to_table", "read_parquet", "to_parquet"]
 
 _DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
+_COUNTS = ("calls_asked", "calls_got", "calls_failed")
+_AS_OF: dict[str, Callable[[list[datetime]], datetime]] = {"as_of_first": min, "as_of_last": max}
+_UNREADABLE = (pa.ArrowException, UnicodeDecodeError)
 
 
 def to_parquet(
@@ -84,9 +91,61 @@ def to_parquet(
         raise ParquetError(f"to_parquet takes a pandas DataFrame, not {type(df).__name__}")
     table = frame_to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
     place, written = (writing_folder, month_files) if by_month else (writing, parquet_file)
-    said = counted(df.attrs, len(table), table.schema.names)
+    said = _counted(df.attrs, len(table), table.schema.names)
     with place(Path(path)) as part, written(part, table.schema, lambda: said) as write:
         write(table)
+
+
+def read_parquet(
+    path: str | PathLike[str], *, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read what :func:`to_parquet` or :func:`callkit.export` wrote, with the dtypes it had.
+
+    Parameters
+    ----------
+    path : str or path
+        A file, a dataset by month, or a folder of files with the same columns, each named
+        ``.parquet``; another tool's copy of one will do, as long as prices in it are decimals and
+        times have a zone (Spark writes it under
+        ``spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS``).
+    columns : str or sequence of str, optional
+        Which columns, in which order; by default all. Only these are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The dtypes of :func:`callkit.to_frame`, and for other columns those they had when they were
+        written (objects come back as what they hold: text as ``str``, decimals exact);
+        ``df.attrs`` as it was written, but the counts of calls got, asked for and failed only if
+        as many calls are there as were got: one month of a dataset does not say them. Of a dataset
+        by month, calls month by month, those never started last; ``month`` is no column, since
+        ``start_time`` says it. Of a folder of files, one after the other in the order of their
+        names; ``df.attrs`` has the earliest ``as_of_first`` and the latest ``as_of_last`` of them,
+        of the rest that on which they agree, and of several breakdowns no counts.
+
+    Raises
+    ------
+    ParquetError
+        There is no such file, it is no Parquet, it lacks a column that was asked for or that others
+        of its folder have, or a column does not hold what its name promises; one such file in a
+        folder is enough. A folder holds what is not read but may hold calls: a folder, a file named
+        ``.parq`` or ``.pq``, or in a dataset by month what is no month of it.
+
+    Examples
+    --------
+    >>> calls = callkit.normalise([])
+    >>> callkit.to_parquet(calls, "calls", by_month=True)
+    >>> callkit.read_parquet("calls", columns=["sid", "price"]).columns.tolist()
+    ['sid', 'price']
+    """
+    names = [columns] if isinstance(columns, str) else columns and list(columns)
+    read = _of_files(files_at(Path(path)), names)
+    with told(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
+        table = pa.concat_tables([contents.table for contents in read])
+        frame = restored(table_to_frame(table), table)
+    attributes = _agreed([contents.attributes for contents in read])
+    frame.attrs.update(_counted(attributes, len(table), read[0].names))
+    return frame
 
 
 def frame_to_table(df: pd.DataFrame) -> pa.Table:
@@ -115,10 +174,135 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
         raise ParquetError(
             f"column names are text, and {odd[0]!r} is of type {type(odd[0]).__name__}"
         )
-    twice = named_twice(names)
-    if twice:
-        raise ParquetError(
-            f"the frame has more than one column {', '.join(map(repr, twice))}"
-            + (", the index among them: reset_index(drop=True)" if named else "")
-        )
+    hint = ", the index among them: reset_index(drop=True)" if named else ""
+    _check_named_once(names, "the frame", hint)
     return df.reset_index(level=named) if named else df
+
+
+def _check_named_once(names: list[str], where: str, hint: str = "") -> None:
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ParquetError(f"{where} has more than one column {_listed(twice)}{hint}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -> dict[Any, Any]:
+    """Leave out the counts of calls where they are not those of a table's rows.
+
+    Of calls, which have a ``sid``, they are if as many were got as there are rows; of failures,
+    which have a ``reason`` too, if as many failed. A breakdown, which has no ``sid``, says what it
+    covers: its counts are of other rows than its own, and stay.
+    """
+    said = attributes.get("callkit")
+    if not isinstance(said, dict):
+        return dict(attributes)
+    if "sid" in names:
+        right = said.get("calls_failed" if "reason" in names else "calls_got") == rows
+    else:
+        right = "calls_covered" in said
+    if not right:
+        said = {key: value for key, value in said.items() if key not in _COUNTS}
+    return {**attributes, "callkit": said}
+
+
+class _Contents(NamedTuple):
+    """What a file holds: columns in our types, the names of all, and what it says of itself."""
+
+    table: pa.Table
+    names: list[str]
+    attributes: dict[str, Any]
+
+
+def _of_files(files: list[Path], names: Sequence[str] | None) -> list[_Contents]:
+    """Read files that have the columns of the first, in the same types."""
+    first, *others = files
+    read = [_of_file(first, names)]
+    schema = read[0].table.schema
+    for path in others:
+        with _readable(path) as file:
+            more = [name for name in file.schema_arrow.names if name not in schema.names]
+        if more and names is None:
+            raise ParquetError(
+                f"{str(path)!r} has a column {more[0]!r}, which {str(first)!r} lacks"
+            )
+        contents = _of_file(path, schema.names)
+        for field, expected in zip(contents.table.schema, schema, strict=True):
+            if field.type != expected.type:
+                raise ParquetError(
+                    f"{str(path)!r} holds {field.type} in the column {field.name!r}, and "
+                    f"{str(first)!r} {expected.type}"
+                )
+        read.append(contents)
+    return read
+
+
+def _of_file(path: Path, names: Sequence[str] | None) -> _Contents:
+    with _readable(path) as file:
+        held: list[str] = file.schema_arrow.names
+        _check_named_once(held, repr(str(path)))
+        missing = [name for name in names or () if name not in held]
+        if missing:
+            raise ParquetError(
+                f"{str(path)!r} has no column {_listed(missing)}; it has {', '.join(held)}"
+            )
+        table = file.read(columns=names)
+        written = (file.metadata.metadata or {}).get(b"callkit")
+    with told(path, "cannot be read", (ParquetError, *_UNREADABLE)):
+        table.validate(full=True)  # else text that is no UTF-8 is found when it is looked at
+        table = in_our_types(table if names is None else table.select(names))
+    attributes = {} if written is None else {"callkit": _attributes(written, path)}
+    return _Contents(table, held, attributes)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; its pages are held to their checksums, where it has any."""
+    if "\0" in str(path):
+        raise ParquetError(f"{str(path)!r} cannot be read: a path cannot hold a NUL character")
+    with (
+        told(path, "cannot be read", (OSError,)),
+        told(path, "is no Parquet file", _UNREADABLE),
+        path.open("rb") as raw,
+        pq.ParquetFile(raw, page_checksum_verification=True) as file,
+    ):
+        yield file
+
+
+def _attributes(written: bytes, path: Path) -> dict[str, Any]:
+    try:
+        attributes = json.loads(written)
+    except ValueError:
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise ParquetError(f"{str(path)!r} is damaged: what it says of itself is no JSON object")
+    return attributes
+
+
+def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Keep what every file says, and of as-of times the outermost; what breakdowns cover goes."""
+    if len(attributes) == 1:
+        return attributes[0]
+    said = [each.get("callkit", {}) for each in attributes]
+    first, *others = said
+    agreed = {
+        key: value
+        for key, value in first.items()
+        if all(key in other and other[key] == value for other in others)
+    }
+    agreed.pop("calls_covered", None)
+    for key, outermost in _AS_OF.items():
+        if all(key in each for each in said):
+            agreed[key] = _instant([each[key] for each in said], outermost)
+    return {"callkit": agreed}
+
+
+def _instant(said: list[Any], outermost: Callable[[list[datetime]], datetime]) -> str | None:
+    """Choose among instants; a file of no calls has none, and nothing else means any."""
+    try:
+        instants = {datetime.fromisoformat(each): str(each) for each in said if each is not None}
+        return instants[outermost(list(instants))] if instants else None
+    except (TypeError, ValueError):  # this is somebody else's
+        return None

@@ -14,7 +14,7 @@ import pytest
 
 import callkit
 from callkit import ParquetError
-from callkit.parquet.folders import replacing_folder
+from callkit.parquet.datasets import replacing_folder
 from tests.scripted import call_body, sid
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 import callkit
 from callkit import ParquetError
-from callkit.parquet.months import month_files
+from callkit.parquet.datasets import month_files
 from callkit.schema import SCHEMA
 from tests.scripted import call_body, sid
 

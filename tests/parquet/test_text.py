@@ -14,7 +14,7 @@ import pytest
 
 import callkit
 from callkit.normalise import to_table
-from callkit.parquet.text import csv_file, json_lines, read_csv, read_json_lines
+from callkit.parquet.formats import csv_file, json_lines, read_csv, read_json_lines
 from callkit.schema import SCHEMA
 from tests.scripted import call_body, sid
 
