@@ -104,11 +104,6 @@ def files_at(path: Path) -> list[Path]:
     What other tools leave beside their data begins with a dot or an underscore, and is no data.
     Anything else in a dataset is refused, and in a plain folder what may hold calls: who passes
     over a file may lose calls, and who reads a copy of a month has them twice.
-
-    Raises
-    ------
-    ParquetError
-        As said, or the folder cannot be read, or has no Parquet.
     """
     try:
         if not path.is_dir():
@@ -145,13 +140,6 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     A folder is replaced by two renamings. A process killed just between them leaves both datasets
     whole under hidden names beside `path`: ``.NAME.….old`` and ``.NAME.….part``.
-
-    Raises
-    ------
-    OSError
-        The folder above is missing or cannot be written to, or what is there is no folder.
-    ParquetError
-        What is there is a folder, but not a dataset of callkit's alone; nothing is removed.
     """
     path = _replaceable_folder(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None

@@ -134,7 +134,8 @@ def export(
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
     run = Run(keys, client, cache, refresh, progress)
-    pseudonymised = pseudonyms.of_table if pseudonyms is not None else _unchanged
+    pseudonymised: Callable[[pa.Table], pa.Table]
+    pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
     schema = pseudonymised(SCHEMA.empty_table()).schema
 
     def read(place: Path) -> pd.DataFrame:
@@ -148,10 +149,10 @@ def export(
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
             if run.calls == 0:
                 stop.attach(table_to_frame(schema.empty_table()), failures)
-            else:
-                stop.attach(
-                    partial(read, set_aside(part, stop)) if cache is None else None, failures
-                )
+            elif cache is None:
+                stop.attach(partial(read, set_aside(part, stop)), failures)
+            else:  # the calls are in the cache
+                stop.attach(None, failures)
             raise stop
     failures_path = leave_failures(failures, beside)
     if stop is not None:
@@ -183,7 +184,3 @@ def _write(
         except (IncompleteError, FetchInterrupted) as stop:
             return stop
     return None
-
-
-def _unchanged(table: pa.Table) -> pa.Table:
-    return table

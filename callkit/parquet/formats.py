@@ -162,13 +162,11 @@ def _plain_values(column: pa.ChunkedArray) -> Any:
 
 
 def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([field.with_type(_plain_type(field.type)) for field in schema])
+    def plain(kind: pa.DataType) -> pa.DataType:
+        kind = kind.value_type if types.is_dictionary(kind) else kind
+        return pa.int64() if types.is_duration(kind) else kind
 
-
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if types.is_dictionary(kind):
-        return kind.value_type
-    return pa.int64() if types.is_duration(kind) else kind
+    return pa.schema([field.with_type(plain(field.type)) for field in schema])
 
 
 def _read_parquet(path: Path, schema: pa.Schema) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,7 +22,7 @@ from callkit.pseudonyms import with_pseudonyms
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from os import PathLike
 
     from callkit.pseudonyms import Pseudonyms
@@ -31,7 +31,6 @@ __all__ = ["frame_to_table", "read_parquet", "to_parquet"]
 
 _DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
 _COUNTS = ("calls_asked", "calls_got", "calls_failed")
-_AS_OF: dict[str, Callable[[list[datetime]], datetime]] = {"as_of_first": min, "as_of_last": max}
 _UNREADABLE = (pa.ArrowException, UnicodeDecodeError)
 
 
@@ -139,12 +138,18 @@ def read_parquet(
     ['sid', 'price']
     """
     names = [columns] if isinstance(columns, str) else columns and list(columns)
-    read = _of_files(files_at(Path(path)), names)
+    first, *others = files_at(Path(path))
+    table, held, attributes = _of_file(first, names)
+    tables, said = [table], [attributes]
+    for other in others:
+        more, more_held, attributes = _of_file(other, table.column_names)
+        _check_alike(first, table.schema, other, more.schema, more_held if names is None else [])
+        tables.append(more)
+        said.append(attributes)
     with told(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
-        table = pa.concat_tables([contents.table for contents in read])
+        table = pa.concat_tables(tables)
         frame = restored(table_to_frame(table), table)
-    attributes = _agreed([contents.attributes for contents in read])
-    frame.attrs.update(_counted(attributes, len(table), read[0].names))
+    frame.attrs.update(_counted(_agreed(said), len(table), held))
     return frame
 
 
@@ -208,38 +213,8 @@ def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -
     return {**attributes, "callkit": said}
 
 
-class _Contents(NamedTuple):
-    """What a file holds: columns in our types, the names of all, and what it says of itself."""
-
-    table: pa.Table
-    names: list[str]
-    attributes: dict[str, Any]
-
-
-def _of_files(files: list[Path], names: Sequence[str] | None) -> list[_Contents]:
-    """Read files that have the columns of the first, in the same types."""
-    first, *others = files
-    read = [_of_file(first, names)]
-    schema = read[0].table.schema
-    for path in others:
-        with _readable(path) as file:
-            more = [name for name in file.schema_arrow.names if name not in schema.names]
-        if more and names is None:
-            raise ParquetError(
-                f"{str(path)!r} has a column {more[0]!r}, which {str(first)!r} lacks"
-            )
-        contents = _of_file(path, schema.names)
-        for field, expected in zip(contents.table.schema, schema, strict=True):
-            if field.type != expected.type:
-                raise ParquetError(
-                    f"{str(path)!r} holds {field.type} in the column {field.name!r}, and "
-                    f"{str(first)!r} {expected.type}"
-                )
-        read.append(contents)
-    return read
-
-
-def _of_file(path: Path, names: Sequence[str] | None) -> _Contents:
+def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[str], dict[str, Any]]:
+    """Read a file in our types, the names of all its columns, and what it says of itself."""
     with _readable(path) as file:
         held: list[str] = file.schema_arrow.names
         _check_named_once(held, repr(str(path)))
@@ -253,8 +228,22 @@ def _of_file(path: Path, names: Sequence[str] | None) -> _Contents:
     with told(path, "cannot be read", (ParquetError, *_UNREADABLE)):
         table.validate(full=True)  # else text that is no UTF-8 is found when it is looked at
         table = in_our_types(table if names is None else table.select(names))
-    attributes = {} if written is None else {"callkit": _attributes(written, path)}
-    return _Contents(table, held, attributes)
+    return table, held, {} if written is None else {"callkit": _attributes(written, path)}
+
+
+def _check_alike(
+    first: Path, expected: pa.Schema, other: Path, schema: pa.Schema, held: list[str]
+) -> None:
+    """See that another file of a folder has the columns of the first, in the same types."""
+    more = [name for name in held if name not in expected.names]
+    if more:
+        raise ParquetError(f"{str(other)!r} has a column {more[0]!r}, which {str(first)!r} lacks")
+    for field, same in zip(schema, expected, strict=True):
+        if field.type != same.type:
+            raise ParquetError(
+                f"{str(other)!r} holds {field.type} in the column {field.name!r}, and "
+                f"{str(first)!r} {same.type}"
+            )
 
 
 @contextmanager
@@ -285,24 +274,18 @@ def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
     """Keep what every file says, and of as-of times the outermost; what breakdowns cover goes."""
     if len(attributes) == 1:
         return attributes[0]
-    said = [each.get("callkit", {}) for each in attributes]
-    first, *others = said
+    first, *others = said = [each.get("callkit", {}) for each in attributes]
     agreed = {
         key: value
         for key, value in first.items()
-        if all(key in other and other[key] == value for other in others)
+        if key != "calls_covered" and all(key in other and other[key] == value for other in others)
     }
-    agreed.pop("calls_covered", None)
-    for key, outermost in _AS_OF.items():
+    for key, outermost in (("as_of_first", min), ("as_of_last", max)):
         if all(key in each for each in said):
-            agreed[key] = _instant([each[key] for each in said], outermost)
+            # A file of no calls has none.
+            instants = [each[key] for each in said if each[key] is not None]
+            try:
+                agreed[key] = outermost(instants, key=datetime.fromisoformat, default=None)
+            except (TypeError, ValueError):  # this is somebody else's
+                agreed[key] = None
     return {"callkit": agreed}
-
-
-def _instant(said: list[Any], outermost: Callable[[list[datetime]], datetime]) -> str | None:
-    """Choose among instants; a file of no calls has none, and nothing else means any."""
-    try:
-        instants = {datetime.fromisoformat(each): str(each) for each in said if each is not None}
-        return instants[outermost(list(instants))] if instants else None
-    except (TypeError, ValueError):  # this is somebody else's
-        return None

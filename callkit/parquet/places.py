@@ -80,11 +80,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
     An existing file stays until then, and keeps its mode; if the block raises, the temporary file
     goes. Links are followed.
-
-    Raises
-    ------
-    OSError
-        The folder is missing or cannot be written to, or what is there is no regular file.
     """
     path = _replaceable(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
