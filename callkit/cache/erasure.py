@@ -29,15 +29,8 @@ class Mentions:
     without country code, prefix and punctuation, and within a SIP address too. Other addresses are
     the same if their canonical spellings are, but for case. In doubt the answer is yes.
 
-    Parameters
-    ----------
-    parties : iterable of str
-        Numbers in international form, or addresses with a scheme, such as ``sip:`` or ``client:``.
-
-    Raises
-    ------
-    ValueError
-        One of them is neither. The message says which one of them, not what it was.
+    A party that is neither number nor address raises a ValueError, which says which one of them,
+    not what it was.
 
     Examples
     --------

@@ -5,6 +5,7 @@ Data goes to standard output, everything else to standard error.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import sys
@@ -102,15 +103,15 @@ def lines_of_standard_input(what: str) -> list[str]:
 class Whole:
     """A whole number within bounds."""
 
-    def __init__(self, least: int, most: int | None = None) -> None:
+    def __init__(self, least: int, most: float = math.inf) -> None:
         self._least, self._most = least, most
-        bounds = f"from {least:,}" + (f" to {most:,}" if most is not None else "")
-        self.__name__ = f"whole number {bounds}"  # argparse names it in its messages
+        # argparse names it in its messages.
+        self.__name__ = f"whole number from {least:,}{f' to {most:,}' if most < math.inf else ''}"
 
     def __call__(self, text: str) -> int:
         """Read it; a ValueError makes argparse complain."""
         number = int(text)
-        if number < self._least or (self._most is not None and number > self._most):
+        if not self._least <= number <= self._most:
             raise ValueError
         return number
 
@@ -144,21 +145,13 @@ age.__name__ = "length of time (such as 90d, 12h or 4w)"
 
 
 def say(data: object) -> None:
-    """Write a page of data to standard output.
-
-    Raises
-    ------
-    CommandError
-        It cannot be written, because the disk is full, say.
-    BrokenPipeError
-        Whoever read it has gone.
-    """
+    """Write a page of data to standard output."""
     with _complaining():
         print(data, flush=True)
 
 
 def pour(file: BinaryIO) -> None:
-    """Write the whole of a file to standard output; raises as :func:`say` does."""
+    """Write the whole of a file to standard output."""
     with _complaining():
         shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()

@@ -84,12 +84,8 @@ def export(
         Where to write.
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
-    by_month : bool, default False
-        Whether `path` shall be a folder, a Parquet dataset of one file a month; see
-        :func:`callkit.to_parquet`.
-    pseudonyms : Pseudonyms, optional
-        Put these in the place of numbers and addresses, and leave names out, as
-        :func:`callkit.pseudonymise` does. The cache keeps calls as they came.
+    by_month, pseudonyms
+        As for :func:`callkit.to_parquet`. The cache keeps calls as they arrived.
 
     Returns
     -------

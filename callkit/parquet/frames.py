@@ -43,14 +43,14 @@ def to_parquet(
 ) -> None:
     """Write a frame of calls, or a breakdown, to a Parquet file, or calls to a dataset by month.
 
-    Zstandard-compressed; calls in exactly the types of :data:`callkit.SCHEMA`, whatever is null or
-    empty. Each field carries its unit and description, and the file callkit's version and, where
-    `df.attrs` has them, counts and as-of times; the counts of calls got, asked for and failed only
-    if `df` has as many rows as calls were got. An index is not written, unless it has a name.
+    Calls have exactly the types of :data:`callkit.SCHEMA`, whatever is null or empty. Each field
+    carries its unit and description, and the file callkit's version and, where `df.attrs` has
+    them, as-of times and counts of calls; those only if `df` has as many rows as calls were
+    fetched. An index is not written, unless it has a name.
 
     A dataset is a folder with a file for each month in which calls started, in UTC (as Twilio
-    bills): ``month=2025-03/part-0.parquet``. Calls never started are under ``month=none``, which is
-    there even without any.
+    bills): ``month=2025-03/part-0.parquet``. Calls never started are under ``month=none``, which
+    always exists.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ def to_parquet(
         Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown;
         columns of your own may stand beside them.
     path : str or path
-        Where to write. The file, or folder, takes that name only when it is complete. What was
-        there lends it its mode, and a link is followed.
+        Where to write. The file, or folder, takes that name only when it is complete; it keeps the
+        mode of an existing one. Links are followed.
     by_month : bool, default False
-        Whether `path` shall be a dataset, of calls with a ``start_time``. It replaces a dataset of
-        callkit's, or an empty folder, and nothing else. One takes the other's place by two
-        renamings: a process killed just between them leaves no `path`, but both datasets, whole,
-        under the names ``.NAME.….old`` and ``.NAME.….part`` beside it.
+        Whether to write a dataset, of calls with a ``start_time``. It replaces a dataset that
+        callkit wrote, or an empty folder, and nothing else. That takes two renamings: a process
+        killed just between them leaves no `path`, but both datasets, complete, under the names
+        ``.NAME.….old`` and ``.NAME.….part`` beside it.
     pseudonyms : Pseudonyms, optional
         Put these in the place of numbers and addresses, and leave names out, as
         :func:`callkit.pseudonymise` does.
@@ -115,20 +115,19 @@ def read_parquet(
     pandas.DataFrame
         The dtypes of :func:`callkit.to_frame`, and for other columns those they had when they were
         written (objects come back as what they hold: text as ``str``, decimals exact);
-        ``df.attrs`` as it was written, but the counts of calls got, asked for and failed only if
-        as many calls are there as were got: one month of a dataset does not say them. Of a dataset
-        by month, calls month by month, those never started last; ``month`` is no column, since
-        ``start_time`` says it. Of a folder of files, one after the other in the order of their
-        names; ``df.attrs`` has the earliest ``as_of_first`` and the latest ``as_of_last`` of them,
-        of the rest that on which they agree, and of several breakdowns no counts.
+        ``df.attrs`` as it was written, but counts of calls only if as many are there as were
+        fetched, not for one month of a dataset. A dataset comes month by month, calls never started
+        last, without a column ``month``; a folder, file by file in the order of their names.
+        ``df.attrs`` then has the earliest ``as_of_first`` and the latest ``as_of_last``, of the
+        rest what is equal in all files, and for several breakdowns no counts.
 
     Raises
     ------
     ParquetError
         There is no such file, it is no Parquet, it lacks a column that was asked for or that others
-        of its folder have, or a column does not hold what its name promises; one such file in a
-        folder is enough. A folder holds what is not read but may hold calls: a folder, a file named
-        ``.parq`` or ``.pq``, or in a dataset by month what is no month of it.
+        of its folder have, or a column does not hold what its name promises. A folder holds what is
+        not read but may hold calls: a folder, a file named ``.parq`` or ``.pq``, or in a dataset by
+        month what is no month of it.
 
     Examples
     --------

@@ -88,7 +88,8 @@ def replacing(path: Path) -> Iterator[Path]:
         mode = stat.S_IMODE((path if path.exists() else temporary).stat().st_mode)
         temporary.chmod(0o600)  # if this process is killed, it stays, and may name people
         yield temporary
-        _flush(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # the bytes before the name: a power cut leaves no hollow file
         temporary.chmod(mode)
         temporary.replace(path)
     finally:
@@ -187,15 +188,6 @@ def _replaceable(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return path
-
-
-def _flush(path: Path) -> None:
-    """Have the bytes on disk before the name, so that a power cut leaves no hollow file."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
