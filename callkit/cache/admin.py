@@ -156,6 +156,10 @@ def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
 def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     """Erase every call that names one of these parties: the bytes, not only the rows.
 
+    The file is written anew without the calls, and the journal emptied. What backups hold, and what
+    a file system keeps of blocks that it has freed, is beyond callkit. A later run that names these
+    calls fetches them again.
+
     Parameters
     ----------
     path : str or path
@@ -178,12 +182,6 @@ def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
         kept the file from being written anew: the message says to erase again.
     ValueError
         One of `parties` is neither number nor address, or they are one text rather than a list.
-
-    Notes
-    -----
-    The file is written anew without the calls, and the journal emptied. What backups hold, and what
-    a file system keeps of blocks that it has freed, is beyond callkit. A later run that names these
-    calls fetches them again.
 
     Examples
     --------

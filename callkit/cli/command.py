@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from callkit.cli.arguments import complain
 from callkit.errors import CallkitError, SignInError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 __all__ = ["main", "parser", "run_as_a_command"]
@@ -39,8 +39,6 @@ exit codes:
 
 "callkit COMMAND --help" says more, with an example.
 """
-_LOGGED = ("callkit", "urllib3")
-_LINE = "%(asctime)s %(name)s: %(message)s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,14 +82,14 @@ def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     with ExitStack() as stack:
-        stack.enter_context(_terminated_like_interrupted())
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
         stack.enter_context(warnings.catch_warnings())
         # Assigning to it is the documented way.
         warnings.showwarning = lambda message, *_, **__: print(
             f"callkit: {message}", file=sys.stderr
         )
         if verbose:
-            stack.enter_context(_logged())
+            _log(stack)
         try:
             code = run()
             print(end="", flush=True)
@@ -102,15 +100,6 @@ def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
         return code
 
 
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def _interrupt(_: int, frame: FrameType | None) -> None:
     """Do what Ctrl-C does, also where a shell has switched that off (``&`` in a script)."""
     handler = signal.getsignal(signal.SIGINT)
@@ -119,18 +108,12 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
     handler(signal.SIGINT, frame)
 
 
-@contextmanager
-def _logged() -> Iterator[None]:
+def _log(stack: ExitStack) -> None:
+    """Log to standard error until `stack` is closed."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(_LINE))
-    loggers = [logging.getLogger(name) for name in _LOGGED]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    for logger in map(logging.getLogger, ("callkit", "urllib3")):
+        stack.callback(logger.setLevel, logger.level)
+        stack.callback(logger.removeHandler, handler)
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
