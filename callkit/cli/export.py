@@ -114,7 +114,8 @@ def _add_pseudonyms(command: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     standard_output = options.out == _STANDARD
-    format_name = options.format or _format_of(options.out)
+    of_name = _FORMATS.get(Path(options.out).suffix.lower(), "parquet")
+    format_name = options.format or ("csv" if standard_output else of_name)
     if options.by_month and format_name != "parquet":
         raise CommandError(f"--by-month is for Parquet, not for {format_name}")
     if standard_output and format_name == "parquet":
@@ -129,12 +130,6 @@ def _run(options: argparse.Namespace) -> int:
         finally:  # of a run that ended early, what had come
             _pour_out(path)
         return _report(exported, "", options)
-
-
-def _format_of(out: str) -> FormatName:
-    if out == _STANDARD:
-        return "csv"
-    return _FORMATS.get(Path(out).suffix.lower(), "parquet")
 
 
 def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> FetchResult:

@@ -23,7 +23,6 @@ from callkit.schema import ATTRIBUTES
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
 __all__ = ["ADD_TO"]
 
@@ -75,23 +74,20 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _report(options: argparse.Namespace) -> int:
     from callkit.report import FILES, write_report
 
-    _check_apart(options.calls, options.out, FILES)
-    calls = callkit.read_parquet(options.calls)
-    files = write_report(
-        calls, options.out, by=options.by or ["direction"], freq=options.freq, tz=options.tz
-    )
-    names = ", ".join(file.name for file in files)
-    note(f"written to {options.out}: {names}", quiet=options.quiet)
-    return 0
-
-
-def _check_apart(calls: Path, folder: Path, names: Sequence[str]) -> None:
-    """Refuse to write over the calls, or in between the files of a folder of them."""
-    if holds(calls, folder) or any(holds(folder / name, calls) for name in names):
+    source, folder = options.calls, options.out
+    # Not over the calls, nor in between the files of a folder of them.
+    if holds(source, folder) or any(holds(folder / name, source) for name in FILES):
         raise CommandError(
-            f"{str(calls)!r} holds the calls, and the report would be written over them or among "
+            f"{str(source)!r} holds the calls, and the report would be written over them or among "
             "them: name another folder"
         )
+    calls = callkit.read_parquet(source)
+    files = write_report(
+        calls, folder, by=options.by or ["direction"], freq=options.freq, tz=options.tz
+    )
+    names = ", ".join(file.name for file in files)
+    note(f"written to {folder}: {names}", quiet=options.quiet)
+    return 0
 
 
 def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -18,7 +18,7 @@ from pyarrow import types
 
 from callkit.errors import ParquetError
 from callkit.normalise.columns import categorical
-from callkit.parquet.places import cause
+from callkit.parquet.places import first_line
 from callkit.schema import ATTRIBUTES, SCHEMA, Kind
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def as_promised(name: str, values: Values, held: object = None) -> Values:
             values = values.cast(pa.string())
         return values.cast(kind)
     except pa.ArrowException as error:
-        raise ParquetError(f"{misfit}: {cause(error)}") from error
+        raise ParquetError(f"{misfit}: {first_line(error)}") from error
 
 
 def plain_array(name: str, values: pd.Series[Any]) -> Values:
@@ -89,7 +89,7 @@ def plain_array(name: str, values: pd.Series[Any]) -> Values:
             array = _usual_text(array)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ParquetError(
-            f"column {name!r} is {values.dtype} and cannot be written: {cause(error)}"
+            f"column {name!r} is {values.dtype} and cannot be written: {first_line(error)}"
         ) from error
     if values.dtype == object and not types.is_nested(array.type):
         # Arrow makes some objects alike: an aware time beside a naive one, say.

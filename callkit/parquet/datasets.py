@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 import callkit
 from callkit.errors import ParquetError
-from callkit.parquet.places import followed, replacing, told
+from callkit.parquet.places import file_errors, replacing, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,9 +88,12 @@ def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iter
             started = table["start_time"].cast(pa.timestamp("us"))
             months = pc.fill_null(pc.strftime(started, "%Y-%m"), _NEVER_STARTED)
             for month in pc.unique(months).to_pylist():
-                more, held = table.filter(pc.equal(months, month)), gathered.get(month)
-                gathered[month] = _joined(held, more) if held else more
-                if len(gathered[month]) >= _ROWS:
+                rows = table.filter(pc.equal(months, month))
+                if gathered.get(month):
+                    rows = pa.concat_tables([gathered[month], rows])
+                    rows = rows.unify_dictionaries().combine_chunks()
+                gathered[month] = rows
+                if len(rows) >= _ROWS:
                     write(month)
 
         yield deal_out
@@ -121,13 +124,13 @@ def files_at(path: Path) -> list[Path]:
 @contextmanager
 def writing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to write to; it becomes `path` when all is written."""
-    with told(path), replacing_folder(path) as part:
+    with file_errors(path), replacing_folder(path) as part:
         yield part
 
 
 def check_folder_writable(path: Path) -> None:
     """Refuse a place that a dataset could never take, long before there is something to write."""
-    with told(path):
+    with file_errors(path):
         _replaceable_folder(path)
 
 
@@ -189,10 +192,6 @@ def _check_columns(schema: pa.Schema) -> None:
         )
 
 
-def _joined(first: pa.Table, second: pa.Table) -> pa.Table:
-    return pa.concat_tables([first, second]).unify_dictionaries().combine_chunks()
-
-
 def _shown(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
 
@@ -209,21 +208,19 @@ def _in_months(folder: Path, entries: list[Path]) -> list[Path]:
 
 def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
     for entry in entries:
-        advice = None
         if entry.is_dir():
-            advice = "move it elsewhere, or its files up"
+            what, advice = f"the folder {entry.name!r}", "move it elsewhere, or its files up"
         elif entry.suffix.lower() in (".parq", ".pq"):
-            advice = "give it the ending .parquet, or move it elsewhere"
-        if advice:
-            raise ParquetError(
-                f"{str(folder)!r} holds {entry.name!r}, which would not be read: {advice}"
-            )
+            what, advice = repr(entry.name), "give it the ending .parquet, or move it elsewhere"
+        else:
+            continue
+        raise ParquetError(f"{str(folder)!r} holds {what}, which would not be read: {advice}")
     return [entry for entry in entries if entry.suffix.lower() == ".parquet"]
 
 
 def _replaceable_folder(path: Path) -> Path:
     """Follow `path` to where a dataset would go, and see that nothing else is lost there."""
-    path = followed(path)
+    path = resolved(path)
     for foreign in _foreign(path) if path.exists() else ():
         raise ParquetError(
             f"{str(path)!r} is no dataset of callkit's alone, and would be replaced whole: it "
@@ -265,5 +262,5 @@ def _swap(temporary: Path, path: Path, old: Path) -> None:
             old.rename(path)
         raise
     left = "is written, but what was there before cannot be removed and is left as"
-    with told(path, f"{left} {old.name!r} beside it", (OSError,)):
+    with file_errors(path, f"{left} {old.name!r} beside it", (OSError,)):
         shutil.rmtree(old)

@@ -17,7 +17,7 @@ from callkit.measures import KEYS, MEASURES
 from callkit.normalise import table_to_frame
 from callkit.parquet.columns import as_promised, in_our_types, noted, plain_array, restored
 from callkit.parquet.datasets import files_at, month_files, parquet_file, writing_folder
-from callkit.parquet.places import told, writing
+from callkit.parquet.places import file_errors, writing
 from callkit.pseudonyms import with_pseudonyms
 from callkit.schema import SCHEMA
 
@@ -145,7 +145,7 @@ def read_parquet(
         _check_alike(first, table.schema, other, more.schema, more_held if names is None else [])
         tables.append(more)
         said.append(attributes)
-    with told(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
+    with file_errors(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
         table = pa.concat_tables(tables)
         frame = restored(table_to_frame(table), table)
     frame.attrs.update(_counted(_agreed(said), len(table), held))
@@ -224,7 +224,7 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
             )
         table = file.read(columns=names)
         written = (file.metadata.metadata or {}).get(b"callkit")
-    with told(path, "cannot be read", (ParquetError, *_UNREADABLE)):
+    with file_errors(path, "cannot be read", (ParquetError, *_UNREADABLE)):
         table.validate(full=True)  # else text that is no UTF-8 is found when it is looked at
         table = in_our_types(table if names is None else table.select(names))
     return table, held, {} if written is None else {"callkit": _attributes(written, path)}
@@ -251,8 +251,8 @@ def _readable(path: Path) -> Iterator[pq.ParquetFile]:
     if "\0" in str(path):
         raise ParquetError(f"{str(path)!r} cannot be read: a path cannot hold a NUL character")
     with (
-        told(path, "cannot be read", (OSError,)),
-        told(path, "is no Parquet file", _UNREADABLE),
+        file_errors(path, "cannot be read", (OSError,)),
+        file_errors(path, "is no Parquet file", _UNREADABLE),
         path.open("rb") as raw,
         pq.ParquetFile(raw, page_checksum_verification=True) as file,
     ):

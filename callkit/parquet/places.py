@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "cause",
     "check_beside",
     "check_cache_apart",
     "check_list_apart",
     "check_writable",
-    "followed",
+    "file_errors",
+    "first_line",
     "holds",
     "leave_failures",
     "name_beside",
     "replacing",
+    "resolved",
     "set_aside",
-    "told",
     "writing",
 ]
 
@@ -42,7 +42,7 @@ _SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfi
 
 
 @contextmanager
-def told(
+def file_errors(
     path: Path,
     what: str = "cannot be written",
     errors: tuple[type[Exception], ...] = (OSError, pa.ArrowException),
@@ -51,10 +51,10 @@ def told(
     try:
         yield
     except errors as error:
-        raise ParquetError(f"{str(path)!r} {what}: {cause(error)}") from error
+        raise ParquetError(f"{str(path)!r} {what}: {first_line(error)}") from error
 
 
-def cause(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Shorten what a library says to its first line."""
     return (
         getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
@@ -64,13 +64,13 @@ def cause(error: Exception) -> str:
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Give a temporary name to write to; it becomes `path` when all is written."""
-    with told(path), replacing(path) as part:
+    with file_errors(path), replacing(path) as part:
         yield part
 
 
 def check_writable(path: Path) -> None:
     """Refuse a place that a file could never take, long before there is something to write."""
-    with told(path):
+    with file_errors(path):
         _replaceable(path)
 
 
@@ -103,7 +103,7 @@ def set_aside(part: Path, holder: object) -> Path:
     return kept
 
 
-def followed(path: Path) -> Path:
+def resolved(path: Path) -> Path:
     """Follow links to where something would be written, be it there or not."""
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "A path cannot hold a NUL character", str(path))
@@ -113,8 +113,8 @@ def followed(path: Path) -> Path:
 def holds(place: Path, path: Path) -> bool:
     """Whether `path` is `place` or lies within, wherever links lead; neither need be there."""
     try:
-        inner = followed(path)
-        return followed(place) in (inner, *inner.parents)
+        inner = resolved(path)
+        return resolved(place) in (inner, *inner.parents)
     except OSError:
         return False
 
@@ -123,7 +123,7 @@ def check_cache_apart(cache: Path, written: Iterable[Path]) -> None:
     """Refuse to write over a cache, or what SQLite keeps beside it."""
     if "\0" in str(cache):
         return  # opening it will say so
-    files = [Path(f"{followed(cache)}{end}") for end in _SQLITES_OWN]
+    files = [Path(f"{resolved(cache)}{end}") for end in _SQLITES_OWN]
     for place in written:
         if any(holds(place, file) for file in files):
             raise ParquetError(
@@ -156,7 +156,7 @@ def check_beside(beside: Path) -> None:
     """Refuse to replace, or remove, a file of failures that no export has written."""
     check_writable(beside)
     header = ",".join(failures_frame([]).columns).encode()
-    with told(beside, "cannot be read"):
+    with file_errors(beside, "cannot be read"):
         try:
             with beside.open("rb") as file:
                 found = file.readline(len(header) + 2).rstrip(b"\r\n")
@@ -172,7 +172,8 @@ def check_beside(beside: Path) -> None:
 def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
     """Write the failures, or where there are none take away those of an earlier export."""
     if failures.empty:
-        with told(beside, "is of an earlier export: now none failed, but it cannot be removed"):
+        left = "lists failures of an earlier export; now none failed, but it cannot be removed"
+        with file_errors(beside, left):
             beside.unlink(missing_ok=True)
         return None
     with writing(beside) as part:
@@ -182,7 +183,7 @@ def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
 
 def _replaceable(path: Path) -> Path:
     """Follow `path` to where a file would be written; what is there must be a regular file."""
-    path = followed(path)
+    path = resolved(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
