@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from benchmarks.report import save
-from callkit.sandbox import Sandbox
+from tests.support.sandbox import FaultySandbox
 
 CONTENDERS = {"callkit": 1.0, "official pool": 1.0, "aiohttp": 1.0, "official loop": 0.01}
 IN_FLIGHT = 100
@@ -32,7 +32,7 @@ def run(name: str, sids: list[str], environment: dict[str, str]) -> dict[str, An
     return result
 
 
-def environment_of(sandbox: Sandbox) -> dict[str, str]:
+def environment_of(sandbox: FaultySandbox) -> dict[str, str]:
     return {
         "TWILIO_ACCOUNT_SID": sandbox.account_sid,
         "TWILIO_AUTH_TOKEN": sandbox.auth_token,
@@ -43,7 +43,7 @@ def environment_of(sandbox: Sandbox) -> dict[str, str]:
 def measure(latency: float, calls: int, rounds: int) -> list[dict[str, Any]]:
     limit = IN_FLIGHT / latency
     best: dict[str, dict[str, Any]] = {}
-    with Sandbox(calls=calls * 2, latency=latency, own_process=True) as sandbox:
+    with FaultySandbox(calls=calls * 2, latency=latency, own_process=True) as sandbox:
         sids = sandbox.sids(calls)
         environment = environment_of(sandbox)
         for _ in range(rounds):

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.fetch import environment_of
 from benchmarks.report import save
 from callkit import Client, Fetched
-from callkit.sandbox import Sandbox
+from tests.support.sandbox import FaultySandbox
 
 LATENCY = 0.05
 LIMIT = 40
@@ -42,7 +42,7 @@ def arrivals(client: Client, sids: list[str], seconds: float | None = None) -> C
 
 def alone(calls: int, retry_after: int | None) -> dict[str, Any]:
     with (
-        Sandbox(
+        FaultySandbox(
             calls=calls * 2,
             latency=LATENCY,
             limit=LIMIT,
@@ -65,7 +65,7 @@ def alone(calls: int, retry_after: int | None) -> dict[str, Any]:
 
 def moving() -> list[dict[str, Any]]:
     with (
-        Sandbox(calls=200_000, latency=LATENCY, limit=40, own_process=True) as sandbox,
+        FaultySandbox(calls=200_000, latency=LATENCY, limit=40, own_process=True) as sandbox,
         sandbox.client(concurrency=IN_FLIGHT) as client,
     ):
         for after, limit in ((10.0, 10), (20.0, 80)):
@@ -89,7 +89,7 @@ def moving() -> list[dict[str, Any]]:
 def two(calls: int) -> list[dict[str, Any]]:
     """Two processes, both busy for the whole time that is counted."""
     command = [sys.executable, "-m", "benchmarks.limits", "--one-of-two", "20"]
-    with Sandbox(calls=calls * 4, latency=LATENCY, limit=LIMIT, own_process=True) as sandbox:
+    with FaultySandbox(calls=calls * 4, latency=LATENCY, limit=LIMIT, own_process=True) as sandbox:
         sids = sandbox.sids(calls * 2)
         processes = []
         for part in (sids[:calls], sids[calls:]):
@@ -127,7 +127,7 @@ def one_of_two(seconds: float) -> None:
 
 def beside_production() -> dict[str, Any]:
     with (
-        Sandbox(calls=100_000, latency=LATENCY, limit=LIMIT, own_process=True) as sandbox,
+        FaultySandbox(calls=100_000, latency=LATENCY, limit=LIMIT, own_process=True) as sandbox,
         sandbox.client(concurrency=IN_FLIGHT) as client,
     ):
         sandbox.load(20)

@@ -20,7 +20,7 @@ import pandas as pd
 import callkit
 from benchmarks.fetch import environment_of
 from benchmarks.report import save
-from callkit.sandbox import Sandbox
+from tests.support.sandbox import FaultySandbox
 
 LATENCY = 0.05
 IN_FLIGHT = 100
@@ -33,7 +33,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def start(folder: Path, sandbox: Sandbox, cache: str) -> subprocess.Popen[str]:
+def start(folder: Path, sandbox: FaultySandbox, cache: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", EXPORT, cache],
         cwd=folder,
@@ -47,7 +47,9 @@ def kill_campaign(calls: int, kills: int) -> dict[str, Any]:
     rng = random.Random(11)
     with (
         tempfile.TemporaryDirectory() as name,
-        Sandbox(calls=calls * 2, latency=LATENCY, count_calls=True, own_process=True) as sandbox,
+        FaultySandbox(
+            calls=calls * 2, latency=LATENCY, count_calls=True, own_process=True
+        ) as sandbox,
     ):
         folder, sids = Path(name), sandbox.sids(calls)
         (folder / "sids.txt").write_text("\n".join(sids))
@@ -87,7 +89,7 @@ def memory(calls: int) -> dict[str, Any]:
     peaks = {}
     with (
         tempfile.TemporaryDirectory() as name,
-        Sandbox(calls=calls * 8, latency=0.01, own_process=True) as sandbox,
+        FaultySandbox(calls=calls * 8, latency=0.01, own_process=True) as sandbox,
     ):
         for count in (calls, calls * 4):
             Path(name, "sids.txt").write_text("\n".join(sandbox.sids(count)))
@@ -106,7 +108,7 @@ def from_cache(calls: int) -> dict[str, Any]:
     """100,000 calls that the cache has, beside as many as are fetched in a tenth of the time."""
     with (
         tempfile.TemporaryDirectory() as name,
-        Sandbox(calls=calls * 2, latency=LATENCY, own_process=True) as sandbox,
+        FaultySandbox(calls=calls * 2, latency=LATENCY, own_process=True) as sandbox,
     ):
         sids = [sid for sid in sandbox.sids(calls + calls // 4) if is_settled(sandbox, sid)]
         cache = Path(name) / "calls.sqlite"
@@ -125,7 +127,7 @@ def from_cache(calls: int) -> dict[str, Any]:
     }
 
 
-def is_settled(sandbox: Sandbox, sid: str) -> bool:
+def is_settled(sandbox: FaultySandbox, sid: str) -> bool:
     call = sandbox.call(sid)
     return call.status == "completed" and call.price is not None
 

@@ -47,6 +47,7 @@ from callkit.normalise import normalise
 from callkit.outcomes import Failure, Fetched, FetchResult
 from callkit.parquet import export, read_parquet, to_parquet
 from callkit.pseudonyms import Pseudonyms, pseudonymise
+from callkit.sandbox import sample
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ __all__ = [
     "pseudonymise",
     "read_parquet",
     "roll_up",
+    "sample",
     "summary",
     "to_frame",
     "to_parquet",

@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 import callkit
 from callkit.cache.finality import final_rows
-from callkit.cache.store import Cache, check_refresh
+from callkit.cache.store import Cache
 from callkit.chunks import Chunks
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
@@ -27,7 +28,6 @@ from callkit.outcomes import (
     Failure,
     Fetched,
     FetchResult,
-    check_errors,
     failures_frame,
     price_changes_frame,
     report,
@@ -38,7 +38,6 @@ from callkit.sids import SidList, read_sids
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-    from datetime import datetime
     from os import PathLike
 
     import pandas as pd
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from callkit.outcomes import PriceChange
     from callkit.sids import CallKey, SidSource
 
-__all__ = ["Run", "collect", "to_frame"]
+__all__ = ["Run", "check_options", "collect", "to_frame"]
 
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls
@@ -135,12 +134,8 @@ class Run:
         self._chunks.expect(keys)
         if self._cache is not None:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
-            table, _ = to_table([each.body for each in found.values()], list(found))
-            self._settle(table, found)
-            if bar is not None:
-                bar.add(len(table), 0, self._pool)
-            known = set(table["sid"].to_pylist())
-            keys = [key for key in keys if key.sid not in known]
+            if found:
+                keys = self._settle_found(keys, found, bar)
             self._list.note_missing(len(keys))
         if keys:
             if self._pool is None:
@@ -148,6 +143,16 @@ class Run:
                 self._pool = client.pool()
                 stack.callback(self._pool.close)
             self._pool.put(keys)
+
+    def _settle_found(
+        self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
+    ) -> list[CallKey]:
+        """Take what the cache has, and return the calls that it has not, or not validly."""
+        table, _ = to_table([each.body for each in found.values()], list(found))
+        self._settle(table, found)
+        if bar is not None:
+            bar.add(len(table), 0, self._pool)
+        return [key for key in keys if key.sid in self._chunks.unsettled]
 
     def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
         """Take what the pool has settled, and type it once there is enough of it."""
@@ -163,7 +168,7 @@ class Run:
             bar.add(len(outcomes), failed, pool)
         now = time.monotonic()
         enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
-        if self._arrived and (enough or not pool.unsettled):
+        if self._arrived and (enough or len(self._arrived) == len(self._chunks.unsettled)):
             self._type_arrived()
             self._typed_at = now
 
@@ -218,8 +223,8 @@ class Run:
             else:
                 where = "they are in the exception's .frame (with cache=… a run can be resumed)"
             raise FetchInterrupted(f"{arrived}; {where}")
-        if self._pool is not None:
-            self._pool.raise_if_stopped()
+        if self._pool is not None and self._pool.stop.error is not None:
+            raise self._pool.stop.error
         if self._list.error is not None:
             raise self._list.error
 
@@ -247,8 +252,8 @@ def collect(
         are taken from it and never asked for again; a run that was cut short goes on from there.
         It holds personal data, and only its owner may read it.
     refresh : {"all", "unpriced"} or datetime, optional
-        Ask again for calls that the cache has settled: all, those without a price, or those
-        fetched before that moment.
+        Ask again for calls whose records are final: for all, for those without a price, or for
+        those fetched before that moment.
     columns : sequence of str, optional
         Which columns, in which order; by default all of :data:`callkit.SCHEMA`.
     progress : bool, optional
@@ -256,10 +261,10 @@ def collect(
 
     Returns
     -------
-    Collected
-        ``.frame`` with one row per distinct call, in the order of first mention, ``.failures``
-        with one row per call that did not arrive, and ``.price_changes`` against the cache. See
-        :func:`to_frame` for the dtypes.
+    FetchResult
+        ``.frame`` with one row per distinct call, in the order of first mention (``.table`` is the
+        same for Arrow), ``.failures`` with one row per call that could not be fetched, and
+        ``.price_changes`` against the cache. See :func:`to_frame` for the dtypes.
 
     Raises
     ------
@@ -278,14 +283,12 @@ def collect(
     Examples
     --------
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox:
-    ...     got = callkit.collect(
-    ...         sandbox.sids(20) + sandbox.unknown_sids(2), client=sandbox.client()
-    ...     )
-    >>> got
-    Collected(20 calls, 2 failures: 2 not_found)
+    >>> sandbox = Sandbox(calls=100)
+    >>> sids = sandbox.sids(20) + sandbox.unknown_sids(2)
+    >>> callkit.collect(sids, client=sandbox.client())
+    FetchResult(20 calls, 2 failures: 2 not_found)
     """
-    check_refresh(refresh)
+    check_options(refresh)
     names = _checked_columns(columns)
     run = Run(read_sids(sids), client, cache, refresh, progress)
     tables = [SCHEMA.empty_table().select(names)]
@@ -357,9 +360,9 @@ def to_frame(
     turns them back, and without it every call would be missing from the join:
 
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox:
-    ...     sids = sandbox.sids(3)
-    ...     df = callkit.to_frame(sids, client=sandbox.client())
+    >>> sandbox = Sandbox(calls=100)
+    >>> sids = sandbox.sids(3)
+    >>> df = callkit.to_frame(sids, client=sandbox.client())
     >>> listed = [sids[2].upper(), sids[0], sids[2]]
     >>> mine = pd.DataFrame({"sid": listed, "campaign": ["a", "b", "c"]})
     >>> mine["sid"] = "CA" + mine["sid"].str[2:].str.lower()
@@ -369,12 +372,23 @@ def to_frame(
     >>> joined["status"].notna().all()
     np.True_
     """
-    check_errors(errors)
+    check_options(refresh, errors)
     got = collect(
         sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
     )
     report(got, errors)
     return got.frame
+
+
+def check_options(refresh: object, errors: object = "raise") -> None:
+    """Refuse an invalid ``refresh=`` or ``errors=`` before any work is done."""
+    if errors not in {"raise", "warn"}:
+        raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
+    known = refresh is None or refresh in ("all", "unpriced")
+    if not known and not (isinstance(refresh, datetime) and refresh.tzinfo is not None):
+        raise ValueError(
+            f"refresh must be 'all', 'unpriced' or a datetime with a time zone, not {refresh!r}"
+        )
 
 
 def _checked_columns(columns: Sequence[str] | None) -> list[str]:

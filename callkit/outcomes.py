@@ -30,7 +30,6 @@ __all__ = [
     "Outcome",
     "PriceChange",
     "Reason",
-    "check_errors",
     "count_failures",
     "failures_frame",
     "price_changes_frame",
@@ -181,12 +180,6 @@ def count_failures(reasons: Iterable[str]) -> str:
         return ""
     of_each = ", ".join(f"{n:,} {reason}" for reason, n in counts.most_common())
     return f"{counts.total():,} failure{'s' if counts.total() > 1 else ''}: {of_each}"
-
-
-def check_errors(errors: str) -> None:
-    """Refuse an invalid ``errors=`` before any work is done."""
-    if errors not in {"raise", "warn"}:
-        raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
 
 
 def report(result: FetchResult, errors: Errors) -> None:

@@ -64,10 +64,7 @@ def write_report(
 
     Examples
     --------
-    >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox, sandbox.client() as client:
-    ...     df = callkit.to_frame(sandbox.sids(50), client=client)
-    >>> [path.name for path in write_report(df, "report", freq="M")][:3]
+    >>> [path.name for path in write_report(callkit.sample(50), "report", freq="M")][:3]
     ['summary.txt', 'cost.parquet', 'duration.parquet']
     """
     keys = list(by)

@@ -7,7 +7,7 @@ from hypothesis import settings
 
 import callkit
 from callkit.sandbox import Sandbox
-from tests.scripted import ACCOUNT, TOKEN, ScriptedServer
+from tests.support.scripted import ACCOUNT, TOKEN, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

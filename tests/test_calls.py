@@ -3,8 +3,9 @@ from __future__ import annotations
 import copy
 import signal
 import threading
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -19,7 +20,7 @@ from callkit import (
     WrongAccountError,
 )
 from callkit.schema import ATTRIBUTES
-from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
+from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from callkit import Client
     from callkit.sandbox import Sandbox
-    from tests.scripted import Handler
+    from tests.support.scripted import Handler
 
 DTYPES = {
     "text": "str",
@@ -275,3 +276,9 @@ def test_a_list_may_be_a_file(sandbox: Sandbox, client: Client, tmp_path: Path) 
     sids = sandbox.sids(3)
     (tmp_path / "sids.txt").write_text("\n".join(sids))
     assert callkit.to_frame(tmp_path / "sids.txt", client=client)["sid"].tolist() == sids
+
+
+@pytest.mark.parametrize("refresh", ["none", True, 1, datetime(2025, 1, 1)])  # noqa: DTZ001
+def test_an_invalid_refresh_is_refused(refresh: Any) -> None:
+    with pytest.raises(ValueError, match="refresh must be 'all', 'unpriced' or a datetime with"):
+        callkit.collect([], refresh=refresh)

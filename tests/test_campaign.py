@@ -11,8 +11,8 @@ import pytest
 
 import callkit
 from callkit import Failure, Fetched
-from callkit.sandbox import Faults, Sandbox
-from callkit.sandbox.faults.plan import KINDS
+from tests.support.faults import KINDS, Faults
+from tests.support.sandbox import FaultySandbox
 
 if TYPE_CHECKING:
     from callkit.outcomes import Outcome
@@ -43,7 +43,7 @@ PROBES = 100  # to a call that has arrived, when nothing else does
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_call_ends_in_exactly_one_place(seed: int) -> None:
     faults = Faults(share=0.10, seed=seed, kinds=WEIGHTS, lasting=0.002)
-    with Sandbox(calls=2 * CALLS, latency=0.01, faults=faults, own_process=True) as sandbox:
+    with FaultySandbox(calls=2 * CALLS, latency=0.01, faults=faults, own_process=True) as sandbox:
         listed = sandbox.sid_frame(CALLS)
         with sandbox.client(concurrency=50, timeout=1.0) as client:
             outcomes = list(client.fetch_many(listed))
@@ -87,7 +87,7 @@ def assert_counts_agree(outcomes: list[Outcome], asked: dict[str, int]) -> None:
 
 def test_an_outage_of_some_seconds_costs_no_call() -> None:
     seconds = float(os.environ.get("CALLKIT_OUTAGE_SECONDS", "6"))
-    with Sandbox(calls=20_000, latency=0.05, own_process=True) as sandbox:
+    with FaultySandbox(calls=20_000, latency=0.05, own_process=True) as sandbox:
         sids = sandbox.sids(5_000)
         got: list[Outcome] = []
         with sandbox.client() as client:

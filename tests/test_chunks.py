@@ -8,7 +8,7 @@ from callkit.chunks import Chunks
 from callkit.normalise import to_table
 from callkit.outcomes import Failure
 from callkit.sids import CallKey
-from tests.scripted import sid
+from tests.support.scripted import sid
 
 
 def expect(chunks: Chunks, *numbers: int) -> None:

@@ -31,7 +31,7 @@ METHODS = [
 CALLED = [
     *(name for name, value in PUBLIC.items() if inspect.isfunction(value)),
     *("callkit.Client", "callkit.Client.fetch", "callkit.Client.fetch_many"),
-    *("callkit.sandbox.Faults", "callkit.sandbox.Sandbox"),
+    "callkit.sandbox.Sandbox",
 ]
 
 

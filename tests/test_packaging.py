@@ -19,7 +19,7 @@ PACKAGE = {
     if path.suffix == ".py" or path.name == "py.typed"
 }
 # What is only imported when something is drawn, served, or shown in a notebook.
-LATER = {"matplotlib", "starlette", "uvicorn", "uvloop", "IPython", "ipywidgets", "jinja2"}
+LATER = {"matplotlib", "uvicorn", "uvloop", "IPython", "ipywidgets", "jinja2"}
 
 
 def built(kind: str, source: Path, folder: Path) -> Path:
@@ -97,5 +97,9 @@ def test_charts_bring_matplotlib_when_they_are_first_used() -> None:
 
 
 def test_a_sandbox_that_is_not_running_needs_no_extra() -> None:
-    code = "import sys; sys.modules['starlette'] = None; import callkit.sandbox as s; s.Sandbox()"
-    assert "callkit.sandbox.server" in imported_by(code)
+    code = "import sys; sys.modules['uvicorn'] = None; import callkit.sandbox as s; s.Sandbox()"
+    assert "callkit.sandbox.sandbox" in imported_by(code)
+
+
+def test_no_fault_is_handed_out(wheel: dict[str, bytes]) -> None:
+    assert not [name for name, content in wheel.items() if b"gzip_bomb" in content]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import callkit
 from callkit.progress import progress_bar
-from tests.scripted import Reply, ScriptedServer, call_body, sid, silent_until
+from tests.support.scripted import Reply, ScriptedServer, call_body, sid, silent_until
 
 if TYPE_CHECKING:
     from pathlib import Path

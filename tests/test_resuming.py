@@ -18,13 +18,21 @@ import pytest
 import callkit
 from callkit import CacheError, FetchInterrupted, PriceChangeWarning
 from callkit.sandbox import Sandbox
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, call_body, sid, silent_until
+from tests.support.scripted import (
+    ACCOUNT,
+    TOKEN,
+    Reply,
+    ScriptedServer,
+    call_body,
+    sid,
+    silent_until,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from callkit import Client
-    from tests.scripted import Handler
+    from tests.support.scripted import Handler
 
 EXPORT = """
 import sys, callkit

@@ -13,6 +13,7 @@ import pytest
 
 from callkit.sandbox import Call, Sandbox
 from callkit.sandbox.calls import body_of
+from callkit.sandbox.generator import CallGenerator
 from callkit.schema import ATTRIBUTES
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -73,15 +74,16 @@ def country_of(address: str) -> str | None:
 
 
 def test_the_same_seed_makes_the_same_calls(sandbox: Sandbox, calls: dict[str, Call]) -> None:
-    again = Sandbox(calls=100, seed=7)
+    again = Sandbox(calls=20_000, seed=7)
+    assert again.sids(80) == sandbox.sids(80)
     assert all(again.call(sid) == calls[sid] for sid in again.sids(80))
 
 
 def test_a_call_is_pinned_for_good() -> None:
     sandbox = Sandbox(calls=10, seed=7)
     call = sandbox.call("CAadaf005352a3f8a4ff8545fb5a985f96")
-    assert (call.status, call.duration, call.price) == ("completed", 128, Decimal("-0.04350"))
-    assert call.start_time == datetime(2025, 1, 13, 21, 5, 51, tzinfo=UTC)
+    assert (call.status, call.duration, call.price) == ("completed", 314, Decimal("-0.05400"))
+    assert call.start_time == datetime(2025, 1, 7, 15, 2, 34, tzinfo=UTC)
 
 
 def test_another_seed_makes_other_calls_and_credentials() -> None:
@@ -90,9 +92,36 @@ def test_another_seed_makes_other_calls_and_credentials() -> None:
     assert one.auth_token != other.auth_token
 
 
-def test_more_calls_leave_the_first_ones_as_they_are(calls: dict[str, Call]) -> None:
-    many = Sandbox(calls=10_000_000, seed=7)
-    assert [many.call(sid) for sid in many.sids(50)] == [calls[sid] for sid in many.sids(50)]
+def test_more_calls_have_the_sids_of_fewer_among_them_in_the_same_account() -> None:
+    few, many = Sandbox(calls=1_000, seed=7), Sandbox(calls=10_000_000, seed=7)
+    assert {many.call(sid).account_sid for sid in few.sids(800)} == {many.account_sid}
+
+
+def test_an_accounts_calls_are_in_the_order_of_their_start() -> None:
+    for calls in (1, 2, 9, 10, 101, 5_000):
+        generator = CallGenerator(calls=calls, seed=7)
+        for indices in (generator.of_parent, generator.of_subaccount):
+            planned = [generator.start_of(index) for index in indices]
+            assert planned == sorted(planned)
+            made = [generator.call(index).start_time for index in indices]
+            started = [start for start in made if start is not None]
+            assert started == sorted(started)
+
+
+def test_calls_by_the_second_are_in_the_order_of_their_start_too() -> None:
+    generator = CallGenerator(calls=50_000_000, seed=7)
+    for first in (20_000_000, 39_700_000, 45_000_000, 49_990_000):
+        planned = [generator.start_of(index) for index in range(first, first + 300)]
+        assert planned == sorted(planned)
+        assert planned[-1] - planned[0] < timedelta(minutes=10)
+
+
+def test_a_dialled_leg_follows_the_call_that_dialled_it() -> None:
+    generator = CallGenerator(calls=1_000, seed=7)
+    sids = {generator.sid_of(index): index for index in range(1_000)}
+    for sid, index in sids.items():
+        if parent := generator.call(index).parent_call_sid:
+            assert sids[parent] == index - 1, sid
 
 
 def test_every_status_and_direction_occurs(calls: dict[str, Call]) -> None:
@@ -169,7 +198,7 @@ def test_a_dialled_leg_lies_within_its_parent(calls: dict[str, Call]) -> None:
         assert leg.account_sid == parent.account_sid
         assert leg.start_time is not None
         assert parent.start_time is not None
-        assert parent.start_time < leg.date_created <= leg.start_time
+        assert parent.start_time <= leg.date_created <= leg.start_time
         assert (leg.end_time or AS_OF) <= (parent.end_time or AS_OF)
 
 
@@ -257,6 +286,16 @@ def test_a_call_that_has_not_ended_has_no_end_length_or_price(calls: dict[str, C
     for call in live:
         assert (call.end_time, call.duration, call.price) == (None, None, None)
         assert call.date_created > AS_OF - timedelta(hours=2)
+
+
+def test_a_few_of_ten_thousand_calls_are_live_and_more_await_their_price() -> None:
+    sandbox = Sandbox(calls=10_000, seed=7)
+    calls = [sandbox.call(sid) for sid in sandbox.sid_frame(10_000)["sid"]]
+    live = Counter(call.status for call in calls if call.status not in ENDED)
+    assert min(live[status] for status in ("queued", "ringing", "in-progress")) >= 3
+    assert 0.003 < live.total() / len(calls) < 0.02
+    half_an_hour = [c for c in calls if c.start_time and AS_OF - c.start_time < DAY / 48]
+    assert 0.005 < len(half_an_hour) / len(calls) < 0.02
 
 
 def test_queued_and_some_cancelled_calls_never_started(calls: dict[str, Call]) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callkit.sandbox.permutation import Permutation
+from callkit.sandbox.draws import Permutation
 
 NUMBERS = st.integers(min_value=0, max_value=2**128 - 1)
 

@@ -16,11 +16,12 @@ import requests
 
 from callkit.errors import SandboxError
 from callkit.sandbox import Sandbox
-from callkit.sandbox.app import Premises, create_app
-from callkit.sandbox.faults.fate import Fate
-from callkit.sandbox.traffic import Conditions, Traffic
-from callkit.sandbox.world import World
+from callkit.sandbox.answers import Api
+from callkit.sandbox.app import App
+from callkit.sandbox.generator import CallGenerator
+from callkit.schema import ATTRIBUTES
 
+DIRECTIONS = next(column.vocabulary for column in ATTRIBUTES if column.name == "direction")
 MALFORMED = ("CA123", "CA" + "g" * 32, "SM" + "0" * 32, "CA" + "0" * 33, "%00", "CA" + "٣" * 32)
 
 
@@ -186,28 +187,26 @@ def test_within_the_limit_requests_are_answered() -> None:
 
 
 def test_requests_in_flight_together_are_counted_and_limited() -> None:
-    world = World(calls=100, seed=7)
-    traffic = Traffic()
+    generator = CallGenerator(calls=100, seed=7)
+    app = App(Api(generator), latency=0.05, limit=8)
 
     async def twenty_at_once() -> list[dict[bytes, bytes]]:
-        conditions = Conditions(latency=0.05, limit=8)
-        fate = Fate(None, keep=False)
-        app = create_app(Premises(world, conditions, traffic, fate, asyncio.Event()))
-        return await asyncio.gather(*(ask(app, world) for _ in range(20)))
+        return await asyncio.gather(*(ask(app, generator) for _ in range(20)))
 
     headers = asyncio.run(twenty_at_once())
-    assert traffic.served == {200: 8, 429: 12}
+    assert app.served == {200: 8, 429: 12}
     # A refused request is in flight only while it is being refused.
-    assert (traffic.peak, traffic.in_flight) == (9, 0)
+    assert (app.peak, app.in_flight) == (9, 0)
     concurrent = [int(sent[b"twilio-concurrent-requests"]) for sent in headers]
     assert concurrent == [1, 2, 3, 4, 5, 6, 7, 8] + [9] * 12
 
 
-async def ask(app: Any, world: World) -> dict[bytes, bytes]:
+async def ask(app: App, generator: CallGenerator) -> dict[bytes, bytes]:
     """Ask the application itself for a call, since only one event loop can be that punctual."""
-    url = "http://sandbox" + path_of(world.sid_of(0), world.parent.sid)
-    auth = (world.credentials.account_sid, world.credentials.auth_token)
-    sign_in = requests.Request("GET", url, auth=auth).prepare().headers["Authorization"]
+    path, signed = path_of(generator.sid_of(0), generator.parent.sid), generator.credentials
+    auth = (signed.account_sid, signed.auth_token)
+    request = requests.Request("GET", f"http://sandbox{path}", auth=auth).prepare()
+    sign_in = request.headers["Authorization"]
     messages: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
@@ -216,7 +215,7 @@ async def ask(app: Any, world: World) -> dict[bytes, bytes]:
     scope = {
         "type": "http",
         "method": "GET",
-        "path": path_of(world.sid_of(0), world.parent.sid),
+        "path": path,
         "headers": [(b"authorization", sign_in.encode())],
     }
     await app(scope, None, send)
@@ -307,9 +306,8 @@ def test_a_port_is_free_again_at_once() -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "callkit.sandbox.app")
-    monkeypatch.delitem(sys.modules, "starlette.applications")
-    monkeypatch.setitem(sys.modules, "starlette", None)
+    monkeypatch.delitem(sys.modules, "callkit.sandbox.server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(SandboxError, match=r"pip install 'callkit\[sandbox\]'"), Sandbox():
         pass
 
@@ -342,9 +340,32 @@ def test_sids_are_distinct_calls_of_the_parent_account(sandbox: Sandbox) -> None
 
 
 def test_more_sids_than_calls_are_refused(sandbox: Sandbox) -> None:
+    assert len(sandbox.sids(800)) == 800
     message = "801 SIDs were asked for, and the sandbox has 800 calls in its parent account"
     with pytest.raises(ValueError, match=message):
         sandbox.sids(801)
+
+
+def test_sids_are_spread_over_the_period_and_all_kinds_in_the_order_of_their_start() -> None:
+    sandbox = Sandbox(calls=10_000)
+    calls = [sandbox.call(sid) for sid in sandbox.sids(1_000)]
+    starts = [call.start_time for call in calls if call.start_time]
+    assert starts == sorted(starts)
+    assert Counter(start.month for start in starts).keys() == {1, 2, 3}
+    assert {call.direction for call in calls} == set(DIRECTIONS)
+    legs = [call for call in calls if call.parent_call_sid]
+    assert 0.1 < len(legs) / len(calls) < 0.2
+    assert {call.parent_call_sid for call in legs} <= {call.sid for call in calls}
+
+
+@pytest.mark.parametrize("calls", [1, 2, 5, 9, 10, 11, 57])
+def test_any_number_of_sids_can_be_had(calls: int) -> None:
+    sandbox = Sandbox(calls=calls)
+    for n in range(calls + 1):
+        frame = sandbox.sid_frame(n)
+        assert (len(frame), frame["sid"].nunique()) == (n, n)
+    for n in range(calls - calls // 5 + 1):
+        assert len(set(sandbox.sids(n))) == n
 
 
 def test_a_sid_frame_says_whose_each_call_is(sandbox: Sandbox) -> None:
@@ -369,7 +390,7 @@ def test_unknown_sids_are_well_formed_and_unknown(sandbox: Sandbox) -> None:
 
 def test_ten_million_calls_cost_no_memory_and_no_time_to_start() -> None:
     sandbox = Sandbox(calls=10_000_000)
-    last = sandbox._world.sid_of(9_999_999)
+    last = sandbox._generator.sid_of(9_999_999)
     assert sandbox.call(last).sid == last
 
 
@@ -382,7 +403,7 @@ def test_credentials_look_the_part_and_are_obviously_fake(sandbox: Sandbox) -> N
 
 
 def test_no_repr_shows_a_secret(sandbox: Sandbox) -> None:
-    for shown in (repr(sandbox), repr(sandbox._world.credentials)):
+    for shown in (repr(sandbox), repr(sandbox._generator.credentials)):
         assert sandbox.auth_token not in shown
         assert sandbox.api_secret not in shown
 

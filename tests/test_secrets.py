@@ -34,15 +34,15 @@ from callkit import Client, CredentialsError, Fetched, RunStoppedError
 from callkit.cache.store import Cache
 from callkit.fetch.credentials import refuse_unsafe
 from callkit.fetch.policy import RetryPolicy
-from callkit.sandbox import Faults, Sandbox
-from callkit.sandbox.faults.plan import KINDS
-from tests.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
+from tests.support.faults import KINDS, Faults
+from tests.support.sandbox import FaultySandbox
+from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from callkit.sandbox.faults.plan import Drawn
-    from tests.scripted import Act, Handler
+    from tests.support.faults import Drawn
+    from tests.support.scripted import Act, Handler
 
 ROOT = Path(__file__).parent.parent
 
@@ -117,7 +117,7 @@ def reflecting(server: ScriptedServer) -> Iterator[tuple[ScriptedServer, Client]
 def test_a_run_with_all_faults_says_neither_token_nor_secret(tmp_path: Path) -> None:
     slow: dict[Drawn, float] = {"429": 0.2, "429_retry_after": 0.05, "stall": 0.2}
     faults = Faults(share=0.2, seed=5, in_a_row=1, kinds={**dict.fromkeys(KINDS, 1.0), **slow})
-    with Sandbox(calls=2_000, faults=faults, own_process=True) as sandbox:
+    with FaultySandbox(calls=2_000, faults=faults, own_process=True) as sandbox:
         sids = sandbox.sids(30) + sandbox.unknown_sids(2)
         (tmp_path / "sids.txt").write_text("\n".join(sids))
         environment = {

@@ -86,8 +86,8 @@ def cache_info(path: str | PathLike[str]) -> CacheInfo:
     --------
     >>> import callkit
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox, sandbox.client() as client:
-    ...     df = callkit.to_frame(sandbox.sids(20), client=client, cache="calls.sqlite")
+    >>> sandbox = Sandbox(calls=100)
+    >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
     >>> cache_info("calls.sqlite").calls
     20
     """
@@ -140,8 +140,8 @@ def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
     --------
     >>> import callkit
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox, sandbox.client() as client:
-    ...     df = callkit.to_frame(sandbox.sids(20), client=client, cache="calls.sqlite")
+    >>> sandbox = Sandbox(calls=100)
+    >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
     >>> prune_cache("calls.sqlite", timedelta(days=90))
     0
     """
@@ -187,8 +187,8 @@ def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     --------
     >>> import callkit
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox, sandbox.client() as client:
-    ...     df = callkit.to_frame(sandbox.sids(20), client=client, cache="calls.sqlite")
+    >>> sandbox = Sandbox(calls=100)
+    >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
     >>> erase_from_cache("calls.sqlite", ["+1 (415) 555-0100"])
     0
     """

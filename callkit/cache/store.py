@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from callkit.sids import CallKey
 
-__all__ = ["Cache", "Refresh", "check_refresh"]
+__all__ = ["Cache", "Refresh"]
 
 Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
 
@@ -144,16 +144,6 @@ class Cache:
                 if before != new:
                     changes.append(PriceChange(call.sid, before, new))
         return changes
-
-
-def check_refresh(refresh: object) -> None:
-    """Refuse an invalid ``refresh=`` before any work is done."""
-    known = refresh is None or refresh in ("all", "unpriced")
-    if known or (isinstance(refresh, datetime) and refresh.tzinfo is not None):
-        return
-    raise ValueError(
-        f"refresh must be 'all', 'unpriced' or a datetime with a time zone, not {refresh!r}"
-    )
 
 
 def _row(

@@ -184,8 +184,8 @@ class Client:
         Examples
         --------
         >>> from callkit.sandbox import Sandbox
-        >>> with Sandbox(calls=10, seed=7) as sandbox, sandbox.client() as client:
-        ...     client.fetch(sandbox.sids(1)[0])["status"]
+        >>> sandbox = Sandbox(calls=10)
+        >>> sandbox.client().fetch(sandbox.sids(1)[0])["status"]
         'completed'
         """
         if account_sid is not None and not is_account_sid(account_sid):
@@ -220,10 +220,11 @@ class Client:
         Examples
         --------
         >>> from callkit.sandbox import Sandbox
-        >>> with Sandbox(calls=10, seed=7) as sandbox, sandbox.client() as client:
-        ...     for outcome in client.fetch_many(sandbox.sids(2) + sandbox.unknown_sids(1)):
-        ...         if isinstance(outcome, callkit.Failure):
-        ...             print(outcome.reason)
+        >>> sandbox = Sandbox(calls=10)
+        >>> sids = sandbox.sids(2) + sandbox.unknown_sids(1)
+        >>> for outcome in sandbox.client().fetch_many(sids):
+        ...     if isinstance(outcome, callkit.Failure):
+        ...         print(outcome.reason)
         not_found
         """
         return _each(self.pool(), iter(read_sids(sids)))
@@ -265,7 +266,8 @@ def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]
             exhausted = exhausted or len(batch) < room
             yield from pool.take(wait=len(batch) < _READ_AT_ONCE)
         yield from pool.take(wait=False)
-        pool.raise_if_stopped()
+        if pool.stop.error is not None:
+            raise pool.stop.error
     finally:
         pool.close()
 

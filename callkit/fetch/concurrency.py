@@ -26,8 +26,8 @@ In every state:
   flight, → OUTAGE; there, each failed probe makes the pause before the next one longer.
 - A failure with a ``Retry-After`` holds back that call, not the account.
 - A 401 in PROVING or OUTAGE holds the account back: nobody else need try a refused sign-in.
-- A local fault (no file descriptor left, say) lowers what may ever be in flight to what is; if that
-  is nothing, it is a failure.
+- A local fault (no file descriptor left, say) lowers what may ever be in flight to less than what
+  is; if that is nothing, it is a failure.
 - A reused connection that was closed before any byte says nothing about the account.
 
 The other traffic of the account (the server's count of requests in flight less our own) keeps its
@@ -73,6 +73,7 @@ _CLAIM_BELOW = 0.8  # of what the others have in flight
 _YIELD_ABOVE = 2.0  # more than the others
 _CUT_BESIDE_OTHERS = (0.8, 0.95)  # of the limit stays, for whoever had more and whoever had less
 _PROBES_A_PAUSE = 3  # before the pause between them grows: a few calls get a few tries each
+_LEFT_AFTER_LOCAL_FAULT = 0.75  # of what was in flight: others on this machine need some, too
 _FULL_AGAIN = 0.1  # seconds before a local fault is tried again
 
 
@@ -160,6 +161,8 @@ class Limiter:
         When the server last answered properly.
     refused : int
         How many requests were answered 429.
+    most : int
+        How many may ever be in flight: `concurrency`, or fewer after a local fault.
     """
 
     def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
@@ -168,7 +171,7 @@ class Limiter:
         self.answered_at = float("-inf")
         self.refused = 0
         self._policy = policy
-        self._most = concurrency
+        self.most = concurrency
         self._start = float(min(concurrency, max(_LEAST_START, concurrency // 2)))
         self._limit = 1.0
         self._capacity: float | None = None  # of the account, other traffic included
@@ -214,9 +217,9 @@ class Limiter:
             self._refusals_in_a_row = 0
         if self.state in (State.PROVING, State.OUTAGE):
             self.state = State.GROWING if self._capacity is None else State.HOLDING
-            self._limit = min(self._start, float(self._most))
+            self._limit = min(self._start, float(self.most))
         elif self._capacity is None:
-            self._limit = min(float(self._most), self._limit + 1.0)
+            self._limit = min(float(self.most), self._limit + 1.0)
         elif sent.at >= self._adjusted_at:
             self._adjusted_at = now
             self._adjust(self._capacity, now)
@@ -261,8 +264,8 @@ class Limiter:
             self.on_failure(sent, now)
             return
         self.in_flight -= 1
-        self._most = min(self._most, self.in_flight)
-        self._limit = min(self._limit, float(self._most))
+        self.most = max(1, min(self.most, round(_LEFT_AFTER_LOCAL_FAULT * self.in_flight)))
+        self._limit = min(self._limit, float(self.most))
         self._resume_at = max(self._resume_at, now + _FULL_AGAIN)
 
     def on_stale_connection(self) -> None:
@@ -271,7 +274,7 @@ class Limiter:
 
     def _adjust(self, capacity: float, now: float) -> None:
         """Move towards our share of the capacity, and ask for more of it when that is due."""
-        if self._limit < self._most:
+        if self._limit < self.most:
             capacity += self._expansion.by(now)
             self._capacity = capacity
         others = self._others.in_flight
@@ -288,7 +291,7 @@ class Limiter:
             self._limit -= 0.5
         else:
             self._limit += min(room, 1.0 if others else max(1.0, self._limit / 4))
-        self._limit = min(max(self._limit, 1.0), float(self._most))
+        self._limit = min(max(self._limit, 1.0), float(self.most))
 
     def _cut(self, sent: Sent, counted: int | None, now: float) -> None:
         """Lower capacity and limit to below what was in flight."""

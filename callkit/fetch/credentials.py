@@ -126,16 +126,7 @@ class Credentials:
         CredentialsError
             Something is missing; the message says what.
         """
-        account = account_sid or _set_to("TWILIO_ACCOUNT_SID", environment)
-        if not account:
-            raise CredentialsError(
-                "no account: pass account_sid= or set TWILIO_ACCOUNT_SID ('AC' and 32 hexadecimal "
-                "digits)"
-            )
-        if not is_account_sid(account):
-            raise CredentialsError(  # not its value: the two are easily swapped
-                "the account SID is none: it should be 'AC' and 32 hexadecimal digits"
-            )
+        account = _checked_account(account_sid or _set_to("TWILIO_ACCOUNT_SID", environment))
         if auth_token and (api_key or api_secret):
             raise CredentialsError("pass auth_token, or api_key with api_secret, not both")
         if not auth_token:
@@ -166,6 +157,19 @@ def basic(user: str, password: str) -> str:
 def _set_to(name: str, environment: Mapping[str, str] | None) -> str:
     """Read one variable; the whole environment must be no local of anything that may raise."""
     return (os.environ if environment is None else environment).get(name, "").strip()
+
+
+def _checked_account(account_sid: str) -> str:
+    if not account_sid:
+        raise CredentialsError(
+            "no account: pass account_sid= or set TWILIO_ACCOUNT_SID ('AC' and 32 hexadecimal "
+            "digits)"
+        )
+    if not is_account_sid(account_sid):
+        raise CredentialsError(  # not its value: the account and the token are easily swapped
+            "the account SID is none: it should be 'AC' and 32 hexadecimal digits"
+        )
+    return account_sid
 
 
 def _sendable(name: str, secret: Secret) -> Secret:

@@ -61,7 +61,7 @@ class Pool:
         self._transport = transport
         self._credentials = credentials
         self._concurrency = limiters.concurrency
-        self._stop = stop
+        self.stop = stop
         self._queue = Queue(credentials.account_sid, limiters)
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
@@ -88,11 +88,13 @@ class Pool:
         """Take in calls, and send the first workers off."""
         with self._changed:
             self._queue.add(keys)
-            if self._stop.error is not None:
-                self._queue.give_up(self._stop.error)
+            if self.stop.error is not None:
+                self._queue.give_up(self.stop.error)
             self._wake()
         # Outside the lock, so that the first worker sends while the others are being started.
-        most = min(self._concurrency * self._queue.accounts, max(_MOST_WORKERS, self._concurrency))
+        most = min(
+            self._concurrency * len(self._queue.accounts), max(_MOST_WORKERS, self._concurrency)
+        )
         self._hire(min(most, self._queue.unsettled))
 
     def take(self, *, wait: bool) -> list[Outcome]:
@@ -104,9 +106,10 @@ class Pool:
             self._enough.wait(_TICK)
         self._cut_overdue()
         with self._changed:
-            self._stop.look(waiting_as_asked=self._queue.waits_as_asked)
-            if self._stop.error is not None:
-                self._queue.give_up(self._stop.error)
+            waiting_as_asked = 0 < self._queue.unsettled == self._queue.waiting_as_asked
+            self.stop.look(waiting_as_asked=waiting_as_asked)
+            if self.stop.error is not None:
+                self._queue.give_up(self.stop.error)
             self._enough.clear()
             done, self._queue.done = self._queue.done, []
         return done
@@ -122,11 +125,6 @@ class Pool:
                 connection.cut()
         for worker, _ in self._workers:
             worker.join(max(0.0, give_up_at - time.monotonic()))
-
-    def raise_if_stopped(self) -> None:
-        """Raise what has ended the run early, if anything has."""
-        if self._stop.error is not None:
-            raise self._stop.error
 
     def discreet(self, text: str) -> str:
         """Return `text`, unless it repeats the token or API secret."""
@@ -168,10 +166,12 @@ class Pool:
 
     def _receive(self, job: Job, answer: Answer) -> None:
         now = time.monotonic()
+        if answer.meaning is Meaning.LOCAL_FAULT:
+            self._transport.keeps_alive = False
         self._queue.receive(job, answer, now)
-        self._stop.saw(answer, job.account.sid, now)
-        if self._stop.error is not None:
-            self._queue.give_up(self._stop.error)
+        self.stop.saw(answer, job.account.sid, now)
+        if self.stop.error is not None:
+            self._queue.give_up(self.stop.error)
         self._wake()
         if self._queue.unsettled == 0 or len(self._queue.done) >= _BATCH:
             self._enough.set()
@@ -194,7 +194,7 @@ class Pool:
 
     def _break_off(self, job: Job | None, why: str) -> None:
         with self._changed:
-            self._stop.cannot_send(why)
+            self.stop.cannot_send(why)
             if job is not None and not job.is_probe:
                 self._queue.settle(Failure(job.sid, job.account.sid, "connection", why))
             self._queue.give_up(why)

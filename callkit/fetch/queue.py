@@ -82,7 +82,18 @@ class Job:
 
 
 class Queue:
-    """The calls of a run; :attr:`done` takes their outcomes.
+    """The calls of a run.
+
+    Attributes
+    ----------
+    done : list of Fetched or Failure
+        The outcomes of calls, for whoever takes them.
+    unsettled : int
+        How many calls have none yet.
+    waiting_as_asked : int
+        How many of these wait for a time that the server has named.
+    accounts : dict of str to Account
+        The accounts that the calls belong to.
 
     Parameters
     ----------
@@ -99,17 +110,12 @@ class Queue:
         self._account_sid = account_sid
         self._limiters = limiters
         self._policy = limiters.policy
-        self._accounts: dict[str, Account] = {}
+        self.accounts: dict[str, Account] = {}
         self._turns: deque[Account] = deque()
         self._later: list[tuple[float, int, Job]] = []  # a heap: first what is due first
-        self._waiting_as_asked = 0  # of these, calls for which the server named the time
+        self.waiting_as_asked = 0  # of these, calls for which the server named the time
         self._tie = count()
         self._warned = False
-
-    @property
-    def accounts(self) -> int:
-        """How many accounts the calls belong to."""
-        return len(self._turns)
 
     @property
     def is_hungry(self) -> bool:
@@ -122,11 +128,6 @@ class Queue:
         return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
 
     @property
-    def waits_as_asked(self) -> bool:
-        """Whether every call waits for as long as the server has asked."""
-        return 0 < self.unsettled == self._waiting_as_asked
-
-    @property
     def traffic(self) -> Traffic:
         """What is under way, over all accounts."""
         limiters = [account.limiter for account in self._turns]
@@ -137,9 +138,9 @@ class Queue:
         """Take in calls."""
         for key in keys:
             sid = key.account_sid or self._account_sid
-            account = self._accounts.get(sid)
+            account = self.accounts.get(sid)
             if account is None:
-                account = self._accounts[sid] = Account(sid, self._limiters.of(sid))
+                account = self.accounts[sid] = Account(sid, self._limiters.of(sid))
                 self._turns.append(account)
             account.waiting.append(Job(key.sid, account))
             self.unsettled += 1
@@ -186,7 +187,7 @@ class Queue:
         for account in self._turns:
             account.waiting.clear()
         self._later.clear()
-        self._waiting_as_asked = 0
+        self.waiting_as_asked = 0
 
     def _taken(self, account: Account, sent: Sent) -> Job:
         if account.limiter.state is State.OUTAGE and account.known is not None:
@@ -242,12 +243,12 @@ class Queue:
         if job.last is not None and job.attempts >= self._policy.attempts:
             self.settle(job.last)
         else:
-            self._waiting_as_asked += job.waits_as_asked
+            self.waiting_as_asked += job.waits_as_asked
             heapq.heappush(self._later, (now + pause, next(self._tie), job))
 
     def _put_back(self, job: Job) -> None:
         """Let a call wait for its turn again."""
-        self._waiting_as_asked -= job.waits_as_asked
+        self.waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"
         if refused or (job.doubts and job.doubts % _TRIES_A_PROBE == 0):
@@ -274,5 +275,5 @@ class Queue:
             self._warned = True
             _log.warning(
                 "This machine cannot open more connections (%s); going on with %d requests at once",
-                *(answer.outcome.message, max(1, limiter.in_flight)),
+                *(answer.outcome.message, limiter.most),
             )

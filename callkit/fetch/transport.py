@@ -112,6 +112,7 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
+        self.keeps_alive = True  # until this machine is short of connections
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         try:
@@ -137,6 +138,8 @@ class Transport:
 
     def release(self, connection: Connection) -> None:
         """Keep a connection for another worker."""
+        if not self.keeps_alive:
+            connection.close()
         with self._lock:
             self._idle.append(connection)
 
@@ -213,25 +216,22 @@ class _PlainConnection:
         self._prefix = prefix
         self._headers = headers
         self._timeout = timeout
-        self._cut = self._answering = False
 
     def get(self, path: str) -> Response | NoResponse:
         self.busy_since = time.monotonic()
-        self._cut = False
+        self._cut = self._answering = False
         reused = self._http.sock is not None
-        self._answering = False
         try:
-            response = self._ask(path)
-        except TimeoutError:
-            response = NoResponse("timeout", "no response in time")
-        except zlib.error as error:
-            response = NoResponse("bad_response", f"the body cannot be decompressed: {error}")
-        except (http.client.HTTPException, OSError, UnicodeError) as error:
-            response = self._no_response(error, stale=reused and not self._answering)
-        if isinstance(response, NoResponse):
+            return self._ask(path)
+        except _FAULTS as error:
             self._http.close()
-        self.busy_since = None
-        return response
+            if self._cut:
+                return NoResponse("timeout", "no whole response in time")
+            if reused and not self._answering and isinstance(error, _CLOSED):
+                return NoResponse("connection", describe(error), "stale")
+            return _explained(error)
+        finally:
+            self.busy_since = None
 
     def cut(self) -> None:
         self._cut = True
@@ -257,27 +257,15 @@ class _PlainConnection:
         response = self._http.getresponse()
         self._answering = True
         body = response.read(_BODY_AT_MOST + 1)
-        if len(body) > _BODY_AT_MOST:
-            return _TOO_LONG
-        if response.length:  # bytes that were announced and did not arrive
-            raise http.client.IncompleteRead(b"", response.length)
-        if response.headers.get("Content-Encoding", "identity") != "identity" and body:
-            body = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _BODY_AT_MOST + 1)
-            if len(body) > _BODY_AT_MOST:
-                return _TOO_LONG
         if not response.isclosed():
             self._http.close()
+        if response.length and len(body) <= _BODY_AT_MOST:  # announced, and did not arrive
+            raise http.client.IncompleteRead(b"", response.length)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            body = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _BODY_AT_MOST + 1)
+        if len(body) > _BODY_AT_MOST:
+            return _TOO_LONG
         return Response(response.status, response.headers, body)
-
-    def _no_response(self, error: BaseException, *, stale: bool) -> NoResponse:
-        if self._cut:
-            return NoResponse("timeout", "no whole response in time")
-        if isinstance(error, ssl.SSLCertVerificationError | UnicodeError):
-            return NoResponse("connection", describe(error), "settings")
-        if isinstance(error, OSError) and error.errno in _LOCAL_FAULTS:
-            return NoResponse("connection", describe(error), "local")
-        closed = isinstance(error, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError)
-        return NoResponse("connection", describe(error), "stale" if stale and closed else "network")
 
 
 class _AdapterConnection:
@@ -304,16 +292,8 @@ class _AdapterConnection:
     def get(self, path: str) -> Response | NoResponse:
         try:
             return self._ask(path)
-        except urllib3.exceptions.NewConnectionError as error:  # urllib3 counts it as a time-out
-            return NoResponse("connection", describe(_innermost(error)))
-        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-            return NoResponse("timeout", "no response in time")
-        except (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError) as error:
-            return NoResponse("bad_response", describe(_innermost(error)))
-        except _ADAPTER_FAULTS as error:
-            bottom = _innermost(error)
-            no_use = isinstance(bottom, ssl.SSLCertVerificationError | UnicodeError)
-            return NoResponse("connection", describe(bottom), "settings" if no_use else "network")
+        except _FAULTS as error:
+            return _explained(_innermost(error))
 
     def cut(self) -> None:
         pass
@@ -335,7 +315,11 @@ class _AdapterConnection:
             return Response(response.status_code, response.headers, bytes(body))
 
 
-_ADAPTER_FAULTS = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+_FAULTS = (
+    *(http.client.HTTPException, OSError, UnicodeError, zlib.error),
+    *(requests.exceptions.RequestException, urllib3.exceptions.HTTPError),
+)
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _TOO_LONG = NoResponse("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
 
 
@@ -367,6 +351,20 @@ def _is_host_and_port(url: SplitResult) -> bool:
         return bool(url.hostname) and url.port != 0
     except ValueError:
         return False
+
+
+def _explained(error: BaseException) -> NoResponse:
+    """Say what a fault of a connection means."""
+    match error:
+        case TimeoutError() | requests.exceptions.Timeout():
+            return NoResponse("timeout", "no response in time")
+        case zlib.error() | requests.exceptions.ContentDecodingError():
+            return NoResponse("bad_response", f"the body cannot be decompressed: {error}")
+        case ssl.SSLCertVerificationError() | UnicodeError():
+            return NoResponse("connection", describe(error), "settings")
+        case OSError() if error.errno in _LOCAL_FAULTS:
+            return NoResponse("connection", describe(error), "local")
+    return NoResponse("connection", describe(error))
 
 
 def describe(error: BaseException) -> str:

@@ -8,14 +8,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from callkit.cache.store import check_refresh
-from callkit.calls import Run
+from callkit.calls import Run, check_options
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.normalise import table_to_frame
 from callkit.outcomes import (
     Errors,
     FetchResult,
-    check_errors,
     failures_frame,
     price_changes_frame,
     report,
@@ -89,8 +87,9 @@ def export(
 
     Returns
     -------
-    Exported
-        Where the files are, and what failed.
+    FetchResult
+        Where the files are (``.path``, ``.failures_path``), how many calls they hold, and what
+        failed; ``.frame`` and ``.table`` read the calls back when they are asked for.
 
     Raises
     ------
@@ -110,15 +109,11 @@ def export(
     Examples
     --------
     >>> from callkit.sandbox import Sandbox
-    >>> with Sandbox(calls=100, seed=7) as sandbox:
-    ...     out = callkit.export(
-    ...         sandbox.sids(20), "calls.parquet", client=sandbox.client()
-    ...     )
-    >>> out.calls
-    20
+    >>> sandbox = Sandbox(calls=100)
+    >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
+    FetchResult(20 calls in 'calls.parquet', no failures)
     """
-    check_errors(errors)
-    check_refresh(refresh)
+    check_options(refresh, errors)
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
     form.check(target)

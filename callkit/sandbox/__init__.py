@@ -1,4 +1,4 @@
-"""The Fetch Call endpoint on loopback, over calls that are made from a number, not stored.
+"""Twilio's Fetch Call endpoint over calls that are made from a number, not stored.
 
 Nothing here is a real person, number, account or price.
 """
@@ -6,8 +6,6 @@ Nothing here is a real person, number, account or price.
 from __future__ import annotations
 
 from callkit.sandbox.calls import Call
-from callkit.sandbox.faults import Faults, Outage
-from callkit.sandbox.process import serve
-from callkit.sandbox.server import Sandbox
+from callkit.sandbox.sandbox import Sandbox, sample, serve
 
-__all__ = ["Call", "Faults", "Outage", "Sandbox", "serve"]
+__all__ = ["Call", "Sandbox", "sample", "serve"]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from callkit.sandbox.countries import COUNTRIES
 from callkit.sandbox.draws import Draws, Mix
 from callkit.sandbox.parties import telephone
 from callkit.sandbox.rhythm import Rhythm
@@ -26,7 +25,7 @@ _TRUNKS = 2
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account: its currency, where it calls, and what it has bought."""
+    """An account: its currency, when and where it calls, and what it has bought."""
 
     sid: str
     currency: str
@@ -37,7 +36,7 @@ class Account:
     trunks: tuple[str, ...]
 
     def rate(self, dollars: Decimal) -> Decimal:
-        """Convert a rate a minute to the account's currency, with as many digits as in dollars."""
+        """Convert a rate per minute to the account's currency, with the digits of `dollars`."""
         return (dollars * self.dollar).quantize(dollars)
 
 
@@ -53,13 +52,8 @@ class Credentials:
 
 def make_credentials(key: bytes, account_sid: str) -> Credentials:
     """Make the credentials that `key` stands for."""
-    draws = Draws(key, b"credentials")
-    return Credentials(
-        account_sid=account_sid,
-        auth_token=_fake(draws),
-        api_key=f"SK{_fake(draws)}",
-        api_secret=_fake(draws),
-    )
+    token, api_key, secret = map(_fake, [Draws(key, b"credentials")] * 3)
+    return Credentials(account_sid, token, f"SK{api_key}", secret)
 
 
 def make_accounts(key: bytes) -> tuple[Account, Account]:
@@ -95,8 +89,7 @@ def _account(
     reach: Mapping[str, float],
 ) -> Account:
     bought = [
-        telephone(draws, COUNTRIES[homes[index % len(homes)]], own=True)
-        for index in range(_OWN_NUMBERS)
+        telephone(draws, homes[index % len(homes)], own=True) for index in range(_OWN_NUMBERS)
     ]
     return Account(
         sid=f"AC{_fake(draws)}",

@@ -1,21 +1,25 @@
-"""One leg: which way it went, between whom, and how."""
+"""One leg: which way it goes, between whom, and its course from creation to price.
+
+A course is drawn once and does not depend on the time; what the API would show of it at a time is
+its :class:`Stage`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from callkit.sandbox.course import course_of_dialled_leg, course_of_parent, course_of_single
 from callkit.sandbox.draws import Mix
 from callkit.sandbox.parties import agent, stranger, withheld_caller
+from callkit.sandbox.rhythm import AS_OF
 
 if TYPE_CHECKING:
     from callkit.sandbox.accounts import Account
-    from callkit.sandbox.course import Course, Kind
     from callkit.sandbox.draws import Draws
     from callkit.sandbox.parties import Party
 
-__all__ = ["Leg", "dialled_leg", "parent_leg", "single_leg"]
+__all__ = ["Leg", "Stage", "dialled_leg", "parent_leg", "single_leg"]
 
 _DIRECTIONS = Mix(
     {"inbound": 36, "outbound-api": 44, "trunking-originating": 9, "trunking-terminating": 11}
@@ -29,57 +33,170 @@ _ANSWERERS = Mix(
     {"human": 52, "machine_start": 20, "machine_end_beep": 10, "machine_end_silence": 4}
     | {"machine_end_other": 3, "machine": 3, "fax": 2, "unknown": 6}
 )
-_ANSWERED = ("completed", "in-progress")
+
+_IN = Mix({"completed": 91, "no-answer": 3, "busy": 1.5, "failed": 1.5, "canceled": 1.4})
+_OUT = Mix({"completed": 70, "no-answer": 13, "busy": 6, "failed": 5, "canceled": 3.4})
+_DIALLED = Mix({"completed": 78, "no-answer": 11, "busy": 6, "failed": 3, "canceled": 2})
+_SPREAD = 1.15
+_MEDIAN_IN, _MEDIAN_OUT, _MEDIAN_MACHINE = 135, 55, 24
+_LONGEST = 4 * 3600
+_SHORTEST_PARENT = 20
+_QUEUED_SHARE = 0.3
+_UNDIALLED_SHARE = 0.6
+# Seconds for which a call rings that is answered, or before it ends in one of the other ways.
+_RINGS = {"no-answer": (15, 60), "busy": (0, 4), "failed": (0, 2), "canceled": (2, 25)}
+_RINGS_ANSWERED = (2, 20)
+# Hours until a price is there: the median, and the spread around it. Some never get one.
+_PRICE_HOURS, _PRICE_SPREAD = 12, 0.9
+_NEVER_PRICED_SHARE = 0.001
+
+
+class Stage(NamedTuple):
+    """What shows of a course at a time; `duration` is in seconds."""
+
+    status: str
+    start: datetime | None
+    end: datetime | None
+    duration: int | None
+    updated: datetime
+    is_answered: bool = False
+    is_priced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class Course:
+    """How a call goes; all but its two instants are in seconds.
+
+    `start` is when it is dialled, after `queued` seconds in the queue; a call that is not
+    `dialled` is cancelled then. It rings for `rings` seconds and ends `lasts` seconds after its
+    start, with the status `outcome`. The record is updated `settles` seconds later, and
+    `priced_after` seconds after the end it has a price, if it is to have one.
+    """
+
+    start: datetime
+    queued: int
+    outcome: str
+    rings: int
+    lasts: int
+    settles: int
+    dialled: bool = True
+    priced_after: float | None = None
+
+    @property
+    def created(self) -> datetime:
+        """When the call was created."""
+        return self.start - timedelta(seconds=self.queued)
+
+    @property
+    def end(self) -> datetime:
+        """When it ends."""
+        return self.start + timedelta(seconds=self.lasts)
+
+    def at(self, now: datetime) -> Stage:
+        """Say what shows of the call at a time after its creation."""
+        if now < self.start:
+            return Stage("queued", None, None, None, self.created)
+        if not self.dialled:
+            return Stage(self.outcome, None, None, 0, self.start)
+        age = (now - self.start).total_seconds()
+        if age < self.lasts:
+            status = "ringing" if age < self.rings else "in-progress"
+            return Stage(status, self.start, None, None, self.start, status == "in-progress")
+        updated = min(self.end + timedelta(seconds=self.settles), now)
+        if self.outcome != "completed":
+            return Stage(self.outcome, self.start, self.end, 0, updated)
+        priced = self.priced_after is not None and age >= self.lasts + self.priced_after
+        return Stage(self.outcome, self.start, self.end, self.lasts, updated, True, priced)
+
+
+class Leg(NamedTuple):
     """One leg of a call."""
 
     direction: str
     caller: Party
     callee: Party
     course: Course
-    answered_by: str | None = None
+    answerer: str | None = None
 
     @property
     def is_incoming(self) -> bool:
         """Whether the account was called."""
         return self.direction in _INCOMING
 
-    @property
-    def phone_number_sid(self) -> str | None:
-        """The account's own number at one end of the leg, if there is one."""
-        return self.caller.phone_number_sid or self.callee.phone_number_sid
 
-
-def single_leg(draws: Draws, account: Account) -> Leg:
+def single_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     """Make a call that dials nobody."""
-    direction = draws.from_mix(_DIRECTIONS)
+    # What starts after AS_OF has been created before: only calls made through the API can wait.
+    direction = draws.from_mix(_DIRECTIONS) if start <= AS_OF else "outbound-api"
     is_api = direction == "outbound-api"
-    caller, callee = _ends(draws, account, is_incoming=direction in _INCOMING)
+    is_incoming = direction in _INCOMING
+    caller, callee = _ends(draws, account, is_incoming=is_incoming)
     answerer = draws.from_mix(_ANSWERERS) if is_api and draws.chance(_DETECTION_SHARE) else None
-    course = course_of_single(draws, account.rhythm, _kind(direction, answerer), may_queue=is_api)
-    is_answered = course.status in _ANSWERED
-    return Leg(direction, caller, callee, course, answerer if is_answered else None)
+    outcome = draws.from_mix(_IN if is_incoming else _OUT)
+    median = _MEDIAN_OUT if answerer in (None, "human", "unknown") else _MEDIAN_MACHINE
+    length = _length(draws, _MEDIAN_IN if is_incoming else median)
+    queued = _queued(draws, start) if is_api else 0
+    course = _course(draws, start, outcome, length, queued=queued)
+    return Leg(direction, caller, callee, course, answerer)
 
 
-def parent_leg(draws: Draws, account: Account) -> Leg:
-    """Make a call that dials another leg."""
+def parent_leg(draws: Draws, account: Account, start: datetime) -> Leg:
+    """Make a call that lasts long enough to dial another leg."""
     direction = draws.from_mix(_PARENT_DIRECTIONS)
     caller, callee = _ends(draws, account, is_incoming=direction in _INCOMING)
-    return Leg(direction, caller, callee, course_of_parent(draws, account.rhythm))
+    length = min(_length(draws, _MEDIAN_IN) + _SHORTEST_PARENT, _LONGEST)
+    return Leg(direction, caller, callee, _course(draws, start, "completed", length))
 
 
-def dialled_leg(draws: Draws, account: Account, parent: Leg) -> Leg:
-    """Make the leg that `parent` dials, to somebody who works for the account.
+def dialled_leg(draws: Draws, account: Account, parent: Leg, latest: datetime) -> Leg:
+    """Make the leg that `parent` dials by `latest`, to somebody who works for the account.
 
-    It shows either the account's number or, as Twilio does by default, who called the account.
+    It starts within its parent and ends no later. It shows either the account's number or, as
+    Twilio does by default, who called the account.
     """
     shows_own_number = parent.is_incoming and draws.chance(_OWN_CALLER_ID_SHARE)
     caller = parent.callee if shows_own_number else parent.caller
     callee = agent(draws, account.reach)
-    return Leg("outbound-dial", caller, callee, course_of_dialled_leg(draws, parent.course))
+    greeting = timedelta(seconds=draws.between(2, min(20, parent.course.lasts // 2)))
+    start = min(parent.course.start + greeting, latest)
+    longest = int((parent.course.end - start).total_seconds())
+    outcome, length = draws.from_mix(_DIALLED), longest - draws.between(0, 3)
+    course = _course(draws, start, outcome, length, longest=longest, dials_at_once=True)
+    return Leg("outbound-dial", caller, callee, course)
+
+
+def _course(
+    draws: Draws,
+    start: datetime,
+    outcome: str,
+    length: int,
+    *,
+    longest: int = _LONGEST,
+    queued: int = 0,
+    dials_at_once: bool = False,
+) -> Course:
+    if outcome == "completed":
+        rings, lasts = min(draws.between(*_RINGS_ANSWERED), length // 2), length
+        never = draws.chance(_NEVER_PRICED_SHARE)
+        hours = draws.long_tailed(_PRICE_HOURS, _PRICE_SPREAD)
+        settles = draws.between(0, 5)
+        priced = None if never else 3600 * hours
+        return Course(start, queued, outcome, rings, lasts, settles, priced_after=priced)
+    dialled = dials_at_once or outcome != "canceled" or not draws.chance(_UNDIALLED_SHARE)
+    rings = min(draws.between(*_RINGS[outcome]), longest)
+    return Course(start, queued, outcome, rings, rings, draws.between(0, 5), dialled)
+
+
+def _length(draws: Draws, median: int) -> int:
+    return min(int(draws.long_tailed(median, _SPREAD)) + 1, _LONGEST)
+
+
+def _queued(draws: Draws, start: datetime) -> int:
+    if start > AS_OF:
+        return int((start - AS_OF).total_seconds()) + draws.between(1, 300)
+    if not draws.chance(_QUEUED_SHARE):
+        return 0
+    return min(int(draws.long_tailed(5, 1.2)) + 1, 3600)
 
 
 def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, Party]:
@@ -90,9 +207,3 @@ def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, 
     if draws.chance(_WITHHELD_SHARE):
         return withheld_caller(draws), own
     return stranger(draws, account.reach), own
-
-
-def _kind(direction: str, answerer: str | None) -> Kind:
-    if direction in _INCOMING:
-        return "incoming"
-    return "outgoing" if answerer in (None, "human", "unknown") else "machine"

@@ -13,7 +13,7 @@ import pandas as pd
 
 import callkit
 from callkit.sandbox.calls import body_of
-from callkit.sandbox.world import World
+from callkit.sandbox.generator import CallGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +28,9 @@ def calls(*rows: Mapping[str, str | None]) -> pd.DataFrame:
 
 
 def sandbox_calls(count: int) -> pd.DataFrame:
-    """Make the first calls of a sandbox, of two currencies over two accounts, without a server."""
-    world = World(calls=count, seed=7)
-    return callkit.normalise(body_of(world.call(index)) for index in range(count))
+    """Make calls of a sandbox, of two currencies over two accounts, those of either together."""
+    generator = CallGenerator(calls=count, seed=7)
+    return callkit.normalise(body_of(generator.call(index)) for index in range(count))
 
 
 def _body(number: int, row: dict[str, str | None]) -> bytes:

@@ -17,7 +17,7 @@ from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
 from callkit.cache.store import Cache
 from callkit.outcomes import Fetched
 from tests.cache.test_store import NOON, OTHER, call, fill, final, store
-from tests.scripted import ACCOUNT, Reply, sid
+from tests.support.scripted import ACCOUNT, Reply, sid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from callkit import Client
-    from tests.scripted import Handler, ScriptedServer
+    from tests.support.scripted import Handler, ScriptedServer
 
     Care: TypeAlias = Callable[[Path], object]
 

@@ -11,11 +11,11 @@ import pytest
 
 from callkit import CacheWarning
 from callkit.cache.finality import final_rows
-from callkit.cache.store import Cache, check_refresh
+from callkit.cache.store import Cache
 from callkit.normalise import to_table
 from callkit.outcomes import Fetched, PriceChange
 from callkit.sids import CallKey
-from tests.scripted import ACCOUNT, sid
+from tests.support.scripted import ACCOUNT, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +85,6 @@ def test_refresh_asks_again(path: Path) -> None:
         assert final(cache, 1, 2, 3, refresh="all") == set()
         assert final(cache, 1, 2, 3, refresh="unpriced") == {sid(1), sid(2)}
         assert final(cache, 1, 2, 3, refresh=NOON) == {sid(2), sid(3)}
-
-
-@pytest.mark.parametrize("refresh", ["none", True, 1, datetime(2025, 1, 1)])  # noqa: DTZ001
-def test_an_invalid_refresh_is_refused(refresh: object) -> None:
-    with pytest.raises(ValueError, match="refresh must be 'all', 'unpriced' or a datetime with"):
-        check_refresh(refresh)
 
 
 def test_a_price_that_changed_is_reported_old_and_new(path: Path) -> None:

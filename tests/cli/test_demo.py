@@ -13,14 +13,14 @@ from callkit.demo import run_demo, sample_sids
 from callkit.sandbox import Sandbox
 from callkit.sids import read_sids
 from tests.cli.shell import ROOT, listed, run, sentence
-from tests.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
+from tests.support.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from tests.cli.conftest import Refused, Typed
-    from tests.scripted import Act, Handler
+    from tests.support.scripted import Act, Handler
 
 
 def test_the_demo_fetches_prices_charts_and_saves(tmp_path: Path) -> None:

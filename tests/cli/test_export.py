@@ -12,14 +12,14 @@ import pytest
 
 import callkit
 from tests.cli.shell import listed, run, signed_in
-from tests.scripted import ACCOUNT, TOKEN, Reply, call_body, sid
+from tests.support.scripted import ACCOUNT, TOKEN, Reply, call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from callkit.sandbox import Sandbox
     from tests.cli.conftest import Refused, Typed
-    from tests.scripted import ScriptedServer
+    from tests.support.scripted import ScriptedServer
 
 
 def prices(sandbox: Sandbox, sids: list[str]) -> list[Decimal | None]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from callkit.fetch import Client
-from tests.scripted import ACCOUNT, IN_A_HURRY, TOKEN, ScriptedServer
+from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from callkit import CallFailedError, Client, InvalidSidError, SignInError
-from tests.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
+from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

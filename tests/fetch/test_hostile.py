@@ -13,19 +13,19 @@ import requests
 import trustme
 
 from callkit import Client, Failure, Fetched, RunStoppedError
-from callkit.sandbox import Sandbox
-from tests.scripted import ACCOUNT, TOKEN, ScriptedServer, sid
+from tests.support.sandbox import FaultySandbox
+from tests.support.scripted import ACCOUNT, TOKEN, ScriptedServer, sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from callkit.sandbox.faults.plan import Kind
+    from tests.support.faults import Kind
 
 
 @pytest.fixture(scope="module")
-def hostile() -> Iterator[Sandbox]:
-    with Sandbox(calls=100, count_calls=True, own_process=True) as sandbox:
+def hostile() -> Iterator[FaultySandbox]:
+    with FaultySandbox(calls=100, count_calls=True, own_process=True) as sandbox:
         yield sandbox
 
 
@@ -43,12 +43,12 @@ def hostile() -> Iterator[Sandbox]:
     ],
 )
 def test_a_hostile_answer_is_a_failure_soon_and_in_little_memory(
-    hostile: Sandbox, kind: Kind, reason: str
+    hostile: FaultySandbox, kind: Kind, reason: str
 ) -> None:
-    call_sid, other = hostile.sids(2)
+    call_sid, other = fresh_sids(hostile)
     hostile.answer_with(call_sid, kind)
     before, began = peak_mib(), time.monotonic()
-    with hostile.client(timeout=1.0) as client:
+    with hostile.client(timeout=1.0 if reason == "timeout" else 30.0) as client:
         outcomes = {o.sid: o for o in client.fetch_many([call_sid, other])}
     assert isinstance(outcomes[other], Fetched)
     failure = outcomes[call_sid]
@@ -57,6 +57,11 @@ def test_a_hostile_answer_is_a_failure_soon_and_in_little_memory(
     assert peak_mib() - before < 64
     assert time.monotonic() - began < 60  # bounded; not a speed
     assert hostile.strayed.total() == 0
+
+
+def fresh_sids(hostile: FaultySandbox) -> list[str]:
+    """Choose two calls that nothing has been scripted for."""
+    return [sid for sid in hostile.sids(80) if not hostile.asked(sid)][:2]
 
 
 def peak_mib() -> float:

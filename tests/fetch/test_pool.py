@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,7 +22,9 @@ from callkit import (
     SignInError,
     WrongAccountError,
 )
-from tests.scripted import (
+from callkit.fetch.policy import RetryPolicy
+from callkit.sandbox import Sandbox
+from tests.support.scripted import (
     ACCOUNT,
     IN_A_HURRY,
     TOKEN,
@@ -33,9 +38,10 @@ from tests.scripted import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from callkit.outcomes import Outcome
-    from tests.scripted import Act, Handler
+    from tests.support.scripted import Act, Handler
 
 
 def outcomes_of(client: Client, *numbers: int) -> dict[str, Outcome]:
@@ -478,3 +484,51 @@ def test_a_body_cut_short_is_not_quoted(server: ScriptedServer, client: Client) 
     (failure,) = client.fetch_many([sid(1)])
     assert isinstance(failure, Failure)
     assert failure.message.endswith("its 40 bytes begin like one")
+
+
+def close_afterwards(handler: Handler) -> None:
+    """Answer, and close the connection without having said so."""
+    handler.answer(Reply())
+    handler.close_connection = True
+
+
+def test_a_connection_closed_while_it_was_idle_is_no_attempt(server: ScriptedServer) -> None:
+    server.always = close_afterwards
+    with Client(
+        account_sid=ACCOUNT,
+        auth_token=TOKEN,
+        base_url=server.url,
+        concurrency=1,
+        retry_policy=RetryPolicy(attempts=1),
+    ) as client:
+        outcomes = outcomes_of(client, *range(20))
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes.values())
+    assert set(server.asked.values()) == {1}
+
+
+FEW_FILES = """
+import resource, callkit
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+with callkit.Client(concurrency=100) as client:
+    print(len(callkit.to_frame("sids.txt", client=client)))
+"""
+
+
+def test_a_machine_that_is_short_of_file_descriptors_loses_no_call(tmp_path: Path) -> None:
+    with Sandbox(calls=1_000, latency=0.02) as sandbox:
+        (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(600)))
+        done = subprocess.run(
+            [sys.executable, "-c", FEW_FILES],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "TWILIO_ACCOUNT_SID": sandbox.account_sid,
+                "TWILIO_AUTH_TOKEN": sandbox.auth_token,
+                "CALLKIT_BASE_URL": sandbox.url,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout == "600\n", done.stderr
+    assert "This machine cannot open more connections (OSError: Too many open" in done.stderr

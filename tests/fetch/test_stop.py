@@ -9,7 +9,7 @@ import pytest
 
 import callkit
 from callkit import Client, RunStoppedError
-from tests.scripted import ACCOUNT, TOKEN, sid
+from tests.support.scripted import ACCOUNT, TOKEN, sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

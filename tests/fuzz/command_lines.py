@@ -17,7 +17,7 @@ from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
 from tests.fuzz.damage import damaged
 from tests.fuzz.kinds import RESULT
-from tests.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer
+from tests.support.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer
 
 if TYPE_CHECKING:
     import random

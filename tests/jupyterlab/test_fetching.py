@@ -77,7 +77,7 @@ def test_the_bar_moves_and_the_stop_button_frees_the_kernel(
     expect(notebook.outputs(SLOW_FETCH).last).to_contain_text("FetchInterrupted: interrupted when")
 
     notebook.run(NEXT)
-    expect(notebook.outputs(NEXT)).to_have_text("[] Collected(10 calls, no failures)")
+    expect(notebook.outputs(NEXT)).to_have_text("[] FetchResult(10 calls, no failures)")
 
 
 def written(path: Path, cells: list[str]) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 import callkit
 from tests.documents import ROOT, blocks_of
-from tests.scripted import call_body, sid
+from tests.support.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

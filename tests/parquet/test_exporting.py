@@ -14,7 +14,7 @@ import pytest
 import callkit
 from callkit import FetchError, FetchInterrupted, ParquetError, WrongAccountError
 from callkit.outcomes import failures_frame
-from tests.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer, call_body, sid
+from tests.support.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -319,6 +319,7 @@ def test_an_export_by_month_holds_what_to_frame_returns(
 ) -> None:
     sids = sandbox.sids(600)
     out = callkit.export(sids, tmp_path / "calls", client=client, by_month=True)
+    assert out.path == tmp_path / "calls"
     months = {folder.name for folder in out.path.iterdir()}
     assert months == {"month=2025-01", "month=2025-02", "month=2025-03", "month=none"}
     df = callkit.to_frame(sids, client=client)

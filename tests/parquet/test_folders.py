@@ -15,7 +15,7 @@ import pytest
 import callkit
 from callkit import ParquetError
 from callkit.parquet.datasets import replacing_folder
-from tests.scripted import call_body, sid
+from tests.support.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

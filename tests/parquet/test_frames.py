@@ -12,7 +12,7 @@ import pytest
 import callkit
 from callkit import ParquetError
 from callkit.schema import ATTRIBUTES, SCHEMA
-from tests.scripted import call_body, sid
+from tests.support.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import callkit
 from callkit import ParquetError
 from callkit.parquet.datasets import month_files
 from callkit.schema import SCHEMA
-from tests.scripted import call_body, sid
+from tests.support.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ import callkit
 from callkit.normalise import to_table
 from callkit.parquet.formats import csv_file, json_lines, read_csv, read_json_lines
 from callkit.schema import SCHEMA
-from tests.scripted import call_body, sid
+from tests.support.scripted import call_body, sid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -66,7 +66,7 @@ def complaint() -> str:
 
 
 assert Path(sys.prefix) in Path(callkit.__file__).parents, f"not the wheel's: {callkit.__file__}"
-assert find_spec("starlette") is None, "this environment is to be without extras"
+assert find_spec("uvicorn") is None, "this environment is to be without extras"
 
 with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
     Thread(target=server.serve_forever, daemon=True).start()
@@ -87,6 +87,9 @@ callkit.charts.cost(cost, ax=figure.add_subplot(2, 1, 1))
 callkit.charts.duration(df, ax=figure.add_subplot(2, 1, 2))
 figure.savefig("charts.png")
 
+sandbox = Sandbox(calls=100)
+assert len(callkit.to_frame(sandbox.sids(20), client=sandbox.client())) == 20
+assert len(callkit.sample(50)) == 50
 assert PIP_LINE in complaint()
 version = run("--version")
 assert version.stdout == f"callkit {callkit.__version__}\n", version

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import callkit
-from callkit.sandbox import Call, Faults, Outage, Sandbox
+from callkit.sandbox import Call, Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_options_of_a_fetch(sandbox: Sandbox, client: Client, tmp_path: Path) ->
         columns=["sid", "price"],
         progress=False,
     )
-    assert_type(got, callkit.Collected)
+    assert_type(got, callkit.FetchResult)
     assert_type(got.frame, pd.DataFrame)
     assert_type(got.failures, pd.DataFrame)
     assert_type(got.price_changes, pd.DataFrame)
@@ -164,14 +164,14 @@ def test_an_interrupted_run_is_a_keyboard_interrupt() -> None:
         return error.frame, error.failures
 
     empty = pd.DataFrame()
-    assert until(callkit.FetchInterrupted("stopped", empty, empty))[0] is empty
+    assert until(callkit.FetchInterrupted("stopped", frame=empty, failures=empty))[0] is empty
 
 
 def test_files_out_and_in(sandbox: Sandbox, client: Client, tmp_path: Path) -> None:
     target = tmp_path / "calls.parquet"
     out = callkit.export(sandbox.sids(3), target, client=client, errors="raise")
-    assert_type(out, callkit.Exported)
-    assert_type(out.path, Path)
+    assert_type(out, callkit.FetchResult)
+    assert_type(out.path, Path | None)
     assert_type(out.calls, int)
     assert_type(out.failures, pd.DataFrame)
     assert_type(out.failures_path, Path | None)
@@ -253,17 +253,15 @@ def test_charts_draw_on_axes_of_their_own_or_yours(df: pd.DataFrame) -> None:
     assert callkit.charts.cost(weekly, ax=ax) is ax
 
 
-def test_a_sandbox_with_faults() -> None:
-    outage = Outage(after=9, seconds=0, kind="503")
-    faults = Faults(share=0.0, kinds=["500", "close"], outage=outage)
-    with Sandbox(calls=20, seed=3, limit=9, retry_after=1, faults=faults) as sandbox:
+def test_a_sandbox_serves_and_answers_without_a_server() -> None:
+    assert_type(callkit.sample(10), pd.DataFrame)
+    assert_type(Sandbox(calls=20).client(timeout=1.0), callkit.Client)
+    with Sandbox(calls=20, seed=3, limit=9, retry_after=1) as sandbox:
         assert_type(sandbox, Sandbox)
         assert_type(sandbox.url, str)
         assert_type(sandbox.limit, int | None)
         assert_type(sandbox.sids(2), list[str])
         assert_type(sandbox.sid_frame(4), pd.DataFrame)
-        sandbox.answer_with(sandbox.sids(1)[0], "500", times=1)
-        sandbox.outage(0, "reset")
         call = sandbox.call(sandbox.sids(1)[0])
         assert_type(call, Call)
         assert_type(call.duration, int | None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import callkit
-from callkit.sandbox import Faults, Outage, Sandbox
+from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +79,5 @@ def breakdowns(frame: pd.DataFrame, figure: Figure) -> None:
 
 def sandboxes() -> None:
     Sandbox(10)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    Faults(kinds=["teapot"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    Outage(1, 2, "504")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    callkit.sample("1000")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Sandbox().url = "http://localhost"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import callkit
-from tests.scripted import Reply
+from tests.support.scripted import Reply
 from tests.upgrades.calls import (
     ACCOUNT,
     BROKEN,
@@ -31,7 +31,7 @@ from tests.upgrades.calls import (
 
 if TYPE_CHECKING:
     from callkit import Client
-    from tests.scripted import ScriptedServer
+    from tests.support.scripted import ScriptedServer
 
 WRITTEN = Path(__file__).parent / "0.1.0"
 NOVEMBER, DECEMBER, JANUARY = (

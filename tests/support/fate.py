@@ -9,10 +9,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from callkit.sandbox.draws import Draws, Mix
-from callkit.sandbox.faults.plan import BURSTS, HARMLESS, LASTING, Faults
+from tests.support.faults import BURSTS, HARMLESS, LASTING, Faults
 
 if TYPE_CHECKING:
-    from callkit.sandbox.faults.plan import Kind, OutageKind
+    from tests.support.faults import Kind, OutageKind
 
 __all__ = ["Entry", "Fate", "Met"]
 
@@ -136,8 +136,9 @@ class Fate:
             self._records[_canonical(sid)].met.append(met.counted_as)
 
     def served(self, sid: str) -> None:
-        """Count a call that is about to be served whole; entries have to be kept."""
-        self._records[_canonical(sid)].served += 1
+        """Count a call that is about to be served whole."""
+        if self.keeps:
+            self._records[_canonical(sid)].served += 1
 
     def begin_outage(self, seconds: float, kind: OutageKind) -> None:
         """Refuse everything from now on, for so long."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
+import gzip
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
-    from starlette.types import Receive, Send
-
-    from callkit.sandbox.answers import Answer, Header
-    from callkit.sandbox.faults.plan import Kind
-    from callkit.sandbox.wire import Wire
+    from callkit.sandbox.answers import Answer
+    from callkit.sandbox.app import Exchange
+    from tests.support.faults import Kind
+    from tests.support.wire import Wire
 
 __all__ = ["BREAKAGES", "STATUSLESS", "Sending", "break_off"]
 
@@ -28,23 +28,24 @@ _ON_ITS_WAY_SECONDS = 0.02
 
 
 class Sending(NamedTuple):
-    """An answer about to be sent, with all its headers but those of its length and coding."""
+    """An answer about to be sent, and the exchange and the connection that it is sent by."""
 
     answer: Answer
-    headers: list[Header]
-    send: Send
+    exchange: Exchange
     wire: Wire
 
-    async def start(self, *more: Header) -> None:
+    async def start(self, *more: tuple[bytes, bytes]) -> None:
         """Send the status and the headers."""
-        headers = [*self.headers, *more]
-        await self.send(
+        headers = [*self.exchange.headers(self.answer), *more]
+        await self.exchange.send(
             {"type": "http.response.start", "status": self.answer.status, "headers": headers}
         )
 
     async def piece(self, body: bytes, *, last: bool = False) -> None:
         """Send a piece of the body, and let others have their turn."""
-        await self.send({"type": "http.response.body", "body": body, "more_body": not last})
+        await self.exchange.send(
+            {"type": "http.response.body", "body": body, "more_body": not last}
+        )
         await asyncio.sleep(0)
 
     async def half(self) -> None:
@@ -54,12 +55,10 @@ class Sending(NamedTuple):
         await self.piece(body[: len(body) // 2])
 
 
-async def break_off(
-    kind: Kind, sending: Sending, receive: Receive, stopping: asyncio.Event
-) -> None:
+async def break_off(kind: Kind, sending: Sending, stopping: asyncio.Event) -> None:
     """Do what `kind` does, until the answer ends, the client leaves or the sandbox stops."""
     breaking = asyncio.create_task(BREAKAGES[kind](sending))
-    leaving = asyncio.create_task(_gone(receive))
+    leaving = asyncio.create_task(_gone(sending.exchange))
     ending = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait({leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,8 +71,8 @@ async def break_off(
         await asyncio.gather(breaking, leaving, ending, return_exceptions=True)
 
 
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
+async def _gone(exchange: Exchange) -> None:
+    while (await exchange.receive())["type"] != "http.disconnect":
         pass
 
 
@@ -123,12 +122,16 @@ async def _huge_body(sending: Sending) -> None:
 
 async def _gzip_bomb(sending: Sending) -> None:
     await sending.start((b"content-encoding", b"gzip"))
-    compressor = zlib.compressobj(9, wbits=31)
-    await sending.piece(compressor.compress(sending.answer.body))
-    spaces = b" " * _MEGABYTE
+    await sending.piece(gzip.compress(sending.answer.body))
     for _ in range(_GIGABYTE // _MEGABYTE):
-        await sending.piece(compressor.compress(spaces))
-    await sending.piece(compressor.flush(), last=True)
+        await sending.piece(_megabyte_of_spaces())
+    await sending.piece(b"", last=True)
+
+
+@cache
+def _megabyte_of_spaces() -> bytes:
+    # A gzip member by itself: a decoder joins members, so that nothing is compressed in a hurry.
+    return gzip.compress(b" " * _MEGABYTE)
 
 
 async def _endless_headers(sending: Sending) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from callkit.sandbox.traffic import Conditions, Traffic
+    from callkit.sandbox.app import App
 
 __all__ = ["ForeignLoad"]
 
@@ -24,10 +24,10 @@ class ForeignLoad:
     its event loop.
     """
 
-    def __init__(self, conditions: Conditions, traffic: Traffic, stopping: asyncio.Event) -> None:
-        self._conditions = conditions
-        self._traffic = traffic
-        self._stopping = stopping
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.asked = 0
+        self.refused = 0
         self._callers: dict[int, asyncio.Task[None]] = {}
         self._wanted = 0
 
@@ -42,21 +42,21 @@ class ForeignLoad:
 
     async def _call(self, number: int, delay: float) -> None:
         await self._pass(delay)
-        while number < self._wanted and not self._stopping.is_set():
-            self._traffic.foreign_asked += 1
-            if self._conditions.refuse(self._traffic.arrive()):
-                self._traffic.foreign_refused += 1
-                self._traffic.leave()
+        while number < self._wanted and not self._app.stopping.is_set():
+            self.asked += 1
+            if self._app.is_beyond_limit(self._app.arrive()):
+                self.refused += 1
+                self._app.in_flight -= 1
                 await self._pass(self._seconds)
             else:
                 await self._pass(self._seconds)
-                self._traffic.leave()
+                self._app.in_flight -= 1
                 await asyncio.sleep(_BETWEEN_SECONDS)
 
     @property
     def _seconds(self) -> float:
-        return max(self._conditions.latency, _LEAST_SECONDS)
+        return max(self._app.latency, _LEAST_SECONDS)
 
     async def _pass(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            await asyncio.wait_for(self._app.stopping.wait(), seconds)

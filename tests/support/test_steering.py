@@ -10,27 +10,27 @@ import pytest
 import requests
 
 from callkit.errors import SandboxError
-from callkit.sandbox import Faults, Sandbox
-from callkit.sandbox.remote import RemoteService
+from tests.support.faults import Faults
+from tests.support.sandbox import FaultySandbox
 
 
 @pytest.fixture(params=[False, True], ids=["thread", "process"])
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    with Sandbox(calls=100, count_calls=True, own_process=request.param) as sandbox:
+def sandbox(request: pytest.FixtureRequest) -> Iterator[FaultySandbox]:
+    with FaultySandbox(calls=100, count_calls=True, own_process=request.param) as sandbox:
         yield sandbox
 
 
-def ask(sandbox: Sandbox, sid: str, timeout: float = 30) -> requests.Response:
+def ask(sandbox: FaultySandbox, sid: str, timeout: float = 30) -> requests.Response:
     url = f"{sandbox.url}/2010-04-01/Accounts/{sandbox.account_sid}/Calls/{sid}.json"
     auth = (sandbox.account_sid, sandbox.auth_token)
     return requests.get(url, auth=auth, timeout=timeout)
 
 
-def in_flight(sandbox: Sandbox) -> int:
+def in_flight(sandbox: FaultySandbox) -> int:
     return int(requests.get(sandbox.url, timeout=30).headers["Twilio-Concurrent-Requests"])
 
 
-def test_it_answers_and_counts(sandbox: Sandbox) -> None:
+def test_it_answers_and_counts(sandbox: FaultySandbox) -> None:
     known, unknown = sandbox.sids(1)[0], sandbox.unknown_sids(1)[0]
     assert ask(sandbox, known).json()["sid"] == known
     assert ask(sandbox, unknown).status_code == 404
@@ -38,13 +38,13 @@ def test_it_answers_and_counts(sandbox: Sandbox) -> None:
     assert sandbox.peak_in_flight == 1
 
 
-def test_its_client_is_signed_in(sandbox: Sandbox) -> None:
+def test_its_client_is_signed_in(sandbox: FaultySandbox) -> None:
     sid = sandbox.sids(1)[0]
     with sandbox.client() as client:
         assert client.fetch(sid)["sid"] == sid
 
 
-def test_the_limit_can_be_moved(sandbox: Sandbox) -> None:
+def test_the_limit_can_be_moved(sandbox: FaultySandbox) -> None:
     sid = sandbox.sids(1)[0]
     seen = []
     for limit in (0, 10, 0, None):
@@ -54,12 +54,12 @@ def test_the_limit_can_be_moved(sandbox: Sandbox) -> None:
     assert seen == [429, 200, 429, 200]
 
 
-def test_a_limit_out_of_range_is_named(sandbox: Sandbox) -> None:
+def test_a_limit_out_of_range_is_named(sandbox: FaultySandbox) -> None:
     with pytest.raises(ValueError, match="limit is -1, and should be at least 0"):
         sandbox.limit = -1
 
 
-def test_a_foreign_load_shows_and_counts_against_the_limit(sandbox: Sandbox) -> None:
+def test_a_foreign_load_shows_and_counts_against_the_limit(sandbox: FaultySandbox) -> None:
     sid = sandbox.sids(1)[0]
     sandbox.load(20)
     while in_flight(sandbox) < 21:
@@ -76,7 +76,7 @@ def test_a_foreign_load_shows_and_counts_against_the_limit(sandbox: Sandbox) -> 
     assert 429 not in sandbox.served
 
 
-def test_a_foreign_load_leaves_no_room_where_there_is_none(sandbox: Sandbox) -> None:
+def test_a_foreign_load_leaves_no_room_where_there_is_none(sandbox: FaultySandbox) -> None:
     sandbox.load(1)
     while in_flight(sandbox) < 2:
         pass  # it has not come yet
@@ -85,7 +85,7 @@ def test_a_foreign_load_leaves_no_room_where_there_is_none(sandbox: Sandbox) -> 
         pass  # between two of its requests there is room
 
 
-def test_an_outage_refuses_everybody_until_it_is_over(sandbox: Sandbox) -> None:
+def test_an_outage_refuses_everybody_until_it_is_over(sandbox: FaultySandbox) -> None:
     sid = sandbox.sids(1)[0]
     sandbox.outage(3600)
     assert ask(sandbox, sid).status_code == 503
@@ -96,7 +96,9 @@ def test_an_outage_refuses_everybody_until_it_is_over(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ["close", "reset"])
-def test_in_an_outage_connections_may_end_without_an_answer(sandbox: Sandbox, kind: Any) -> None:
+def test_in_an_outage_connections_may_end_without_an_answer(
+    sandbox: FaultySandbox, kind: Any
+) -> None:
     sandbox.outage(3600, kind)
     with pytest.raises(requests.ConnectionError):
         requests.get(sandbox.url, timeout=30)
@@ -104,7 +106,7 @@ def test_in_an_outage_connections_may_end_without_an_answer(sandbox: Sandbox, ki
     assert sandbox.served == {}
 
 
-def test_one_call_can_be_made_to_fail_so_often_or_always(sandbox: Sandbox) -> None:
+def test_one_call_can_be_made_to_fail_so_often_or_always(sandbox: FaultySandbox) -> None:
     one, other = sandbox.sids(2)
     sandbox.answer_with(one, "500", times=2)
     sandbox.answer_with("CA" + one[2:].upper(), "503", times=1)
@@ -116,7 +118,7 @@ def test_one_call_can_be_made_to_fail_so_often_or_always(sandbox: Sandbox) -> No
     assert sandbox.faults == {"500": 2, "503": 1, "html": 4}
 
 
-def test_the_ledger_says_what_each_sid_has_seen(sandbox: Sandbox) -> None:
+def test_the_ledger_says_what_each_sid_has_seen(sandbox: FaultySandbox) -> None:
     once, thrice, never = sandbox.sids(3)
     for kind in ("502", "gzip"):
         sandbox.answer_with(thrice, kind, times=1)
@@ -128,7 +130,7 @@ def test_the_ledger_says_what_each_sid_has_seen(sandbox: Sandbox) -> None:
 
 
 def test_a_call_for_a_client_that_has_left_is_not_served_whole() -> None:
-    with Sandbox(calls=10, latency=0.2, count_calls=True) as sandbox:
+    with FaultySandbox(calls=10, latency=0.2, count_calls=True) as sandbox:
         sid = sandbox.sids(1)[0]
         with pytest.raises(requests.ReadTimeout):
             ask(sandbox, sid, timeout=0.05)
@@ -148,40 +150,40 @@ def test_a_call_for_a_client_that_has_left_is_not_served_whole() -> None:
     ],
 )
 def test_a_request_out_of_range_is_named(act: Any, message: str) -> None:
-    with Sandbox(calls=10) as sandbox, pytest.raises(ValueError, match=message):
+    with FaultySandbox(calls=10) as sandbox, pytest.raises(ValueError, match=message):
         act(sandbox)
 
 
 def test_calls_are_counted_one_by_one_only_if_asked_for() -> None:
-    with Sandbox(calls=10) as sandbox:
+    with FaultySandbox(calls=10) as sandbox:
         ask(sandbox, sandbox.sids(1)[0])
         with pytest.raises(ValueError, match="counted one by one with `count_calls=True`"):
             sandbox.ledger()
-        assert sandbox._service._fate.entries() == {}
+        assert sandbox._fate.entries() == {}
 
 
 def test_a_plan_reaches_a_process_of_its_own() -> None:
     plan = Faults(share=1, kinds=("500",), in_a_row=1)
-    with Sandbox(calls=10, faults=plan, own_process=True) as sandbox:
+    with FaultySandbox(calls=10, faults=plan, own_process=True) as sandbox:
         sid = sandbox.sids(1)[0]
         assert [ask(sandbox, sid).status_code for _ in range(2)] == [500, 200]
         assert sandbox.faults == {"500": 1}
 
 
 def test_an_error_in_a_process_of_its_own_is_raised_here() -> None:
-    with Sandbox(calls=10, own_process=True) as sandbox:
+    with FaultySandbox(calls=10, own_process=True) as sandbox:
         with pytest.raises(ValueError, match="counted one by one with `count_calls=True`"):
             sandbox.ledger()
         port = int(sandbox.url.rpartition(":")[2])
         with (
             pytest.raises(SandboxError, match=f"port {port} on 127.0.0.1 is in use"),
-            Sandbox(port=port, own_process=True),
+            FaultySandbox(port=port, own_process=True),
         ):
             pass
 
 
 def test_a_process_of_its_own_ends_with_the_sandbox_and_can_be_started_again() -> None:
-    sandbox = Sandbox(calls=10, own_process=True)
+    sandbox = FaultySandbox(calls=10, own_process=True)
     for _ in range(2):
         with sandbox:
             assert ask(sandbox, sandbox.sids(1)[0]).status_code == 200
@@ -192,23 +194,22 @@ def test_a_process_of_its_own_ends_with_the_sandbox_and_can_be_started_again() -
 
 
 def test_a_process_that_has_ended_by_itself_is_missed() -> None:
-    with Sandbox(calls=10, own_process=True) as sandbox:
+    with FaultySandbox(calls=10, own_process=True) as sandbox:
         process_of(sandbox).kill()
         with pytest.raises(SandboxError, match="the sandbox's process has ended by itself"):
             _ = sandbox.served
 
 
-def process_of(sandbox: Sandbox) -> subprocess.Popen[bytes]:
-    service: Any = sandbox._service
-    assert isinstance(service, RemoteService)
-    assert service._process is not None
-    return service._process
+def process_of(sandbox: FaultySandbox) -> subprocess.Popen[bytes]:
+    assert sandbox.process is not None
+    assert sandbox.process.process is not None
+    return sandbox.process.process
 
 
 def test_a_process_of_its_own_does_not_outlive_who_started_it() -> None:
     program = (
-        "from callkit.sandbox import Sandbox\n"
-        "with Sandbox(calls=10, own_process=True):\n"
+        "from tests.support.sandbox import FaultySandbox\n"
+        "with FaultySandbox(calls=10, own_process=True):\n"
         "    print('running', flush=True)\n"
         "    input()\n"
     )

@@ -113,7 +113,7 @@ class Faults:
         Seconds that ``429_retry_after`` advises.
     redirect_to : str, optional
         Where ``redirect`` leads; by default to the sandbox under another host name, where
-        :attr:`callkit.sandbox.Sandbox.strayed` counts who comes.
+        :attr:`tests.support.sandbox.FaultySandbox.strayed` counts who comes.
     outage : Outage, optional
         A planned outage.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
+    from callkit.sandbox.app import Exchange
 
 __all__ = ["Wire", "wire_of"]
 
@@ -54,7 +54,7 @@ class Wire(HttpToolsProtocol):
         await asyncio.sleep(0)
 
 
-def wire_of(scope: Scope) -> Wire:
+def wire_of(exchange: Exchange) -> Wire:
     """Find the connection that a request came by."""
-    wire: Wire = scope["extensions"][_EXTENSION]
+    wire: Wire = exchange.scope["extensions"][_EXTENSION]
     return wire

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import requests
 
-from callkit.sandbox import Faults, Outage, Sandbox
-from callkit.sandbox.faults.fate import Fate
-from callkit.sandbox.faults.plan import BURSTS, HARMLESS, KINDS, LASTING
+from tests.support.fate import Fate
+from tests.support.faults import BURSTS, HARMLESS, KINDS, LASTING, Faults, Outage
+from tests.support.sandbox import FaultySandbox
 
 SIDS = [f"CA{number:032x}" for number in range(5_000)]
 REAL = tuple(kind for kind in KINDS if kind not in BURSTS | HARMLESS)
@@ -138,7 +138,7 @@ def test_a_plan_can_be_sent_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(plan)) == plan
 
 
-def get(sandbox: Sandbox, sid: str) -> int | None:
+def get(sandbox: FaultySandbox, sid: str) -> int | None:
     url = f"{sandbox.url}/2010-04-01/Accounts/{sandbox.account_sid}/Calls/{sid}.json"
     auth = (sandbox.account_sid, sandbox.auth_token)
     try:
@@ -150,7 +150,7 @@ def get(sandbox: Sandbox, sid: str) -> int | None:
 def test_a_client_of_five_attempts_loses_only_what_is_meant_to_fail() -> None:
     kinds = tuple(kind for kind in REAL if kind not in {"stall", "redirect"})
     plan = Faults(share=0.6, lasting=0.1, kinds=(*kinds, "gzip"), seed=3)
-    with Sandbox(calls=1_000, faults=plan) as sandbox:
+    with FaultySandbox(calls=1_000, faults=plan) as sandbox:
         for sid in sandbox.sids(100):
             for _ in range(5):
                 get(sandbox, sid)
@@ -165,7 +165,7 @@ def test_a_client_of_five_attempts_loses_only_what_is_meant_to_fail() -> None:
 
 
 def test_without_a_plan_every_answer_is_right() -> None:
-    with Sandbox(calls=100, count_calls=True) as sandbox:
+    with FaultySandbox(calls=100, count_calls=True) as sandbox:
         assert [get(sandbox, sid) for sid in sandbox.sids(80)] == [200] * 80
         assert sandbox.faults == {}
         assert {sandbox.meant_to_fail(sid) for sid in sandbox.sids(80)} == {None}
@@ -173,7 +173,7 @@ def test_without_a_plan_every_answer_is_right() -> None:
 
 def test_requests_that_are_refused_anyway_are_not_drawn() -> None:
     plan = Faults(share=1, kinds=("500",), in_a_row=1)
-    with Sandbox(calls=10, faults=plan, limit=0) as sandbox:
+    with FaultySandbox(calls=10, faults=plan, limit=0) as sandbox:
         sid = sandbox.sids(1)[0]
         assert [get(sandbox, sid), get(sandbox, sid)] == [429, 429]
         sandbox.limit = None

@@ -1,0 +1,354 @@
+"""The sandbox as users hold it: in Python, as a process, and as a ready frame of its calls."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+import callkit
+from callkit.errors import SandboxError
+from callkit.fetch import Client
+from callkit.normalise import normalise
+from callkit.sandbox.answers import Api
+from callkit.sandbox.app import App
+from callkit.sandbox.calls import body_of
+from callkit.sandbox.generator import CallGenerator
+from callkit.sandbox.in_process import BASE_URL, answered_by
+from callkit.sandbox.rhythm import AS_OF
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from types import TracebackType
+    from typing import Self
+
+    from callkit.sandbox.calls import Call
+    from callkit.sandbox.server import Server
+
+__all__ = ["Sandbox", "sample", "serve"]
+
+_LAST_PORT = 65_535
+
+
+class Sandbox:
+    """Twilio's Fetch Call endpoint over synthetic calls, in this process or on loopback.
+
+    :meth:`client` needs no server: its requests are answered in this process. As a context manager
+    the sandbox is a real HTTP server besides, with a latency and a limit.
+
+    Parameters
+    ----------
+    calls : int, default 10_000
+        How many calls there are. They are made when they are asked for: ten million cost no more
+        memory than ten.
+    seed : int, default 7
+        What the calls and credentials are made from; the same seed and number of calls give the
+        same ones.
+    latency : float, default 0.0
+        Seconds that the server takes to look up a call. Without it, requests are answered one
+        after the other, and hardly two are in flight at a time.
+    limit : int, optional
+        With more requests in flight than this, the server refuses the rest with a 429; 0 refuses
+        all.
+    retry_after : int, optional
+        Seconds that the ``Retry-After`` header of a 429 advises; without it, there is no header.
+    port : int, default 0
+        Where the server listens; 0 is any free port.
+
+    Attributes
+    ----------
+    account_sid, auth_token, api_key, api_secret : str
+        Both ways of signing in to the parent account.
+    subaccount_sid : str
+        The account of every fifth call, billed in another currency. Its calls are found by naming
+        it in the path, signed in as the parent.
+
+    Raises
+    ------
+    SandboxError
+        When entered: the port is taken, or the extra ``sandbox`` is not installed.
+    ValueError
+        A parameter is out of its range.
+
+    Examples
+    --------
+    >>> sandbox = Sandbox(calls=100)
+    >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client())
+    >>> len(df)
+    20
+
+    >>> with Sandbox(calls=100, latency=0.01) as sandbox, sandbox.client() as client:
+    ...     df = callkit.to_frame(sandbox.sids(20), client=client)
+    >>> sandbox.served[200]
+    20
+    """
+
+    def __init__(
+        self,
+        *,
+        calls: int = 10_000,
+        seed: int = 7,
+        latency: float = 0.0,
+        limit: int | None = None,
+        retry_after: int | None = None,
+        port: int = 0,
+    ) -> None:
+        check_least("calls", calls, 1)
+        check_least("latency", latency, 0)
+        check_least("limit", limit, 0)
+        check_least("retry_after", retry_after, 0)
+        if not 0 <= port <= _LAST_PORT:
+            raise ValueError(
+                f"port is {port}, and should be from 0 (any free port) to {_LAST_PORT}"
+            )
+        self._generator = CallGenerator(calls=calls, seed=seed)
+        self._api = Api(self._generator)
+        self._app = self._make_app(latency, limit, retry_after)
+        self._port = port
+        self._server: Server | None = None
+        credentials = self._generator.credentials
+        self.account_sid: str = credentials.account_sid
+        self.auth_token: str = credentials.auth_token
+        self.api_key: str = credentials.api_key
+        self.api_secret: str = credentials.api_secret
+        self.subaccount_sid: str = self._generator.subaccount.sid
+
+    def __repr__(self) -> str:
+        where = f"at {self.url}" if self._is_running else "not running"
+        return f"<Sandbox of {self._generator.calls:,} calls, {where}>"
+
+    def __enter__(self) -> Self:
+        self._server = self._serve()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    @property
+    def url(self) -> str:
+        """Where the server answers: the ``base_url`` for a client."""
+        if self._server is None:
+            raise SandboxError("the sandbox is not running: enter it, as in `with Sandbox() as s:`")
+        return self._server.url
+
+    @property
+    def served(self) -> Counter[int]:
+        """How many requests the server answered with which HTTP status, as a copy."""
+        return self._app.served.copy()
+
+    @property
+    def peak_in_flight(self) -> int:
+        """The most requests that the server had in flight at a time."""
+        return self._app.peak
+
+    @property
+    def limit(self) -> int | None:
+        """How many requests may be in flight; it can be set while the sandbox runs."""
+        return self._app.limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        check_least("limit", limit, 0)
+        self._app.limit = limit
+
+    def client(self, **options: Any) -> Client:
+        """Make a client that is signed in to the parent account.
+
+        Its requests go to the server while the sandbox runs, and are answered in this process
+        otherwise: at once, whatever the latency and the limit.
+
+        Parameters
+        ----------
+        **options
+            Anything that :class:`callkit.Client` takes besides its sign-in and ``base_url``.
+        """
+        url = self.url if self._is_running else BASE_URL
+        if not self._is_running:
+            options["session"] = answered_by(self._api, options.get("session"))
+        return Client(
+            account_sid=self.account_sid, auth_token=self.auth_token, base_url=url, **options
+        )
+
+    def sids(self, n: int) -> list[str]:
+        """List the SIDs of `n` calls of the parent account, in the order of their start.
+
+        They are spread evenly over the whole period and thus over all kinds of calls, with legs
+        next to the calls that dialled them. They are the same every time.
+
+        Raises
+        ------
+        ValueError
+            There are fewer calls.
+        """
+        calls = self._generator.of_parent
+        _check_enough(n, len(calls), "its parent account")
+        return [self._generator.sid_of(index) for index in self._generator.spread(n, calls)]
+
+    def sid_frame(self, n: int) -> pd.DataFrame:
+        """List `n` calls over both accounts, in the columns ``sid`` and ``account_sid``.
+
+        They are chosen as for :meth:`sids`, and in the order of their start.
+
+        Raises
+        ------
+        ValueError
+            There are fewer calls.
+        """
+        generator = self._generator
+        _check_enough(n, generator.calls, "both accounts")
+        of_subaccount = round(n * len(generator.of_subaccount) / generator.calls)
+        chosen = merge(
+            generator.spread(n - of_subaccount, generator.of_parent),
+            generator.spread(of_subaccount, generator.of_subaccount),
+            key=generator.start_of,
+        )
+        rows = [(generator.sid_of(index), generator.account_of(index).sid) for index in chosen]
+        return pd.DataFrame(rows, columns=["sid", "account_sid"], dtype="str")
+
+    def unknown_sids(self, n: int) -> list[str]:
+        """List `n` well-formed SIDs that the sandbox has no call for."""
+        return list(islice(self._generator.unknown_sids(), n))
+
+    def call(self, sid: str) -> Call:
+        """Return the call `sid`, of either account, as the sandbox means it.
+
+        Raises
+        ------
+        LookupError
+            The sandbox has no such call.
+        """
+        index = self._generator.index_of(sid)
+        if index is None:
+            calls = f"the {self._generator.calls:,} calls of the sandbox"
+            raise LookupError(f"{sid!r} is none of {calls}")
+        return self._generator.call(index)
+
+    @property
+    def _is_running(self) -> bool:
+        return self._server is not None
+
+    def _make_app(self, latency: float, limit: int | None, retry_after: int | None) -> App:
+        """Make what the server serves: a subclass may serve something else."""
+        return App(self._api, latency, limit, retry_after)
+
+    def _serve(self) -> Server:
+        try:
+            from callkit.sandbox.server import Server  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise SandboxError(
+                f"the sandbox needs {error.name}, which is not installed: "
+                "pip install 'callkit[sandbox]'"
+            ) from error
+        return Server(self._app, self._port)
+
+
+def serve(
+    *,
+    port: int = 0,
+    calls: int = 10_000,
+    seed: int = 7,
+    latency: float = 0.0,
+    limit: int | None = None,
+    retry_after: int | None = None,
+) -> None:
+    """Run a sandbox until SIGINT or SIGTERM.
+
+    Standard output says where it is, and on a line of its own how to sign in, as soon as it
+    answers.
+
+    Parameters
+    ----------
+    port, calls, seed, latency, limit, retry_after
+        As for :class:`Sandbox`.
+
+    Examples
+    --------
+    >>> serve(port=8080)  # doctest: +SKIP
+    """
+    sandbox = Sandbox(
+        calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
+    )
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        with sandbox:
+            sys.stdout.write(
+                f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
+                f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} "
+                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}\n"
+            )
+            sys.stdout.flush()
+            stop.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def sample(calls: int = 1_000) -> pd.DataFrame:
+    """Make a DataFrame of synthetic calls to try callkit with: no account, server or file needed.
+
+    Parameters
+    ----------
+    calls : int, default 1_000
+        How many calls: those of ``callkit.sandbox.Sandbox(calls=calls)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Calls of two accounts, billed in USD and EUR, from the first three months of 2025, with the
+        columns and dtypes of :func:`callkit.to_frame`, in the order of their start. The same
+        calls every time; no person, number or price is real.
+
+    Raises
+    ------
+    ValueError
+        `calls` is less than 1.
+
+    Examples
+    --------
+    >>> df = callkit.sample()
+    >>> callkit.cost_breakdown(df)[["price_unit", "calls", "cost"]]
+      price_unit  calls         cost
+    0        EUR    200  10.92936400
+    1        USD    800  49.19060000
+    """
+    check_least("calls", calls, 1)
+    generator = CallGenerator(calls=calls, seed=7)
+    in_order = sorted(range(calls), key=generator.start_of)
+    df = normalise(body_of(generator.call(index)) for index in in_order)
+    df.attrs["callkit"] = {
+        "version": callkit.__version__,
+        "calls_asked": calls,
+        "calls_got": calls,
+        "calls_failed": 0,
+        "as_of_first": AS_OF.isoformat(),
+        "as_of_last": AS_OF.isoformat(),
+    }
+    return df
+
+
+def check_least(name: str, value: float | None, least: int) -> None:
+    """Refuse a `value` below `least`, or one that is no number."""
+    if value is not None and not value >= least:
+        raise ValueError(f"{name} is {value}, and should be at least {least}")
+
+
+def _check_enough(n: int, calls: int, holder: str) -> None:
+    check_least("n", n, 0)
+    if n > calls:
+        raise ValueError(
+            f"{n:,} SIDs were asked for, and the sandbox has {calls:,} calls in {holder}"
+        )

@@ -1,0 +1,88 @@
+"""The sandbox's application, in which requests meet faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from callkit.sandbox.answers import Answer, not_found
+from callkit.sandbox.app import App
+from tests.support.breakage import BREAKAGES, STATUSLESS, Sending, break_off
+from tests.support.faults import HARMLESS
+from tests.support.substitutes import ELSEWHERE, Substitutes, accepts_gzip, unavailable
+from tests.support.wire import wire_of
+
+if TYPE_CHECKING:
+    from callkit.sandbox.app import Exchange
+    from tests.support.fate import Fate, Met
+
+__all__ = ["FaultyApp"]
+
+_OK = 200
+# Refusals are quick; whatever else goes wrong takes as long as a look-up.
+_AT_ONCE = frozenset({"401", "429", "429_retry_after"})
+
+
+@dataclass(frozen=True)
+class _Spoilt(Answer):
+    """An answer, right or substituted, that is sent in the way of a fault."""
+
+    met: Met | None = None
+
+
+class FaultyApp(App):
+    """The application; `fate` decides which request meets which fault, and keeps the ledger.
+
+    A redirect leads to another host, as far as a client can tell. It is served here too, and
+    counts who comes, with a sign-in or without.
+    """
+
+    def __init__(self, fate: Fate, *settings: Any) -> None:
+        super().__init__(*settings)
+        self._fate = fate
+        self._substitutes = Substitutes(fate.plan, self.api)
+
+    async def respond(self, exchange: Exchange) -> Answer:
+        """Find the answer: in an outage none is right."""
+        met = self._fate.arrives(_sid_of(exchange))
+        if met is not None:
+            return self._spoil(unavailable(), met, exchange)
+        if exchange.request.path.startswith(f"{ELSEWHERE}/"):
+            signed = "with" if exchange.request.authorization else "without"
+            self._fate.strayed[f"{signed} a sign-in"] += 1
+            return not_found(exchange.request.path)
+        return await super().respond(exchange)
+
+    async def look_up(self, exchange: Exchange) -> Answer:
+        """Find the answer to a request that is not refused, and the fault that it meets."""
+        met = self._fate.meets(_sid_of(exchange) or "")
+        if met is not None and met.kind == "gzip" and not accepts_gzip(exchange):
+            met = None
+        if met is not None and met.kind in _AT_ONCE:
+            answer = self.api.look_up(exchange.request)
+        else:
+            answer = await super().look_up(exchange)
+        return answer if met is None else self._spoil(answer, met, exchange)
+
+    async def deliver(self, exchange: Exchange, answer: Answer) -> None:
+        """Send an answer, or do with it what the fault does."""
+        met = answer.met if isinstance(answer, _Spoilt) else None
+        if met is not None and met.kind in BREAKAGES:
+            if met.kind not in STATUSLESS:
+                self.served[answer.status] += 1
+            sending = Sending(answer, exchange, wire_of(exchange))
+            await break_off(met.kind, sending, self.stopping)
+            return
+        sid, whole = _sid_of(exchange), met is None or met.kind in HARMLESS
+        if sid is not None and answer.status == _OK and whole and wire_of(exchange).is_open:
+            self._fate.served(sid)
+        await super().deliver(exchange, answer)
+
+    def _spoil(self, answer: Answer, met: Met, exchange: Exchange) -> Answer:
+        self._fate.count(met, _sid_of(exchange))
+        put = self._substitutes.of(met.kind, answer, exchange)
+        return _Spoilt(put.status, put.body, put.headers, put.content_type, met)
+
+
+def _sid_of(exchange: Exchange) -> str | None:
+    return None if exchange.request.call is None else exchange.request.call[1]
