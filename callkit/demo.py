@@ -15,8 +15,7 @@ from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
 from callkit.outcomes import count_failures
 from callkit.parquet import to_parquet
-from callkit.parquet.apart import holds
-from callkit.parquet.places import writing
+from callkit.parquet.places import holds, writing
 from callkit.report import draw, places_in
 from callkit.sandbox import Sandbox
 

@@ -99,39 +99,26 @@ class CallFailedError(CallkitError):
 
 
 class _Keeping(BaseException):
-    """An exception that keeps what worked until it was raised.
-
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        What worked; of an export it is read from disk when it is asked for.
-    failures : pandas.DataFrame
-        One row per failure; see :func:`callkit.collect` for its columns.
-    """
+    """An exception that keeps what worked until it was raised."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        frame: Frame | None = None,
-        failures: pd.DataFrame | None = None,
+        self, message: str, *, frame: Frame | None = None, failures: pd.DataFrame | None = None
     ) -> None:
         super().__init__(message)
         self.attach(frame, failures)
 
     def attach(self, frame: Frame | None, failures: pd.DataFrame | None) -> None:
         """Hold on to what worked (or to how it is read when asked for) and what failed."""
-        self._frame = frame
-        self._failures = failures
+        self._frame, self._failures = frame, failures
 
     @property
     def frame(self) -> pd.DataFrame:
-        """What worked."""
+        """What worked; of an export it is read from disk when it is asked for."""
         return _attached(self._frame)
 
     @property
     def failures(self) -> pd.DataFrame:
-        """What failed."""
+        """What failed, a row each; see :func:`callkit.collect` for the columns."""
         return _attached(self._failures)
 
 

@@ -11,7 +11,7 @@ from callkit import charts
 from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakdown, summary
 from callkit.errors import ParquetError
 from callkit.parquet import to_parquet
-from callkit.parquet.months import KEY
+from callkit.parquet.datasets import KEY
 from callkit.parquet.places import check_writable, writing
 
 if TYPE_CHECKING:

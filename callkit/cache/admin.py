@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,7 +93,8 @@ def cache_info(path: str | PathLike[str]) -> CacheInfo:
     """
     path = Path(path)
     with _opened(path) as db:
-        size = sum(_size(path.with_name(path.name + end)) for end in ("", "-wal"))
+        files = [path, path.with_name(f"{path.name}-wal")]
+        size = sum(file.stat().st_size for file in files if file.exists())
         calls, settled, *times = db.execute(
             "SELECT count(*), total(settled), min(fetched_at), max(fetched_at) FROM calls"
         ).fetchone()
@@ -148,12 +149,16 @@ def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
         raise ValueError(f"older_than must be a length of time, zero or more, not {older_than!r}")
     age = older_than // timedelta(microseconds=1)
     before = max(0, microseconds(datetime.now(UTC)) - age)
-    with _opened(Path(path)) as db, _rewriting(db, Path(path)):
+    with _rewriting(Path(path)) as db:
         return db.execute("DELETE FROM calls WHERE fetched_at < ?", [before]).rowcount
 
 
 def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     """Erase every call that names one of these parties: the bytes, not only the rows.
+
+    The file is written anew without the calls, and the journal emptied. What backups hold, and what
+    a file system keeps of blocks that it has freed, is beyond callkit. A later run that names these
+    calls fetches them again.
 
     Parameters
     ----------
@@ -178,12 +183,6 @@ def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     ValueError
         One of `parties` is neither number nor address, or they are one text rather than a list.
 
-    Notes
-    -----
-    The file is written anew without the calls, and the journal emptied. What backups hold, and what
-    a file system keeps of blocks that it has freed, is beyond callkit. A later run that names these
-    calls fetches them again.
-
     Examples
     --------
     >>> import callkit
@@ -196,7 +195,7 @@ def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     if isinstance(parties, str):
         raise ValueError("parties must be a list of numbers and addresses, not one text")  # noqa: TRY004
     is_named = Mentions(parties)
-    with _opened(Path(path)) as db, _rewriting(db, Path(path)):
+    with _rewriting(Path(path)) as db:
         erased = [
             (sid,)
             for sid, body in db.execute("SELECT sid, body FROM calls")
@@ -213,29 +212,25 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _rewriting(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
     """Have others wait while calls are removed; then leave no byte of them in the file."""
-    ((found,), *_) = db.execute("PRAGMA quick_check(1)")
-    if found != "ok":
-        raise CacheError(f"the cache {str(path)!r} is damaged; it was left as it is: move it away")
-    db.execute("BEGIN IMMEDIATE")
-    with db:
-        yield
-    # Zeros overwrite what is deleted, but not what SQLite without secure_delete has left behind.
-    try:
-        db.execute("VACUUM")
-        busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        why = "another process is reading it" if busy else None
-    except sqlite3.Error as error:
-        why = str(error)
-    if why is not None:
-        raise CacheError(
-            f"the calls are removed from the cache {str(path)!r}, but their bytes may still be in "
-            f"the file, since {why}: do the same again when it is free"
-        )
-
-
-def _size(path: Path) -> int:
-    with suppress(FileNotFoundError):
-        return path.stat().st_size
-    return 0
+    with _opened(path) as db:
+        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise CacheError(
+                f"the cache {str(path)!r} is damaged; it was left as it is: move it away"
+            )
+        db.execute("BEGIN IMMEDIATE")
+        with db:
+            yield db
+        # Zeros overwrite what is deleted, but not what SQLite without secure_delete has left.
+        try:
+            db.execute("VACUUM")
+            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            why = "another process is reading it" if busy else None
+        except sqlite3.Error as error:
+            why = str(error)
+        if why is not None:
+            raise CacheError(
+                f"the calls are removed from the cache {str(path)!r}, but their bytes may still be "
+                f"in the file, since {why}: do the same again when it is free"
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import phonenumbers
 from phonenumbers import NumberParseException
@@ -22,13 +22,6 @@ _ADDRESS = re.compile(r"[\"<\s]([a-z][a-z0-9+]*:[^\"<>\s\\]+)", re.IGNORECASE)
 _INTERNATIONAL = re.compile(r"\+[0-9 ().-]+")
 
 
-class _Number(NamedTuple):
-    """A number as a record may hold it: its last digits, quickly found, and the proof."""
-
-    national: bytes
-    proof: re.Pattern[bytes]
-
-
 class Mentions:
     """A question to put to calls as they came: whether they name any of these parties.
 
@@ -36,15 +29,8 @@ class Mentions:
     without country code, prefix and punctuation, and within a SIP address too. Other addresses are
     the same if their canonical spellings are, but for case. In doubt the answer is yes.
 
-    Parameters
-    ----------
-    parties : iterable of str
-        Numbers in international form, or addresses with a scheme, such as ``sip:`` or ``client:``.
-
-    Raises
-    ------
-    ValueError
-        One of them is neither. The message says which one of them, not what it was.
+    A party that is neither number nor address raises a ValueError, which says which one of them,
+    not what it was.
 
     Examples
     --------
@@ -54,7 +40,8 @@ class Mentions:
     """
 
     def __init__(self, parties: Iterable[str]) -> None:
-        self._numbers: list[_Number] = []
+        # The last digits of a number, quickly found, and the proof.
+        self._numbers: list[tuple[bytes, re.Pattern[bytes]]] = []
         self._addresses: set[str] = set()
         for place, party in enumerate(parties, start=1):
             if channel_of(party) == "pstn":
@@ -64,7 +51,7 @@ class Mentions:
 
     def __call__(self, body: bytes) -> bool:
         """Say whether a body names any of them."""
-        text = _ESCAPED.sub(_unescaped, body) if b"\\u" in body else body
+        text = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)).encode("utf-8", "replace"), body)
         digits = text.translate(None, _PUNCTUATION)
         if any(national in digits and proof.search(digits) for national, proof in self._numbers):
             return True
@@ -74,7 +61,7 @@ class Mentions:
         )
 
 
-def _number(party: str, place: int) -> _Number:
+def _number(party: str, place: int) -> tuple[bytes, re.Pattern[bytes]]:
     country, national = _split(party)
     if len(country + national) < _FEWEST_DIGITS:
         raise ValueError(
@@ -84,7 +71,7 @@ def _number(party: str, place: int) -> _Number:
     with_country = f"(?:00|011)?{country}0?{national}"
     alone = f"|0?{national}" if len(national) >= _FEWEST_DIGITS else ""
     proof = re.compile(f"(?<![0-9])(?:{with_country}{alone})(?![0-9])".encode())
-    return _Number(national.encode(), proof)
+    return national.encode(), proof
 
 
 def _split(party: str) -> tuple[str, str]:
@@ -99,7 +86,3 @@ def _split(party: str) -> tuple[str, str]:
         international = _INTERNATIONAL.fullmatch(written.strip())
         return "", re.sub(r"[^0-9]", "", international[0]) if international else ""
     return str(number.country_code), phonenumbers.national_significant_number(number)
-
-
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    return chr(int(escape[1], 16)).encode("utf-8", "replace")

@@ -41,12 +41,7 @@ PRAGMA user_version = {_VERSION};
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     """Open a cache's file, and have only its owner read it; `create` one if there is none.
 
-    Raises
-    ------
-    CacheError
-        It is not callkit's, or a newer callkit's. It is not touched then.
-    OSError, sqlite3.Error
-        As :func:`complaining` tells them.
+    A file that is not callkit's, or a newer callkit's, is refused and not touched.
     """
     _refuse_foreign(path, create=create)
     path.touch(mode=0o600)
@@ -64,13 +59,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
 
 @contextmanager
 def complaining(path: Path) -> Iterator[None]:
-    """Tell in one sentence what is wrong with a cache's file.
-
-    Raises
-    ------
-    CacheError
-        The file cannot be opened, or is damaged, full or in use.
-    """
+    """Turn errors into a CacheError that says in one sentence what is wrong with a cache's file."""
     try:
         yield
     except OSError as error:
@@ -78,7 +67,8 @@ def complaining(path: Path) -> Iterator[None]:
             f"the cache {str(path)!r} cannot be opened: {error.strerror or error}"
         ) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        if _is_busy(error):
+        # Its low byte is the plain code: https://www.sqlite.org/rescode.html
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise CacheError(
                 f"the cache {str(path)!r} is in use: wait until the other process is done with it, "
                 "and try again"
@@ -114,18 +104,14 @@ def _refuse_foreign(path: Path, *, create: bool) -> None:
     """Look at the file's first bytes alone, since SQLite might write to what it opens."""
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "A path cannot hold a NUL character")
-    try:
-        with path.open("rb") as file:
-            head = file.read(100)
-    except FileNotFoundError:
-        if create:
-            return
-        raise
-    if create and not head:
+    if create and not path.exists():
         return
-    ours = head.startswith(_MAGIC) and head[_ID_AT] == _APPLICATION_ID.to_bytes(4, "big")
-    if not ours:
-        kind = "another program's database" if head.startswith(_MAGIC) else "no database"
+    with path.open("rb") as file:
+        head = file.read(100)
+    is_database = head.startswith(_MAGIC)
+    is_ours = is_database and head[_ID_AT] == _APPLICATION_ID.to_bytes(4, "big")
+    if not is_ours and (head or not create):
+        kind = "another program's database" if is_database else "no database"
         raise CacheError(
             f"the cache {str(path)!r} is {kind}, or damaged; it was left as it is: "
             "name another file"
@@ -145,8 +131,3 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     # Only now: what tells our file from another's must be in the file, not in its journal.
     db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
     db.execute("PRAGMA synchronous = NORMAL")
-
-
-def _is_busy(error: Exception) -> bool:
-    # Its low byte is the plain code: https://www.sqlite.org/rescode.html
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

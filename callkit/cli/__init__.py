@@ -1,4 +1,4 @@
-"""The ``callkit`` command: a module for each of its commands."""
+"""The ``callkit`` command."""
 
 from callkit.cli.command import main
 

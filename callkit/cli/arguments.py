@@ -1,32 +1,50 @@
-"""What arguments may be, and those that several commands share."""
+"""What commands share: their arguments, and how they say what came of it.
+
+Data goes to standard output, everything else to standard error.
+"""
 
 from __future__ import annotations
 
+import math
 import re
+import shutil
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from callkit.cli.telling import CommandError
+from callkit.errors import CallkitError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
 __all__ = [
+    "CommandError",
     "Whole",
     "add_calls",
     "add_loudness",
     "add_quiet",
     "age",
+    "calls_counted",
+    "complain",
     "lines_of_standard_input",
+    "note",
+    "pour",
     "progress",
+    "say",
     "seconds",
 ]
 
 _SLOWEST = 3600.0
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+class CommandError(CallkitError):
+    """Something that the command line asked for cannot be done."""
 
 
 def add_calls(command: argparse.ArgumentParser) -> None:
@@ -63,8 +81,11 @@ def progress(options: argparse.Namespace) -> bool | None:
     return False if options.quiet or options.verbose else None
 
 
-def lines_of_standard_input() -> list[str]:
-    """Read standard input, without blank lines and the blanks around others."""
+def lines_of_standard_input(what: str) -> list[str]:
+    """Read standard input, without blank lines and the blanks around others.
+
+    `what` says, in a complaint, what it should name.
+    """
     if sys.stdin is None:
         raise CommandError("standard input is closed")
     try:
@@ -73,21 +94,24 @@ def lines_of_standard_input() -> list[str]:
         raise CommandError(f"standard input cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"standard input is not UTF-8 text: {error}") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise CommandError(f"standard input is empty: it should name {what}")
+    return lines
 
 
 class Whole:
     """A whole number within bounds."""
 
-    def __init__(self, least: int, most: int | None = None) -> None:
+    def __init__(self, least: int, most: float = math.inf) -> None:
         self._least, self._most = least, most
-        bounds = f"from {least:,}" + (f" to {most:,}" if most is not None else "")
-        self.__name__ = f"whole number {bounds}"  # argparse names it in its messages
+        # argparse names it in its messages.
+        self.__name__ = f"whole number from {least:,}{f' to {most:,}' if most < math.inf else ''}"
 
     def __call__(self, text: str) -> int:
         """Read it; a ValueError makes argparse complain."""
         number = int(text)
-        if number < self._least or (self._most is not None and number > self._most):
+        if not self._least <= number <= self._most:
             raise ValueError
         return number
 
@@ -118,3 +142,43 @@ def age(text: str) -> timedelta:
 
 
 age.__name__ = "length of time (such as 90d, 12h or 4w)"
+
+
+def say(data: object) -> None:
+    """Write a page of data to standard output."""
+    with _complaining():
+        print(data, flush=True)
+
+
+def pour(file: BinaryIO) -> None:
+    """Write the whole of a file to standard output."""
+    with _complaining():
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def note(what: object, *, quiet: bool) -> None:
+    """Say what came of it, unless told to be quiet."""
+    if not quiet:
+        print(what, file=sys.stderr)
+
+
+def complain(what: object, code: int) -> int:
+    """Say what went wrong, and hand on the exit code."""
+    print(f"callkit: {what}", file=sys.stderr)
+    return code
+
+
+def calls_counted(count: int) -> str:
+    """Say how many calls there are."""
+    return f"{count:,} call{'' if count == 1 else 's'}"

@@ -1,21 +1,31 @@
-"""What is typed → the command that does it, and the code with which it exits."""
+"""What is typed → the command that does it, and the code with which it exits.
+
+And how it lives with the shell around it: signals, pipes, warnings and logs.
+"""
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import signal
+import sys
+import warnings
+from contextlib import ExitStack
 from functools import partial
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import callkit
-from callkit.cli import cache, demo, export, report, sandbox, summary
-from callkit.cli.surroundings import run_as_a_command
-from callkit.cli.telling import complain
+from callkit.cli import demo, export, offline, sandbox
+from callkit.cli.arguments import complain
 from callkit.errors import CallkitError, SignInError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from types import FrameType
 
-__all__ = ["main", "parser"]
+__all__ = ["main", "parser", "run_as_a_command"]
 
 _WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
 _EXIT_CODES = """\
@@ -41,12 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CallkitError as error:
         return complain(error, _WRONG)
     except KeyboardInterrupt as interruption:
-        return complain(_told(interruption), _INTERRUPTED)
-
-
-def _told(interruption: KeyboardInterrupt) -> str:
-    """Tell how far it got, without what only a program could do about it."""
-    return str(interruption).partition("; they are in the exception")[0] or "interrupted"
+        how_far, _, _ = str(interruption).partition("; they are in the exception")
+        return complain(how_far or "interrupted", _INTERRUPTED)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,7 +64,56 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"callkit {callkit.__version__}")
+    whole.set_defaults(verbose=False)
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    for command in (demo, export, summary, report, cache, sandbox):
-        command.add_to(commands)
+    for add_to in (demo.add_to, export.add_to, *offline.ADD_TO, sandbox.add_to):
+        add_to(commands)
     return whole
+
+
+def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
+    """Run something as a command should run, and return its exit code.
+
+    SIGTERM interrupts like Ctrl-C, so that a job that is stopped leaves whole files, and in the
+    cache what it fetched. Whoever reads standard output may go away, as ``head`` does. What its
+    encoding does not have is written as an escape. A warning is one line. `verbose` logs what is
+    asked and answered, on standard error.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
+        stack.enter_context(warnings.catch_warnings())
+        # Assigning to it is the documented way.
+        warnings.showwarning = lambda message, *_, **__: print(
+            f"callkit: {message}", file=sys.stderr
+        )
+        if verbose:
+            _log(stack)
+        try:
+            code = run()
+            print(end="", flush=True)
+        except BrokenPipeError:
+            # At its end Python flushes once more, and would complain of it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return code
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C does, also where a shell has switched that off (``&`` in a script)."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        handler = signal.default_int_handler
+    handler(signal.SIGINT, frame)
+
+
+def _log(stack: ExitStack) -> None:
+    """Log to standard error until `stack` is closed."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    for logger in map(logging.getLogger, ("callkit", "urllib3")):
+        stack.callback(logger.setLevel, logger.level)
+        stack.callback(logger.removeHandler, handler)
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)

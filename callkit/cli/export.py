@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -11,13 +12,20 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import callkit
-from callkit.cli.arguments import add_loudness, lines_of_standard_input, progress
-from callkit.cli.key import add_pseudonyms, pseudonyms_asked_for
-from callkit.cli.telling import CommandError, complain, note, pour
+from callkit.cli.arguments import (
+    CommandError,
+    add_loudness,
+    calls_counted,
+    complain,
+    lines_of_standard_input,
+    note,
+    pour,
+    progress,
+)
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.outcomes import count_failures
-from callkit.parquet.apart import check_list_apart
-from callkit.parquet.failures import name_beside
+from callkit.parquet.places import check_list_apart, holds, name_beside
+from callkit.pseudonyms import Pseudonyms
 from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:
@@ -30,6 +38,7 @@ __all__ = ["add_to"]
 
 _STANDARD = "-"  # standard input, or standard output
 _SOME_FAILED = 1
+_VARIABLE = "CALLKIT_PSEUDONYM_KEY"
 _FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
@@ -82,14 +91,31 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         default="raise",
         help="whether the exit code is 1 or 0 if some calls failed (%(default)s: 1)",
     )
-    add_pseudonyms(export)
+    _add_pseudonyms(export)
     add_loudness(export)
     export.set_defaults(run=_run)
 
 
+def _add_pseudonyms(command: argparse.ArgumentParser) -> None:
+    # The key itself is no argument: it would stay in the shell's history, and show in the list of
+    # processes.
+    group = command.add_argument_group("pseudonyms")
+    group.add_argument(
+        "--pseudonymise",
+        action="store_true",
+        help="put pseudonyms in the place of numbers and addresses, and leave names out; the key "
+        f"is what {_VARIABLE} is set to, or the content of --key-file",
+    )
+    group.add_argument("--key-file", type=Path, metavar="FILE", help="a file that holds the key")
+    group.add_argument(
+        "--keep", choices=["country"], help="let a pseudonym say the number's country and type"
+    )
+
+
 def _run(options: argparse.Namespace) -> int:
     standard_output = options.out == _STANDARD
-    format_name = options.format or _format_of(options.out)
+    of_name = _FORMATS.get(Path(options.out).suffix.lower(), "parquet")
+    format_name = options.format or ("csv" if standard_output else of_name)
     if options.by_month and format_name != "parquet":
         raise CommandError(f"--by-month is for Parquet, not for {format_name}")
     if standard_output and format_name == "parquet":
@@ -106,16 +132,14 @@ def _run(options: argparse.Namespace) -> int:
         return _report(exported, "", options)
 
 
-def _format_of(out: str) -> FormatName:
-    if out == _STANDARD:
-        return "csv"
-    return _FORMATS.get(Path(out).suffix.lower(), "parquet")
-
-
 def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> FetchResult:
     beside = name_beside(path, by_month=options.by_month)
-    pseudonyms = pseudonyms_asked_for(options, written=(path, beside))
-    sids = _lines() if options.sids == _STANDARD else _listed(Path(options.sids), path, beside)
+    pseudonyms = _pseudonyms(options, written=(path, beside))
+    sids: list[str] | pd.DataFrame
+    if options.sids == _STANDARD:
+        sids = lines_of_standard_input("calls, one SID a line")
+    else:
+        sids = _listed(Path(options.sids), path, beside)
     with warnings.catch_warnings():
         for told_below in (IncompleteWarning, PriceChangeWarning):
             warnings.simplefilter("ignore", told_below)
@@ -132,11 +156,33 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
         )
 
 
-def _lines() -> list[str]:
-    lines = lines_of_standard_input()
-    if not lines:
-        raise CommandError("standard input is empty: it should name calls, one SID a line")
-    return lines
+def _pseudonyms(options: argparse.Namespace, written: tuple[Path, Path]) -> Pseudonyms | None:
+    """Make pseudonyms, if asked for, under a key whose file is none of those `written`."""
+    if not options.pseudonymise:
+        if options.key_file is not None or options.keep is not None:
+            raise CommandError("--key-file and --keep are for --pseudonymise: say that too")
+        return None
+    try:
+        return Pseudonyms(_key(options.key_file, written), keep=options.keep)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
+    if file is None:
+        key = os.fsencode(os.environ.get(_VARIABLE, ""))
+        if not key:
+            raise CommandError(
+                f"there is no key: set {_VARIABLE}, or name a file that holds it, --key-file FILE"
+            )
+        return key
+    try:
+        key = file.read_bytes()
+    except OSError as error:  # not the path: it might be the key
+        raise CommandError(f"the key file cannot be read: {error.strerror}") from None
+    if any(holds(place, file) for place in written):
+        raise CommandError("the export would replace the key file: export to another name")
+    return key
 
 
 def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
@@ -150,7 +196,7 @@ def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
 
 def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
     """Say what came of it, and with which exit code."""
-    note(f"{exported.calls:,} call{'' if exported.calls == 1 else 's'}{where}", quiet=options.quiet)
+    note(f"{calls_counted(exported.calls)}{where}", quiet=options.quiet)
     _tell_changes(exported.price_changes)
     if exported.failures.empty:
         return 0

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from callkit.calls import Run, check_options
 from callkit.errors import FetchInterrupted, IncompleteError
-from callkit.files import set_aside
 from callkit.normalise import table_to_frame
 from callkit.outcomes import (
     Errors,
@@ -19,10 +18,16 @@ from callkit.outcomes import (
     price_changes_frame,
     report,
 )
-from callkit.parquet.apart import check_cache_apart, check_list_apart
-from callkit.parquet.failures import check_beside, leave_failures, name_beside
 from callkit.parquet.formats import FormatName, format_named
 from callkit.parquet.frames import frame_to_table
+from callkit.parquet.places import (
+    check_beside,
+    check_cache_apart,
+    check_list_apart,
+    leave_failures,
+    name_beside,
+    set_aside,
+)
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 
     from callkit.cache.store import Refresh
     from callkit.fetch import Client
-    from callkit.parquet.writers import Write
+    from callkit.parquet.datasets import Write
     from callkit.pseudonyms import Pseudonyms
     from callkit.sids import SidSource
 
@@ -77,12 +82,8 @@ def export(
         Where to write.
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
-    by_month : bool, default False
-        Whether `path` shall be a folder, a Parquet dataset of one file a month; see
-        :func:`callkit.to_parquet`.
-    pseudonyms : Pseudonyms, optional
-        Put these in the place of numbers and addresses, and leave names out, as
-        :func:`callkit.pseudonymise` does. The cache keeps calls as they came.
+    by_month, pseudonyms
+        As for :func:`callkit.to_parquet`. The cache keeps calls as they arrived.
 
     Returns
     -------
@@ -124,7 +125,8 @@ def export(
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
     run = Run(keys, client, cache, refresh, progress)
-    pseudonymised = pseudonyms.of_table if pseudonyms is not None else _unchanged
+    pseudonymised: Callable[[pa.Table], pa.Table]
+    pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
     schema = pseudonymised(SCHEMA.empty_table()).schema
 
     def read(place: Path) -> pd.DataFrame:
@@ -138,10 +140,10 @@ def export(
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
             if run.calls == 0:
                 stop.attach(table_to_frame(schema.empty_table()), failures)
-            else:
-                stop.attach(
-                    partial(read, set_aside(part, stop)) if cache is None else None, failures
-                )
+            elif cache is None:
+                stop.attach(partial(read, set_aside(part, stop)), failures)
+            else:  # the calls are in the cache
+                stop.attach(None, failures)
             raise stop
     failures_path = leave_failures(failures, beside)
     if stop is not None:
@@ -173,7 +175,3 @@ def _write(
         except (IncompleteError, FetchInterrupted) as stop:
             return stop
     return None
-
-
-def _unchanged(table: pa.Table) -> pa.Table:
-    return table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.files import replacing
+from callkit.parquet.places import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
