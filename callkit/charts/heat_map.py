@@ -9,21 +9,22 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from callkit.charts.layout import (
+from callkit.charts.style import (
+    amount,
+    colour_map,
     empty,
     font_for,
     lay_out,
     most_labels,
-    new_axes,
     panels_in,
     size_of,
+    thousands,
 )
-from callkit.charts.style import amount, colour_map, thousands
 from callkit.charts.tables import (
+    cost_of,
     currencies_in,
     currency_of,
     holds,
-    never_started,
     notes_by_currency,
     without_totals,
     zone_of,
@@ -40,9 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["heat_map"]
 
-_KEYS = ("weekday", "hour")
-_HOURS = 24
-_DAYS = {day: number for number, day in enumerate(WEEKDAYS)}
+_KEYS = ["weekday", "hour"]
+_HOURS = range(24)
 _DECIMALS = 8  # of amounts, beyond which sums of floats are noise
 _APART = (3, 6, 12)  # hours from label to label, by the room there is
 _BAR = (0.02, 0.04)  # how far the colour bar is off, and how wide, in widths of the Axes
@@ -56,13 +56,12 @@ class _Measure(NamedTuple):
     column: str
     counted: str
     title: str
-    blank: str
 
 
 _MEASURES = {
-    "calls": _Measure("calls", "calls", "Calls", "no calls"),
-    "minutes": _Measure("billed_minutes", "priced_calls", "Billed minutes", "no priced calls"),
-    "cost": _Measure("cost", "priced_calls", "Connectivity cost", "no priced calls"),
+    "calls": _Measure("calls", "calls", "Calls"),
+    "minutes": _Measure("billed_minutes", "priced_calls", "Billed minutes"),
+    "cost": _Measure("cost", "priced_calls", "Connectivity cost"),
 }
 
 
@@ -98,17 +97,14 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
 
     Examples
     --------
-    >>> import callkit
     >>> hours = callkit.cost_breakdown(df, ["weekday", "hour"], tz="Europe/Paris")  # doctest: +SKIP
     >>> callkit.charts.heat_map(hours, measure="cost").figure.savefig("hours.png")  # doctest: +SKIP
     """
     chosen = _checked(breakdown, measure)
     breakdown = without_totals(breakdown)
-    zone = zone_of(breakdown)
     currencies = currencies_in(breakdown) if measure == "cost" else []
-    ax = new_axes(max(1, len(currencies))) if ax is None else ax
     notes = notes_by_currency(breakdown, currencies, lambda rows: _notes(rows, chosen))
-    panels = panels_in(ax, f"{chosen.title} by weekday and hour", notes, width=_BESIDE)
+    ax, panels = panels_in(ax, f"{chosen.title} by weekday and hour", notes, width=_BESIDE)
     parts = [breakdown[currency_of(breakdown) == currency] for currency in currencies]
     units = currencies or [chosen.title.lower()]
     for panel, rows, unit in zip(panels, parts or [breakdown], units, strict=True):
@@ -119,11 +115,11 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
         mesh = _draw(panel, grid)
         _colour_bar(panel, mesh, unit, inside=panel is not ax)
         _label_days(panel)
-        mesh.set_linewidth(min(1, _GAP * size_of(panel)[0] / _HOURS))
+        mesh.set_linewidth(min(1, _GAP * size_of(panel)[0] / len(_HOURS)))
     lay_out(ax)
     for panel in panels:
         if panel.collections:
-            _label_hours(panel, zone)
+            _label_hours(panel, zone_of(breakdown))
     return ax
 
 
@@ -132,9 +128,9 @@ def _checked(breakdown: object, measure: object) -> _Measure:
         raise FrameError(f"measure={measure!r} should be 'calls', 'minutes' or 'cost'")
     chosen = _MEASURES[measure]
     needed = {*_KEYS, "calls", chosen.column, chosen.counted}
-    if chosen.counted == "priced_calls":
+    if measure != "calls":
         needed |= {"unpriced_calls", "price_unit"}
-    if not holds(breakdown, needed) or not _of_the_clock(cast("pd.DataFrame", breakdown)):
+    if not holds(breakdown, needed) or not _of_the_clock(breakdown):
         raise FrameError(
             "charts.heat_map draws weekdays and hours: pass it "
             "callkit.cost_breakdown(df, by=['weekday', 'hour'], tz=...)"
@@ -144,21 +140,14 @@ def _checked(breakdown: object, measure: object) -> _Measure:
 
 def _of_the_clock(breakdown: pd.DataFrame) -> bool:
     days, hours = (breakdown[name].dropna() for name in _KEYS)
-    return bool(days.isin(WEEKDAYS).all() and hours.isin(range(_HOURS)).all())
+    return bool(days.isin(WEEKDAYS).all() and hours.isin(_HOURS).all())
 
 
 def _grid(rows: pd.DataFrame, chosen: _Measure) -> NDArray[np.float64]:
     """Add up each hour of each weekday; what is not known, or of no calls, is not a number."""
-    known = rows[~never_started(rows, _KEYS) & (rows[chosen.counted] > 0)]
-    values = known[chosen.column].astype("float64").to_numpy(np.float64)
-    places = [
-        known["weekday"].map(_DAYS).to_numpy(np.int64),
-        known["hour"].to_numpy(np.int64),
-    ]
-    grid = np.full((len(WEEKDAYS), _HOURS), np.nan)
-    grid[tuple(places)] = 0
-    np.add.at(grid, tuple(places), values)
-    return grid.round(_DECIMALS)
+    known = rows[rows[chosen.counted] > 0].astype({"weekday": object, chosen.column: "float64"})
+    sums = known.pivot_table(chosen.column, "weekday", "hour", aggfunc="sum")
+    return sums.reindex(index=WEEKDAYS, columns=_HOURS).to_numpy(np.float64).round(_DECIMALS)
 
 
 def _draw(ax: Axes, grid: NDArray[np.float64]) -> QuadMesh:
@@ -170,19 +159,11 @@ def _draw(ax: Axes, grid: NDArray[np.float64]) -> QuadMesh:
         vmax=max(np.nanmax(grid), 0) or 1,
         edgecolors=ax.get_facecolor(),
     )
+    look: dict[str, Any] = {"fill": False, "hatch": "//////", "linewidth": 0}
     for day, hour in np.argwhere(grid < 0):
-        ax.add_patch(Rectangle((hour, day), 1, 1, **_hatched()))
+        ax.add_patch(Rectangle((hour, day), 1, 1, edgecolor=mpl.rcParams["text.color"], **look))
     ax.invert_yaxis()
     return mesh
-
-
-def _hatched() -> dict[str, Any]:
-    return {
-        "facecolor": "none",
-        "hatch": "//////",
-        "edgecolor": mpl.rcParams["text.color"],
-        "linewidth": 0,
-    }
 
 
 def _label_days(ax: Axes) -> None:
@@ -192,12 +173,12 @@ def _label_days(ax: Axes) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def _label_hours(ax: Axes, zone: str | None) -> None:
+def _label_hours(ax: Axes, zone: str) -> None:
     room = most_labels(ax, len("00:00"))
-    apart = next((hours for hours in _APART if _HOURS // hours < room), _APART[-1])
-    hours = range(0, _HOURS + 1, apart)
+    apart = next((hours for hours in _APART if len(_HOURS) // hours < room), _APART[-1])
+    hours = range(0, len(_HOURS) + 1, apart)
     ax.set_xticks(hours, [f"{hour:02}:00" for hour in hours])
-    ax.set_xlabel("hour of the start" + (f" ({zone})" if zone else ""), wrap=True)
+    ax.set_xlabel(f"hour of the start{zone}", wrap=True)
 
 
 def _colour_bar(ax: Axes, mesh: QuadMesh, unit: str, *, inside: bool) -> None:
@@ -214,31 +195,25 @@ def _colour_bar(ax: Axes, mesh: QuadMesh, unit: str, *, inside: bool) -> None:
 
 def _notes(rows: pd.DataFrame, chosen: _Measure) -> list[str]:
     """Say what all comes to, what is not drawn of it, and what blank and hatched hours are."""
-    apart = never_started(rows, _KEYS)
-    notes = [f"{_written(rows, chosen)} in all"] if rows[chosen.counted].sum() else []
+    apart = rows[rows[_KEYS].isna().any(axis="columns")]
     besides = []
-    if rows.loc[apart, "calls"].sum():
-        besides.append(f"calls that never started, not drawn: {rows.loc[apart, 'calls'].sum():,}")
-        if rows.loc[apart, chosen.column].sum() and chosen.column != "calls":
-            besides[-1] += f" ({_written(rows[apart], chosen)})"
-    if chosen.counted == "priced_calls" and rows["unpriced_calls"].sum():
-        besides.append(f"completed calls not priced yet: {rows['unpriced_calls'].sum():,}")
+    if count := apart["calls"].sum():
+        besides.append(f"calls that never started, not drawn: {count:,}")
+        if apart[chosen.column].sum() and chosen.column != "calls":
+            besides[-1] += f" ({_written(apart, chosen)})"
+    if chosen.counted == "priced_calls" and (count := rows["unpriced_calls"].sum()):
+        besides.append(f"completed calls not priced yet: {count:,}")
     grid = _grid(rows, chosen)
     if 0 < np.isnan(grid).sum() < grid.size:
-        besides.append(f"blank: {chosen.blank}")
+        besides.append(f"blank: no {chosen.counted.replace('_', ' ')}")
     if (grid < 0).any():
-        owed = f"{amount(grid[grid < 0].sum())} {_currency(rows)}"
+        owed = f"{amount(grid[grid < 0].sum())} {currencies_in(rows)[0]}"
         besides.append(f"hatched: credits exceed charges, {owed} in all")
-    return [*notes, " · ".join(besides)] if besides else notes
+    in_all = f"{_written(rows, chosen)} in all" if rows[chosen.counted].sum() else ""
+    return [in_all, " · ".join(besides)]
 
 
 def _written(rows: pd.DataFrame, chosen: _Measure) -> str:
-    total = rows[chosen.column].sum()
     if chosen.column == "cost":
-        return f"{amount(total)} {_currency(rows)}"
-    return f"{float(total):,.10g} {chosen.title.lower()}"
-
-
-def _currency(rows: pd.DataFrame) -> str:
-    (currency,) = currency_of(rows[rows["cost"].notna()]).unique()
-    return str(currency)
+        return cost_of(rows)
+    return f"{float(rows[chosen.column].sum()):,.10g} {chosen.title.lower()}"
