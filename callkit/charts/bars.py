@@ -14,16 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from callkit.charts.style import (
-    amount,
-    font_for,
-    lay_out,
-    most_labels,
-    shorten,
-    size_of,
-    thousands,
-    width_of,
-)
+from callkit.charts import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +54,7 @@ def stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[StepP
     for label, look in looks.items() if len(places) else ():
         values = heights[label].to_numpy()
         base = np.where(values >= 0, above, below)
-        name = shorten(label, _LEGEND_LABEL)
+        name = style.shorten(label, _LEGEND_LABEL)
         layers.append(_layer(ax, places, base, values, label=name, **look))
         above, below = above + values.clip(min=0), below + values.clip(max=0)
     if len(places):
@@ -71,7 +62,7 @@ def stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[StepP
         ax.set_xlim(places[0] - gap, places[-1] + gap)
     label_periods(ax, periods)
     ax.set_ylabel(unit, parse_math=False)
-    thousands(ax.yaxis)
+    style.thousands(ax.yaxis)
     ax.axhline(0, **_axis_line())
     return layers
 
@@ -106,19 +97,20 @@ def horizontal(ax: Axes, rows: pd.DataFrame, looks: Looks, rest: str | None, uni
     bars = ax.barh(range(len(widths)), widths.to_numpy(), _SHARE)
     for bar, label in zip(bars, widths.index, strict=True):
         bar.set(**looks[label])
-    size = font_for(ax, len(widths), mpl.rcParams["ytick.labelsize"])
-    names = [shorten(label, _KEY_LABEL) for label in widths.index]
+    size = style.font_for(ax, len(widths), mpl.rcParams["ytick.labelsize"])
+    names = [style.shorten(label, _KEY_LABEL) for label in widths.index]
     ax.set_yticks(range(len(widths)), names, fontsize=size, parse_math=False)
-    amounts, size = [amount(width) for width in widths], font_for(ax, len(widths), "small")
+    size = style.font_for(ax, len(widths), "small")
+    amounts = [style.amount(width) for width in widths]
     ax.bar_label(bars, amounts, padding=_PADDING, fontsize=size)
     ax.invert_yaxis()
-    lay_out(ax)
+    style.lay_out(ax)
     letters = max(map(len, amounts))
-    beyond = min(_MOST_BEYOND, (width_of(letters, size) + _PADDING) / size_of(ax)[0])
+    beyond = min(_MOST_BEYOND, (style.width_of(letters, size) + _PADDING) / style.size_of(ax)[0])
     ax.margins(x=beyond / (1 - 2 * beyond))
-    ax.xaxis.set_major_locator(MaxNLocator(min(most_labels(ax, letters), _MOST_AMOUNTS)))
+    ax.xaxis.set_major_locator(MaxNLocator(min(style.most_labels(ax, letters), _MOST_AMOUNTS)))
     ax.set_xlabel(unit, parse_math=False)
-    thousands(ax.xaxis)
+    style.thousands(ax.xaxis)
     ax.axvline(0, **_axis_line())
 
 
@@ -128,8 +120,7 @@ def _axis_line() -> dict[str, Any]:
 
 def places_of(periods: pd.DatetimeIndex) -> Floats:
     """Say where on the axis each period starts, in matplotlib's days."""
-    utc = periods.tz_convert("UTC").tz_localize(None)
-    return np.asarray(mdates.date2num(utc), dtype=np.float64)  # type: ignore[no-untyped-call]
+    return np.asarray(mdates.date2num(periods), dtype=np.float64)  # type: ignore[no-untyped-call]
 
 
 def spacing(places: Floats) -> float:
@@ -142,7 +133,7 @@ def label_periods(ax: Axes, periods: pd.DatetimeIndex) -> None:
     ax.set_xlabel(f"start of the period ({periods.tz})", wrap=True)
     if not len(periods):
         return
-    if len(periods) <= min(_FEW, most_labels(ax, _DATE)):
+    if len(periods) <= min(_FEW, style.most_labels(ax, _DATE)):
         days = periods == periods.normalize()
         dates = periods.strftime("%Y-%m-%d" if days.all() else "%Y-%m-%d\n%H:%M")
         ax.set_xticks(places_of(periods).tolist(), dates.tolist())

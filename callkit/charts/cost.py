@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from callkit.charts import style, tables
 from callkit.charts.bars import horizontal, stacked
-from callkit.charts.style import empty, legend_above, looks, panels_in
-from callkit.charts.tables import (
-    cost_of,
-    currencies_in,
-    currency_of,
-    holds,
-    notes_by_currency,
-    without_totals,
-    zone_of,
-)
 from callkit.errors import FrameError
 from callkit.measures import MEASURES
 
@@ -30,7 +21,7 @@ _NEEDED = ("price_unit", "priced_calls", "unpriced_calls", "cost")
 _NO_KEYS = {"period", "price_unit", *(column.name for column in MEASURES)}
 _MOST_BARS = 12
 _MOST_LAYERS = 6
-_REST = {"facecolor": "0.8", "hatch": "////", "edgecolor": "0.45", "linewidth": 0}
+_REST: dict[str, Any] = {"facecolor": "0.8", "hatch": "////", "edgecolor": "0.45", "linewidth": 0}
 
 
 def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -66,22 +57,24 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> daily = callkit.cost_breakdown(df, "direction", freq="D")  # doctest: +SKIP
     >>> callkit.charts.cost(daily).figure.savefig("cost.png")  # doctest: +SKIP
     """
-    if not holds(breakdown, _NEEDED):
+    if not tables.holds(breakdown, _NEEDED):
         raise FrameError(
             "charts.cost draws what callkit.cost_breakdown returns: pass it "
             "callkit.cost_breakdown(df, by=..., freq=...)"
         )
-    breakdown = without_totals(breakdown)
+    breakdown = tables.without_totals(breakdown)
     keys = [name for name in breakdown.columns if name not in _NO_KEYS]
     over_time = "period" in breakdown.columns
     rows, labels, rest = _labelled(breakdown, keys, _MOST_LAYERS if over_time else _MOST_BARS)
-    shades = looks(len(labels)) if over_time else looks(1) * len(labels)
-    how = {**dict(zip(labels, shades, strict=True)), **({rest: _REST} if rest else {})}
-    currencies = currencies_in(breakdown)
-    notes = notes_by_currency(breakdown, currencies, _notes)
-    ax, panels = panels_in(ax, _title(breakdown, keys), notes)
+    shades = style.looks(len(labels)) if over_time else style.looks(1) * len(labels)
+    how = dict(zip(labels, shades, strict=True))
+    if rest:
+        how[rest] = _REST
+    currencies = tables.currencies_in(breakdown)
+    notes = tables.notes_by_currency(breakdown, currencies, _notes)
+    ax, panels = style.panels_in(ax, _title(breakdown, keys), notes)
     if not currencies:
-        empty(ax, "no call has a price")
+        style.empty(ax, "no call has a price")
     drawn = []
     for panel, currency in zip(panels, currencies, strict=False):
         mine = rows[rows["currency"] == currency]
@@ -90,13 +83,13 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         elif layers := stacked(panel, mine, how, currency):
             drawn.append((panel, layers))
     if drawn and len(labels) > 1:
-        legend_above(*drawn[0])
+        style.legend_above(*drawn[0])
     return ax
 
 
 def _title(breakdown: pd.DataFrame, keys: list[str]) -> str:
     by = f" by {', '.join(keys)}" if keys else ""
-    zone = zone_of(breakdown) if {"hour", "weekday"} & set(keys) else ""
+    zone = tables.zone_of(breakdown) if {"hour", "weekday"} & set(keys) else ""
     return f"Connectivity cost{by}{zone}"
 
 
@@ -105,7 +98,7 @@ def _labelled(
 ) -> tuple[pd.DataFrame, list[str], str | None]:
     """Name what each row is drawn as, and list the names, dearest first, and the rest."""
     rows = breakdown.filter(["period"]).assign(
-        currency=currency_of(breakdown),
+        currency=tables.currency_of(breakdown),
         label=_joined(breakdown[keys]),
         value=breakdown["cost"].astype("float64"),
     )
@@ -122,16 +115,13 @@ def _labelled(
 
 
 def _joined(keys: pd.DataFrame) -> list[str]:
-    """Write the keys of each row as one label."""
-    written = [_written(keys[name]) for name in keys]
+    """Write the keys of each row as one label, and what is null as no value is written."""
+    written = []
+    for name in keys:
+        values = keys[name].astype(object)
+        null = _unused("(none)", set(map(str, values.dropna())))
+        written.append(values.map(str).where(values.notna(), null))
     return [" · ".join(row) for row in zip(*written, strict=True)] or [""] * len(keys)
-
-
-def _written(key: pd.Series) -> list[str]:
-    """Write the values of a key, and what is null as no value is written."""
-    values = key.astype(object)
-    null = _unused("(none)", set(map(str, values.dropna())))
-    return values.map(str).where(values.notna(), null).tolist()
 
 
 def _unused(name: str, taken: Collection[str]) -> str:
@@ -146,8 +136,8 @@ def _notes(breakdown: pd.DataFrame) -> list[str]:
     priced = breakdown[breakdown["cost"].notna()]
     besides = []
     if "period" in priced and priced["period"].isna().any():
-        apart = cost_of(priced[priced["period"].isna()])
+        apart = tables.cost_of(priced[priced["period"].isna()])
         besides.append(f"calls that never started, not drawn: {apart}")
     if unpriced := int(breakdown["unpriced_calls"].sum()):
         besides.append(f"completed calls not priced yet: {unpriced:,}")
-    return [f"{cost_of(priced)} in all" if len(priced) else "", " · ".join(besides)]
+    return [f"{tables.cost_of(priced)} in all" if len(priced) else "", " · ".join(besides)]

@@ -12,10 +12,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from callkit.breakdown.columns import each_once, milliseconds, need
 from callkit.breakdown.duration import answered
-from callkit.breakdown.groups import Groups
+from callkit.charts import style, tables
 from callkit.charts.bars import label_periods, places_of, spacing, stacked
-from callkit.charts.style import empty, head, legend_above, most_labels, thousands
-from callkit.charts.tables import holds, without_totals
 from callkit.errors import FrameError
 
 if TYPE_CHECKING:
@@ -83,23 +81,23 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> daily = callkit.duration_breakdown(df, "status", freq="D")  # doctest: +SKIP
     >>> callkit.charts.status(daily).figure.savefig("status.png")  # doctest: +SKIP
     """
-    if not holds(breakdown, ["period", "status", "calls"]):
+    if not tables.holds(breakdown, ["period", "status", "calls"]):
         raise FrameError(
             "charts.status draws calls by status over time: pass it "
             "callkit.duration_breakdown(df, by='status', freq=...)"
         )
-    breakdown = without_totals(breakdown)
+    breakdown = tables.without_totals(breakdown)
     breakdown = breakdown[breakdown["calls"] > 0]
     started = breakdown[breakdown["period"].notna()]
     apart = breakdown.loc[breakdown["period"].isna(), "calls"].sum()
     note = f"{breakdown['calls'].sum():,} calls"
     if apart:
         note += f" · calls that never started, not drawn: {apart:,}"
-    ax = head(ax, "Calls by status", [note])
+    ax = style.head(ax, "Calls by status", [note])
     if started.empty:
-        empty(ax, "no call has started")
+        style.empty(ax, "no call has started")
         return ax
-    legend_above(ax, stacked(ax, *_layers(started), "calls"))
+    style.legend_above(ax, stacked(ax, *_layers(started), "calls"))
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
@@ -122,8 +120,7 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how the durations of answered calls are distributed, with their median and p95.
 
     The axis is logarithmic, with ten bars to every tenfold of duration where whole seconds allow.
-    The median and the 95th percentile are those of
-    :func:`callkit.duration_breakdown`: durations that occurred.
+    Median and 95th percentile are those of :func:`callkit.duration_breakdown`.
 
     Parameters
     ----------
@@ -152,10 +149,10 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     length, _ = milliseconds(df, "duration")
     chosen = answered(df)
     note = f"{chosen.sum():,} of {len(df):,} calls answered"
-    ax = head(ax, "Duration of answered calls", [note])
+    ax = style.head(ax, "Duration of answered calls", [note])
     ax.set(xlabel="duration (logarithmic scale)", ylabel="calls")
     if not chosen.any():
-        empty(ax, "no call was answered")
+        style.empty(ax, "no call was answered")
         return ax
     seconds = length[chosen] / 1000
     edges = _edges(seconds)
@@ -163,24 +160,19 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_xscale("log")
     _duration_axis(ax, edges)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    thousands(ax.yaxis)
-    _mark_percentiles(ax, df, length, chosen)
+    style.thousands(ax.yaxis)
+    _mark_percentiles(ax, seconds)
     return ax
 
 
-def _mark_percentiles(
-    ax: Axes, df: pd.DataFrame, length: NDArray[np.int64], chosen: NDArray[np.bool_]
-) -> None:
-    top = ax.get_ylim()[1]
-    everything = Groups(pd.DataFrame(index=df.index))
-    median, p95 = (found[0] / 1000 for found in everything.nearest_ranks(length, chosen, [50, 95]))
-    line = mpl.rcParams["text.color"]
+def _mark_percentiles(ax: Axes, seconds: NDArray[np.float64]) -> None:
+    top, line = ax.get_ylim()[1], mpl.rcParams["text.color"]
     halo = [withStroke(linewidth=_HALO, foreground=ax.get_facecolor())]
-    look: dict[str, Any] = {"colors": line, "path_effects": halo}
-    ax.vlines(median, 0, top, label=f"median {_written(median)}", **look)
-    look["linestyles"] = "dashed"
-    ax.vlines(p95, 0, top, label=f"95th percentile {_written(p95)}", **look)
-    legend_above(ax)
+    for percent, name, dashes in ((50, "median", "solid"), (95, "95th percentile", "dashed")):
+        nearest_rank = np.percentile(seconds, percent, method="inverted_cdf").item()
+        look: dict[str, Any] = {"colors": line, "linestyles": dashes, "path_effects": halo}
+        ax.vlines(nearest_rank, 0, top, label=f"{name} {_written(nearest_rank)}", **look)
+    style.legend_above(ax)
 
 
 def _edges(seconds: NDArray[np.float64]) -> list[float]:
@@ -199,7 +191,7 @@ def _duration_axis(ax: Axes, edges: list[float]) -> None:
     ax.set_xlim(edges[0] / margin, edges[-1] * margin)
     low, high = ax.get_xlim()
     inside = [seconds for seconds in _ROUND if low <= seconds <= high]
-    every = -(-len(inside) // most_labels(ax, len(_LONGEST)))
+    every = -(-len(inside) // style.most_labels(ax, len(_LONGEST)))
     ax.xaxis.set_major_locator(FixedLocator(inside[::every]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _written(seconds)))
@@ -243,7 +235,7 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> hourly = callkit.calls_in_progress(df, freq="h")  # doctest: +SKIP
     >>> callkit.charts.in_progress(hourly).figure.savefig("in_progress.png")  # doctest: +SKIP
     """
-    if not holds(table, _IN_PROGRESS):
+    if not tables.holds(table, _IN_PROGRESS):
         raise FrameError(
             "charts.in_progress draws what callkit.calls_in_progress returns: pass it "
             "callkit.calls_in_progress(df, freq=...)"
@@ -254,9 +246,9 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             f"most at once: {table['peak_in_progress'].max():,} · "
             f"most started in one second: {table['peak_starts_per_second'].max():,}"
         )
-    ax = head(ax, "Calls in progress", notes)
+    ax = style.head(ax, "Calls in progress", notes)
     if table.empty:
-        empty(ax, "no call has started")
+        style.empty(ax, "no call has started")
         return ax
     periods = pd.DatetimeIndex(table["period"])
     places = places_of(periods)
@@ -272,6 +264,6 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     label_periods(ax, periods)
     ax.set_ylabel("calls up at once")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    thousands(ax.yaxis)
-    legend_above(ax)
+    style.thousands(ax.yaxis)
+    style.legend_above(ax)
     return ax

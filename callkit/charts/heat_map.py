@@ -9,26 +9,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from callkit.charts.style import (
-    amount,
-    colour_map,
-    empty,
-    font_for,
-    lay_out,
-    most_labels,
-    panels_in,
-    size_of,
-    thousands,
-)
-from callkit.charts.tables import (
-    cost_of,
-    currencies_in,
-    currency_of,
-    holds,
-    notes_by_currency,
-    without_totals,
-    zone_of,
-)
+from callkit.charts import style, tables
 from callkit.errors import FrameError
 from callkit.measures import WEEKDAYS
 
@@ -41,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["heat_map"]
 
-_KEYS = ["weekday", "hour"]
-_HOURS = range(24)
+_DAYS, _HOURS = list(WEEKDAYS), range(24)
+_CLOCK = {"weekday": _DAYS, "hour": _HOURS}
 _DECIMALS = 8  # of amounts, beyond which sums of floats are noise
 _APART = (3, 6, 12)  # hours from label to label, by the room there is
 _BAR = (0.02, 0.04)  # how far the colour bar is off, and how wide, in widths of the Axes
@@ -69,9 +50,9 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
     """Draw on which weekdays and at which hours calls started, or what those calls came to.
 
     The darker on a light page, or the lighter on a dark one, the more. The scale begins at zero;
-    hours in which credits exceed charges are hatched, not coloured. Hours without calls, or for
-    minutes and cost without priced calls, are blank. Rows of totals are left out; other keys than
-    weekday and hour are added up. A note says what all comes to, and what is not drawn.
+    hours in which credits exceed charges are hatched, and those without calls, or for minutes and
+    cost without priced calls, blank. Rows of totals are left out; other keys than weekday and hour
+    are added up. A note says what all comes to, and what is not drawn.
 
     Parameters
     ----------
@@ -86,9 +67,8 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
     Returns
     -------
     matplotlib Axes
-        The one drawn on. For the cost in several currencies, this Axes bears the title, and in its
-        place stands a panel for each currency, in the order of their codes. The colour bar takes
-        its room from the Axes.
+        The one drawn on; the colour bar takes its room from it. Costs in several currencies have a
+        panel each, as for :func:`cost`.
 
     Raises
     ------
@@ -101,25 +81,23 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
     >>> callkit.charts.heat_map(hours, measure="cost").figure.savefig("hours.png")  # doctest: +SKIP
     """
     chosen = _checked(breakdown, measure)
-    breakdown = without_totals(breakdown)
-    currencies = currencies_in(breakdown) if measure == "cost" else []
-    notes = notes_by_currency(breakdown, currencies, lambda rows: _notes(rows, chosen))
-    ax, panels = panels_in(ax, f"{chosen.title} by weekday and hour", notes, width=_BESIDE)
-    parts = [breakdown[currency_of(breakdown) == currency] for currency in currencies]
+    breakdown = tables.without_totals(breakdown)
+    currencies = tables.currencies_in(breakdown) if measure == "cost" else []
+    notes = tables.notes_by_currency(breakdown, currencies, lambda rows: _notes(rows, chosen))
+    ax, panels = style.panels_in(ax, f"{chosen.title} by weekday and hour", notes, width=_BESIDE)
+    parts = [breakdown[tables.currency_of(breakdown) == currency] for currency in currencies]
     units = currencies or [chosen.title.lower()]
+    nothing = "no call has started" if measure == "calls" else "no call has a price"
     for panel, rows, unit in zip(panels, parts or [breakdown], units, strict=True):
         grid = _grid(rows, chosen)
         if np.isnan(grid).all():
-            empty(panel, "no call has started" if measure == "calls" else "no call has a price")
-            continue
-        mesh = _draw(panel, grid)
-        _colour_bar(panel, mesh, unit, inside=panel is not ax)
-        _label_days(panel)
-        mesh.set_linewidth(min(1, _GAP * size_of(panel)[0] / len(_HOURS)))
-    lay_out(ax)
+            style.empty(panel, nothing)
+        else:
+            _draw(panel, grid, unit, inside=panel is not ax)
+    style.lay_out(ax)
     for panel in panels:
         if panel.collections:
-            _label_hours(panel, zone_of(breakdown))
+            _label_hours(panel, tables.zone_of(breakdown))
     return ax
 
 
@@ -127,10 +105,12 @@ def _checked(breakdown: object, measure: object) -> _Measure:
     if not isinstance(measure, str) or measure not in _MEASURES:
         raise FrameError(f"measure={measure!r} should be 'calls', 'minutes' or 'cost'")
     chosen = _MEASURES[measure]
-    needed = {*_KEYS, "calls", chosen.column, chosen.counted}
+    needed = {*_CLOCK, "calls", chosen.column, chosen.counted}
     if measure != "calls":
         needed |= {"unpriced_calls", "price_unit"}
-    if not holds(breakdown, needed) or not _of_the_clock(breakdown):
+    if not tables.holds(breakdown, needed) or not all(
+        breakdown[key].dropna().isin(values).all() for key, values in _CLOCK.items()
+    ):
         raise FrameError(
             "charts.heat_map draws weekdays and hours: pass it "
             "callkit.cost_breakdown(df, by=['weekday', 'hour'], tz=...)"
@@ -138,23 +118,18 @@ def _checked(breakdown: object, measure: object) -> _Measure:
     return chosen
 
 
-def _of_the_clock(breakdown: pd.DataFrame) -> bool:
-    days, hours = (breakdown[name].dropna() for name in _KEYS)
-    return bool(days.isin(WEEKDAYS).all() and hours.isin(_HOURS).all())
-
-
 def _grid(rows: pd.DataFrame, chosen: _Measure) -> NDArray[np.float64]:
     """Add up each hour of each weekday; what is not known, or of no calls, is not a number."""
     known = rows[rows[chosen.counted] > 0].astype({"weekday": object, chosen.column: "float64"})
     sums = known.pivot_table(chosen.column, "weekday", "hour", aggfunc="sum")
-    return sums.reindex(index=WEEKDAYS, columns=_HOURS).to_numpy(np.float64).round(_DECIMALS)
+    return sums.reindex(index=_DAYS, columns=_HOURS).to_numpy(np.float64).round(_DECIMALS)
 
 
-def _draw(ax: Axes, grid: NDArray[np.float64]) -> QuadMesh:
+def _draw(ax: Axes, grid: NDArray[np.float64], unit: str, *, inside: bool) -> None:
     ax.grid(visible=False)
     mesh = ax.pcolormesh(
         np.where(grid < 0, np.nan, grid),
-        cmap=colour_map(),
+        cmap=style.colour_map(),
         vmin=0,
         vmax=max(np.nanmax(grid), 0) or 1,
         edgecolors=ax.get_facecolor(),
@@ -163,18 +138,16 @@ def _draw(ax: Axes, grid: NDArray[np.float64]) -> QuadMesh:
     for day, hour in np.argwhere(grid < 0):
         ax.add_patch(Rectangle((hour, day), 1, 1, edgecolor=mpl.rcParams["text.color"], **look))
     ax.invert_yaxis()
-    return mesh
-
-
-def _label_days(ax: Axes) -> None:
-    lay_out(ax)
-    size = font_for(ax, len(WEEKDAYS), mpl.rcParams["ytick.labelsize"])
-    ax.set_yticks(np.arange(len(WEEKDAYS)) + 0.5, WEEKDAYS, fontsize=size)
+    _colour_bar(ax, mesh, unit, inside=inside)
+    style.lay_out(ax)
+    size = style.font_for(ax, len(_DAYS), mpl.rcParams["ytick.labelsize"])
+    ax.set_yticks(np.arange(len(_DAYS)) + 0.5, _DAYS, fontsize=size)
     ax.tick_params(axis="y", length=0)
+    mesh.set_linewidth(min(1, _GAP * style.size_of(ax)[0] / len(_HOURS)))
 
 
 def _label_hours(ax: Axes, zone: str) -> None:
-    room = most_labels(ax, len("00:00"))
+    room = style.most_labels(ax, len("00:00"))
     apart = next((hours for hours in _APART if len(_HOURS) // hours < room), _APART[-1])
     hours = range(0, len(_HOURS) + 1, apart)
     ax.set_xticks(hours, [f"{hour:02}:00" for hour in hours])
@@ -190,12 +163,12 @@ def _colour_bar(ax: Axes, mesh: QuadMesh, unit: str, *, inside: bool) -> None:
     bar.set_label(unit, parse_math=False)
     if unit == "calls":
         bar.locator = MaxNLocator(integer=True)
-    thousands(bar.ax.yaxis)
+    style.thousands(bar.ax.yaxis)
 
 
 def _notes(rows: pd.DataFrame, chosen: _Measure) -> list[str]:
     """Say what all comes to, what is not drawn of it, and what blank and hatched hours are."""
-    apart = rows[rows[_KEYS].isna().any(axis="columns")]
+    apart = rows[rows[list(_CLOCK)].isna().any(axis="columns")]
     besides = []
     if count := apart["calls"].sum():
         besides.append(f"calls that never started, not drawn: {count:,}")
@@ -207,7 +180,7 @@ def _notes(rows: pd.DataFrame, chosen: _Measure) -> list[str]:
     if 0 < np.isnan(grid).sum() < grid.size:
         besides.append(f"blank: no {chosen.counted.replace('_', ' ')}")
     if (grid < 0).any():
-        owed = f"{amount(grid[grid < 0].sum())} {currencies_in(rows)[0]}"
+        owed = f"{style.amount(grid[grid < 0].sum())} {tables.currencies_in(rows)[0]}"
         besides.append(f"hatched: credits exceed charges, {owed} in all")
     in_all = f"{_written(rows, chosen)} in all" if rows[chosen.counted].sum() else ""
     return [in_all, " · ".join(besides)]
@@ -215,5 +188,5 @@ def _notes(rows: pd.DataFrame, chosen: _Measure) -> list[str]:
 
 def _written(rows: pd.DataFrame, chosen: _Measure) -> str:
     if chosen.column == "cost":
-        return cost_of(rows)
+        return tables.cost_of(rows)
     return f"{float(rows[chosen.column].sum()):,.10g} {chosen.title.lower()}"

@@ -102,8 +102,7 @@ def _new_axes(panels: int) -> Axes:
     import matplotlib.pyplot as plt  # noqa: PLC0415 - pyplot is for who brings no Axes
 
     width, height = mpl.rcParams["figure.figsize"]
-    size = (width, height * (0.4 + 0.6 * panels))
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt.subplots(figsize=(width, height * (0.4 + 0.6 * panels)), layout="constrained")[1]
 
 
 def _share(ax: Axes, panels: Sequence[Axes], width: float, heads: Sequence[float]) -> None:
@@ -124,32 +123,22 @@ def _share(ax: Axes, panels: Sequence[Axes], width: float, heads: Sequence[float
 
 def _note(ax: Axes, text: str) -> None:
     place = mpl.rcParams["axes.titlelocation"]
-    ax.annotate(
-        text,
-        (_PLACES[place], 1),
-        xycoords="axes fraction",
-        xytext=(0, _NOTE),
-        textcoords="offset points",
-        ha=place,
-        va="bottom",
-        fontsize="small",
-        parse_math=False,
-    )
+    look: dict[str, Any] = {"ha": place, "va": "bottom", "fontsize": "small", "parse_math": False}
+    ax.annotate(text, (_PLACES[place], 1), (0, _NOTE), "axes fraction", "offset points", **look)
 
 
 def _broken(notes: Sequence[str], width: float) -> list[str]:
     """Break notes that are too wide, between what they say rather than within."""
     most = max(1, int(width * _OVERHANG / (_LETTER * _points("small"))))
-    lines = []
+    lines: list[str] = []
     for note in notes:
-        said, *others = note.split(_AND)
-        for other in others:
-            if len(said + _AND + other) > most:
+        lines.append("")
+        for said in note.split(_AND):
+            longer = _AND.join(filter(None, [lines[-1], said]))
+            if len(longer) > most:
                 lines.append(said)
-                said = other
             else:
-                said += _AND + other
-        lines.append(said)
+                lines[-1] = longer
     return [piece for line in lines for piece in textwrap.wrap(line, most)]
 
 
@@ -203,9 +192,8 @@ def width_of(letters: int, size: float) -> float:
 
 def lay_out(ax: Axes) -> None:
     """Give the Axes the size that it will be drawn in."""
-    figure = _figure(ax)
-    engine = figure.get_layout_engine()
-    if engine is not None:
+    figure = cast("Figure", ax.get_figure(root=True))
+    if engine := figure.get_layout_engine():
         engine.execute(figure)
 
 
@@ -214,12 +202,8 @@ def size_of(ax: Axes) -> tuple[float, float]:
     locate = ax.get_axes_locator()
     if locate is not None:
         ax.apply_aspect(locate(ax, None))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    box, dpi = ax.get_window_extent(), _figure(ax).dpi
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
     return box.width * 72 / dpi, box.height * 72 / dpi
-
-
-def _figure(ax: Axes) -> Figure:
-    return cast("Figure", ax.get_figure(root=True))
 
 
 def _points(size: str | float) -> float:
