@@ -32,21 +32,8 @@ _FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "dura
 def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -> None:
     """Fetch, type, price, chart and save, and print what came of it.
 
-    Parameters
-    ----------
-    sids : Path or None
-        A SID list to fetch with the environment's credentials; None: the sample list, from a
-        sandbox that this starts.
-    folder : Path
-        Where the Parquet files and pictures go. Of a run that ends early the calls that came go
-        there all the same.
-    progress : bool or None
-        As for :func:`callkit.collect`.
-
-    Raises
-    ------
-    ParquetError
-        The folder, or a file in it, cannot be written, or is the SID list.
+    Without a SID list, which takes the credentials of the environment, it fetches the sample list
+    from a sandbox of its own. The calls that came before an early end are saved all the same.
     """
     if sids is not None:
         _check_apart(sids, folder)
@@ -70,8 +57,8 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
     to_parquet(cost, cost_file)
     to_parquet(duration, duration_file)
     weekly = cost_breakdown(got.frame, by="direction", freq="W")
-    draw(cost_picture, lambda ax: charts.cost(weekly, ax=ax))
-    draw(duration_picture, lambda ax: charts.duration(got.frame, ax=ax))
+    draw(cost_picture, charts.cost, weekly)
+    draw(duration_picture, charts.duration, got.frame)
     print(f"\nWritten to {folder.resolve()}:\n  " + "\n  ".join(_FILES))
 
 

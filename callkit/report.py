@@ -74,21 +74,17 @@ def write_report(
     statuses = duration_breakdown(df, "status", freq=freq, tz=tz)
     hours = cost_breakdown(df, ["weekday", "hour"], tz=tz)
     in_progress = calls_in_progress(df, freq=freq, tz=tz)
-    tables = {"cost.parquet": cost, "duration.parquet": duration}
-    pictures: dict[str, Callable[[Axes], object]] = {
-        "cost.png": lambda ax: charts.cost(cost, ax=ax),
-        "duration.png": lambda ax: charts.duration(df, ax=ax),
-        "status.png": lambda ax: charts.status(statuses, ax=ax),
-        "hours.png": lambda ax: charts.heat_map(hours, ax=ax),
-        "in_progress.png": lambda ax: charts.in_progress(in_progress, ax=ax),
-    }
-    files = places_in(Path(folder), FILES)
-    with writing(files[0]) as part:
+    folder = Path(folder)
+    files = places_in(folder, FILES)
+    with writing(folder / "summary.txt") as part:
         part.write_text(f"{page}\n", encoding="utf-8")
-    for name, table in tables.items():
-        to_parquet(table, Path(folder, name))
-    for name, chart in pictures.items():
-        draw(Path(folder, name), chart)
+    to_parquet(cost, folder / "cost.parquet")
+    to_parquet(duration, folder / "duration.parquet")
+    draw(folder / "cost.png", charts.cost, cost)
+    draw(folder / "duration.png", charts.duration, df)
+    draw(folder / "status.png", charts.status, statuses)
+    draw(folder / "hours.png", charts.heat_map, hours)
+    draw(folder / "in_progress.png", charts.in_progress, in_progress)
     return files
 
 
@@ -113,9 +109,9 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
     return files
 
 
-def draw(path: Path, chart: Callable[[Axes], object]) -> None:
-    """Draw a chart on a page of its own, and save it as a picture."""
+def draw(path: Path, chart: Callable[..., Axes], table: pd.DataFrame) -> None:
+    """Draw a chart of `table` on a page of its own, and save it as a picture."""
     figure = Figure(figsize=_INCHES, layout="constrained")
-    chart(figure.subplots())
+    chart(table, ax=figure.subplots())
     with writing(path) as part:
         figure.savefig(part, format="png", dpi=_DOTS_PER_INCH)

@@ -11,9 +11,7 @@ same in every picture.
 """
 
 from callkit.charts.cost import cost
-from callkit.charts.duration import duration
+from callkit.charts.counts import duration, in_progress, status
 from callkit.charts.heat_map import heat_map
-from callkit.charts.in_progress import in_progress
-from callkit.charts.status import status
 
 __all__ = ["cost", "duration", "heat_map", "in_progress", "status"]

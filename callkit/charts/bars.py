@@ -1,4 +1,4 @@
-"""Bars: stacked over time, or one for each key.
+"""Bars over time or one for each key, and the axis of time.
 
 Both draw rows of ``label``, ``value`` (float64, null where there is none) and, over time,
 ``period``. `looks` lists the labels to draw, in their order, and how.
@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import matplotlib as mpl
+import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from callkit.charts.layout import font_for, lay_out, most_labels, size_of, width_of
-from callkit.charts.style import amount, shorten, thousands
-from callkit.charts.time_axis import label_periods, places_of, spacing
+from callkit.charts import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,27 +24,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats: TypeAlias = NDArray[np.float64]
+    Looks: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-__all__ = ["horizontal", "stacked"]
+__all__ = ["horizontal", "label_periods", "places_of", "spacing", "stacked"]
 
 _SHARE = 0.8  # of its period, or its line, that a bar fills
 _CROWDED = 100  # bars from which the gaps between them would flicker
-_MOST_TICKS = 8
+_MOST_AMOUNTS = 8
 _PADDING = 3.0  # how far the amount is off its bar, in points
 _MOST_BEYOND = 0.3  # the share of the Axes that amounts may take on either side
 _KEY_LABEL = 28
 _LEGEND_LABEL = 36
+_FEW = 4  # periods up to which each has a date of its own
+_DATE = 10  # the letters of a date
+_MOST_DATES = 9
 
 
-def stacked(
-    ax: Axes, rows: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]], unit: str
-) -> list[StepPatch]:
+def stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[StepPatch]:
     """Draw one bar per period, a layer per label; what is below zero hangs from zero.
 
     Return the layers, for the legend: none where nothing has started.
     """
-    started = rows[rows["period"].notna()]
-    heights = started.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
+    heights = rows.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
     heights = heights.reindex(columns=list(looks)).fillna(0)
     periods = pd.DatetimeIndex(heights.index)
     places = places_of(periods)
@@ -54,7 +54,7 @@ def stacked(
     for label, look in looks.items() if len(places) else ():
         values = heights[label].to_numpy()
         base = np.where(values >= 0, above, below)
-        name = shorten(label, _LEGEND_LABEL)
+        name = style.shorten(label, _LEGEND_LABEL)
         layers.append(_layer(ax, places, base, values, label=name, **look))
         above, below = above + values.clip(min=0), below + values.clip(max=0)
     if len(places):
@@ -62,7 +62,7 @@ def stacked(
         ax.set_xlim(places[0] - gap, places[-1] + gap)
     label_periods(ax, periods)
     ax.set_ylabel(unit, parse_math=False)
-    thousands(ax.yaxis)
+    style.thousands(ax.yaxis)
     ax.axhline(0, **_axis_line())
     return layers
 
@@ -89,13 +89,7 @@ def _sides(places: Floats) -> tuple[Floats, Floats]:
     return lefts, rights
 
 
-def horizontal(
-    ax: Axes,
-    rows: pd.DataFrame,
-    looks: Mapping[str, Mapping[str, Any]],
-    rest: str | None,
-    unit: str,
-) -> None:
+def horizontal(ax: Axes, rows: pd.DataFrame, looks: Looks, rest: str | None, unit: str) -> None:
     """Draw one bar per label, the dearest on top and the `rest` last, its amount at its end."""
     widths = rows.groupby("label")["value"].sum(min_count=1).reindex(list(looks)).dropna()
     widths = widths.sort_values(ascending=False, kind="stable")
@@ -103,21 +97,48 @@ def horizontal(
     bars = ax.barh(range(len(widths)), widths.to_numpy(), _SHARE)
     for bar, label in zip(bars, widths.index, strict=True):
         bar.set(**looks[label])
-    size = font_for(ax, len(widths), mpl.rcParams["ytick.labelsize"])
-    names = [shorten(label, _KEY_LABEL) for label in widths.index]
+    size = style.font_for(ax, len(widths), mpl.rcParams["ytick.labelsize"])
+    names = [style.shorten(label, _KEY_LABEL) for label in widths.index]
     ax.set_yticks(range(len(widths)), names, fontsize=size, parse_math=False)
-    amounts, size = [amount(width) for width in widths], font_for(ax, len(widths), "small")
+    size = style.font_for(ax, len(widths), "small")
+    amounts = [style.amount(width) for width in widths]
     ax.bar_label(bars, amounts, padding=_PADDING, fontsize=size)
     ax.invert_yaxis()
-    lay_out(ax)
-    beyond = min(_MOST_BEYOND, (width_of(amounts, size) + _PADDING) / size_of(ax)[0])
+    style.lay_out(ax)
+    letters = max(map(len, amounts))
+    beyond = min(_MOST_BEYOND, (style.width_of(letters, size) + _PADDING) / style.size_of(ax)[0])
     ax.margins(x=beyond / (1 - 2 * beyond))
-    most = most_labels(ax, max(map(len, amounts), default=0))
-    ax.xaxis.set_major_locator(MaxNLocator(min(most, _MOST_TICKS)))
+    ax.xaxis.set_major_locator(MaxNLocator(min(style.most_labels(ax, letters), _MOST_AMOUNTS)))
     ax.set_xlabel(unit, parse_math=False)
-    thousands(ax.xaxis)
+    style.thousands(ax.xaxis)
     ax.axvline(0, **_axis_line())
 
 
 def _axis_line() -> dict[str, Any]:
     return {"color": mpl.rcParams["axes.edgecolor"], "linewidth": mpl.rcParams["axes.linewidth"]}
+
+
+def places_of(periods: pd.DatetimeIndex) -> Floats:
+    """Say where on the axis each period starts, in matplotlib's days."""
+    return np.asarray(mdates.date2num(periods), dtype=np.float64)  # type: ignore[no-untyped-call]
+
+
+def spacing(places: Floats) -> float:
+    """Say how far neighbours stand apart at least: a day where there are none."""
+    return float(np.diff(places).min()) if len(places) > 1 else 1.0
+
+
+def label_periods(ax: Axes, periods: pd.DatetimeIndex) -> None:
+    """Put dates on the axis and name the zone: every one of a few periods, else round dates."""
+    ax.set_xlabel(f"start of the period ({periods.tz})", wrap=True)
+    if not len(periods):
+        return
+    if len(periods) <= min(_FEW, style.most_labels(ax, _DATE)):
+        days = periods == periods.normalize()
+        dates = periods.strftime("%Y-%m-%d" if days.all() else "%Y-%m-%d\n%H:%M")
+        ax.set_xticks(places_of(periods).tolist(), dates.tolist())
+        return
+    locator = mdates.AutoDateLocator(periods.tz, minticks=3, maxticks=_MOST_DATES)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    formatter = mdates.ConciseDateFormatter(locator, periods.tz)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(formatter)

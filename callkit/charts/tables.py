@@ -1,4 +1,4 @@
-"""Reading the tables that are drawn: rows of groups only, each currency apart, in their zone."""
+"""Reading the breakdowns that are drawn: rows of groups only, each currency apart."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from callkit.charts.style import amount
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeGuard
 
 __all__ = [
+    "cost_of",
     "currencies_in",
     "currency_of",
     "holds",
-    "never_started",
     "notes_by_currency",
     "without_totals",
     "zone_of",
 ]
 
 
-def holds(table: object, columns: Iterable[str]) -> bool:
+def holds(table: object, columns: Iterable[str]) -> TypeGuard[pd.DataFrame]:
     """Say whether it is a frame that has `columns`, and whose periods, if any, have a zone."""
     if not isinstance(table, pd.DataFrame) or not set(columns) <= set(table.columns):
         return False
@@ -34,28 +37,28 @@ def without_totals(breakdown: pd.DataFrame) -> pd.DataFrame:
     return breakdown[breakdown["total_over"].isna()].drop(columns="total_over")
 
 
-def zone_of(breakdown: pd.DataFrame) -> str | None:
-    """Look up in which zone the hours and weekdays are, where the breakdown still tells."""
+def zone_of(breakdown: pd.DataFrame) -> str:
+    """Write in which zone hours and weekdays are, in brackets, where the breakdown still tells."""
     said = breakdown.attrs.get("callkit")
     zone = said.get("tz") if isinstance(said, dict) else None
-    return None if zone is None else str(zone)
-
-
-def never_started(breakdown: pd.DataFrame, keys: Sequence[str]) -> pd.Series:
-    """Say of each row whether its calls never started, and so lack the `keys` of time."""
-    return breakdown[list(keys)].isna().any(axis="columns")
+    return f" ({zone})" if zone else ""
 
 
 def currency_of(breakdown: pd.DataFrame) -> pd.Series:
     """Name the currency of each row."""
-    return (
-        breakdown["price_unit"].astype(object).where(breakdown["price_unit"].notna(), "no currency")
-    )
+    currency = breakdown["price_unit"].astype(object)
+    return currency.where(currency.notna(), "no currency")
 
 
 def currencies_in(breakdown: pd.DataFrame) -> list[str]:
     """List the currencies in which something has a price, in the order of their codes."""
     return sorted(currency_of(breakdown)[breakdown["cost"].notna()].unique())
+
+
+def cost_of(rows: pd.DataFrame) -> str:
+    """Write what rows of one currency, of which something has a price, come to."""
+    (currency,) = currencies_in(rows)
+    return f"{amount(rows['cost'].sum())} {currency}"
 
 
 def notes_by_currency(

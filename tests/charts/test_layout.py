@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from callkit import calls_in_progress, charts, cost_breakdown, duration_breakdown
-from callkit.charts.layout import head
+from callkit.charts.style import head
 from tests.charts.artists import figure_of, panels, words
 from tests.charts.traffic import traffic
 
