@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-import callkit
 from callkit.cache.finality import final_rows
 from callkit.cache.store import Cache
 from callkit.chunks import Chunks
@@ -28,6 +27,7 @@ from callkit.outcomes import (
     Failure,
     Fetched,
     FetchResult,
+    attributes,
     failures_frame,
     price_changes_frame,
     report,
@@ -114,17 +114,7 @@ class Run:
 
     def attributes(self) -> dict[str, Any]:
         """Return what `df.attrs` and a Parquet file say of the whole."""
-        first, last = [at.isoformat() for at in self._as_of] if self._as_of else (None, None)
-        return {
-            "callkit": {
-                "version": callkit.__version__,
-                "calls_asked": self.calls + len(self.failures),
-                "calls_got": self.calls,
-                "calls_failed": len(self.failures),
-                "as_of_first": first,
-                "as_of_last": last,
-            }
-        }
+        return attributes(self.calls, len(self.failures), self._as_of)
 
     def _is_hungry(self) -> bool:
         return self._pool is None or self._pool.is_hungry

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
+import callkit
 from callkit.errors import FetchError, IncompleteWarning, PriceChangeWarning
 from callkit.schema import MONEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from decimal import Decimal
     from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "Outcome",
     "PriceChange",
     "Reason",
+    "attributes",
     "count_failures",
     "failures_frame",
     "price_changes_frame",
@@ -171,6 +173,21 @@ class FetchResult:
         where = "" if self.path is None else f" in {str(self.path)!r}"
         failed = count_failures(self.failures["reason"]) or "no failures"
         return f"FetchResult({self.calls:,} calls{where}, {failed})"
+
+
+def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, Any]:
+    """Return what `df.attrs` and a Parquet file say of calls that were fetched at some times."""
+    first, last = (min(as_of), max(as_of)) if as_of else (None, None)
+    return {
+        "callkit": {
+            "version": callkit.__version__,
+            "calls_asked": got + failed,
+            "calls_got": got,
+            "calls_failed": failed,
+            "as_of_first": first and first.isoformat(),
+            "as_of_last": last and last.isoformat(),
+        }
+    }
 
 
 def count_failures(reasons: Iterable[str]) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-import callkit
 from callkit.errors import SandboxError
 from callkit.fetch import Client
 from callkit.normalise import normalise
+from callkit.outcomes import attributes
 from callkit.sandbox.answers import Api
 from callkit.sandbox.app import App
 from callkit.sandbox.calls import body_of
@@ -329,14 +329,7 @@ def sample(calls: int = 1_000) -> pd.DataFrame:
     generator = CallGenerator(calls=calls, seed=7)
     in_order = sorted(range(calls), key=generator.start_of)
     df = normalise(body_of(generator.call(index)) for index in in_order)
-    df.attrs["callkit"] = {
-        "version": callkit.__version__,
-        "calls_asked": calls,
-        "calls_got": calls,
-        "calls_failed": 0,
-        "as_of_first": AS_OF.isoformat(),
-        "as_of_last": AS_OF.isoformat(),
-    }
+    df.attrs.update(attributes(calls, 0, [AS_OF]))
     return df
 
 
