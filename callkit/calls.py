@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from callkit.outcomes import PriceChange
     from callkit.sids import CallKey, SidSource
 
-__all__ = ["Run", "check_options", "collect", "to_frame"]
-
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Remark: TypeAlias = Failure | PriceChange
 
-__all__ = ["Chunks"]
-
 _AHEAD = 2  # chunks: the next one starts while the last calls of the one before are under way
 
 

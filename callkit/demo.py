@@ -22,8 +22,6 @@ from callkit.sandbox import Sandbox
 if TYPE_CHECKING:
     from callkit.outcomes import FetchResult
 
-__all__ = ["run_demo"]
-
 _SAMPLE = Path("data/sample_sids.txt")
 _CALLS, _SEED, _LATENCY = 10_000, 7, 0.02
 _FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "duration.png")

@@ -36,28 +36,6 @@ if TYPE_CHECKING:
 
     Frame: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
 
-__all__ = [
-    "CacheError",
-    "CacheWarning",
-    "CallFailedError",
-    "CallkitError",
-    "CredentialsError",
-    "FetchError",
-    "FetchInterrupted",
-    "FrameError",
-    "IncompleteError",
-    "IncompleteWarning",
-    "InvalidSidError",
-    "NormaliseError",
-    "ParquetError",
-    "PriceChangeWarning",
-    "RunStoppedError",
-    "SandboxError",
-    "SidListError",
-    "SignInError",
-    "WrongAccountError",
-]
-
 
 class CallkitError(Exception):
     """The root of every exception that callkit raises on purpose."""

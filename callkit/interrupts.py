@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-__all__ = ["Interrupts", "deferred_interrupts"]
-
 
 class Interrupts:
     """Whether there was an interrupt.

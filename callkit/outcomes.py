@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = [
-    "REASONS",
-    "Errors",
-    "Failure",
-    "FetchResult",
-    "Fetched",
-    "Outcome",
-    "PriceChange",
-    "Reason",
-    "attributes",
-    "count_failures",
-    "failures_frame",
-    "price_changes_frame",
-    "report",
-]
-
 Reason: TypeAlias = Literal[
     "not_found",
     "unauthorized",

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from callkit.fetch.pool import Pool
 
-__all__ = ["Bar", "progress_bar"]
-
 _WORTH_A_BAR = 300  # calls
 _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would be the last moment's
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["FILES", "draw", "places_in", "write_report"]
-
 FILES = (
     *("summary.txt", "cost.parquet", "duration.parquet", "cost.png", "duration.png"),
     *("status.png", "hours.png", "in_progress.png"),

@@ -14,17 +14,6 @@ from enum import Enum
 
 import pyarrow as pa
 
-__all__ = [
-    "ARROW_TYPES",
-    "ATTRIBUTES",
-    "ENDED_STATUSES",
-    "LIVE_STATUSES",
-    "MONEY",
-    "SCHEMA",
-    "Column",
-    "Kind",
-]
-
 MONEY = pa.decimal128(18, 8)
 
 

@@ -20,16 +20,6 @@ from callkit.errors import InvalidSidError, SidListError
 if TYPE_CHECKING:
     from callkit.interrupts import Interrupts
 
-__all__ = [
-    "CALL_SID",
-    "CallKey",
-    "SidList",
-    "SidSource",
-    "canonical_call_sid",
-    "is_account_sid",
-    "read_sids",
-]
-
 SidSource: TypeAlias = "str | PathLike[str] | pd.DataFrame | Iterable[object]"
 
 CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from os import PathLike
 
-__all__ = ["CacheInfo", "cache_info", "erase_from_cache", "prune_cache"]
-
 _SHOWN_AT_MOST = 3  # accounts
 _KIBIBYTE = 1 << 10
 

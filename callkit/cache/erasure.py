@@ -13,8 +13,6 @@ from callkit.addresses import canonical, channel_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Mentions"]
-
 _FEWEST_DIGITS = 7  # fewer would be found in durations and prices
 _PUNCTUATION = b" \t().-/\\" + bytes(range(128, 256))
 _ESCAPED = re.compile(rb"\\u([0-9a-fA-F]{4})")

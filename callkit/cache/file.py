@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["body_of", "complaining", "connect", "microseconds", "moment_at"]
-
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID = 0x63616C6C  # "call"
 _ID_AT = slice(68, 72)  # where the file format keeps it

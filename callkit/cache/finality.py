@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-__all__ = ["final_rows"]
-
 _BILLED = "completed"
 _UNBILLED_AFTER = timedelta(days=1)
 _NEVER_PRICED_AFTER = timedelta(days=30)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from callkit.sids import CallKey
 
-__all__ = ["Cache", "Refresh"]
-
 Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
 
 _LEVEL = 3  # beyond, zlib takes twice the time for a few percent

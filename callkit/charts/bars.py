@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
     Looks: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-__all__ = ["horizontal", "label_periods", "places_of", "spacing", "stacked"]
-
 _SHARE = 0.8  # of its period, or its line, that a bar fills
 _CROWDED = 100  # bars from which the gaps between them would flicker
 _MOST_AMOUNTS = 8

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["cost"]
-
 _NEEDED = ("price_unit", "priced_calls", "unpriced_calls", "cost")
 _NO_KEYS = {"period", "price_unit", *(column.name for column in MEASURES)}
 _MOST_BARS = 12

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["duration", "in_progress", "status"]
-
 
 def _look(colour: str, hatch: str = "", lines: str = "0.1") -> dict[str, Any]:
     return {"facecolor": colour, "hatch": hatch, "edgecolor": lines, "linewidth": 0}

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-__all__ = ["heat_map"]
-
 _DAYS, _HOURS = list(WEEKDAYS), range(24)
 _CLOCK = {"weekday": _DAYS, "hour": _HOURS}
 _DECIMALS = 8  # of amounts, beyond which sums of floats are noise

@@ -29,23 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import ColorType
 
-__all__ = [
-    "amount",
-    "colour_map",
-    "empty",
-    "font_for",
-    "head",
-    "lay_out",
-    "legend_above",
-    "looks",
-    "most_labels",
-    "panels_in",
-    "shorten",
-    "size_of",
-    "thousands",
-    "width_of",
-]
-
 _BELOW = 5.0  # what an axis and its label take below a panel, in font sizes
 _PANEL = 0.2  # the least share of the place that a panel takes, of an even one
 _LINE = 1.45  # the height of a line of text, in font sizes

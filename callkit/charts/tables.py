@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeGuard
 
-__all__ = [
-    "cost_of",
-    "currencies_in",
-    "currency_of",
-    "holds",
-    "notes_by_currency",
-    "without_totals",
-    "zone_of",
-]
-
 
 def holds(table: object, columns: Iterable[str]) -> TypeGuard[pd.DataFrame]:
     """Say whether it is a frame that has `columns`, and whose periods, if any, have a zone."""

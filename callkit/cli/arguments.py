@@ -21,23 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = [
-    "CommandError",
-    "Whole",
-    "add_calls",
-    "add_loudness",
-    "add_quiet",
-    "age",
-    "calls_counted",
-    "complain",
-    "lines_of_standard_input",
-    "note",
-    "pour",
-    "progress",
-    "say",
-    "seconds",
-]
-
 _SLOWEST = 3600.0
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}

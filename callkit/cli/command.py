@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-__all__ = ["main", "parser", "run_as_a_command"]
-
 _WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
 _EXIT_CODES = """\
 exit codes:

@@ -10,8 +10,6 @@ from callkit.cli.arguments import add_loudness, progress
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_to"]
-
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the others."""

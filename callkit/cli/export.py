@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from callkit.outcomes import FetchResult
     from callkit.parquet.formats import FormatName
 
-__all__ = ["add_to"]
-
 _STANDARD = "-"  # standard input, or standard output
 _SOME_FAILED = 1
 _VARIABLE = "CALLKIT_PSEUDONYM_KEY"

@@ -24,8 +24,6 @@ from callkit.schema import ATTRIBUTES
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["ADD_TO"]
-
 _PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 
 

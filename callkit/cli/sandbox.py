@@ -9,8 +9,6 @@ from callkit.cli.arguments import Whole, seconds
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_to"]
-
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the others."""

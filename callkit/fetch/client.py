@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey, SidSource
 
-__all__ = ["Client"]
-
 _LONGEST_TIMEOUT = 3_600
 _LOOK_AHEAD = 2_048  # calls taken from a list and not yet handed over
 _READ_AT_ONCE = 256

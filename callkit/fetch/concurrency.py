@@ -48,8 +48,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from callkit.fetch.policy import RetryPolicy
 
-__all__ = ["Limiter", "Limiters", "Sent", "State"]
-
 _log = logging.getLogger(__name__)
 
 _LEAST_START = 4  # in flight after the first answer, at least

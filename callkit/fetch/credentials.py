@@ -15,16 +15,6 @@ from callkit.sids import is_account_sid
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = [
-    "Credentials",
-    "Secret",
-    "base_url_for",
-    "basic",
-    "hidden",
-    "is_loopback",
-    "refuse_unsafe",
-]
-
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _BASE_URL = re.compile(
     r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~/-]*)?",

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
 
-__all__ = ["Pool", "StopConditions"]
-
 _log = logging.getLogger(__name__)
 
 _TICK = 0.02  # seconds between two looks at what has arrived: batches leave the workers in peace

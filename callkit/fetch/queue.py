@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
 
-__all__ = ["Account", "Job", "Queue", "Traffic"]
-
 _log = logging.getLogger(__name__)
 
 _TRIES_A_PROBE = 3

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from callkit.fetch.transport import Response
     from callkit.outcomes import Outcome, Reason
 
-__all__ = ["Answer", "Meaning", "discreet", "judge", "retry_after"]
-
 _REASONS: dict[int, Reason] = {
     401: "unauthorized",
     403: "forbidden",

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from callkit.fetch.credentials import Credentials
     from callkit.outcomes import Reason
 
-__all__ = ["Connection", "NoResponse", "Response", "Transport", "TransportError", "describe"]
-
 _CONNECT_WITHIN = 10.0  # seconds
 _BODY_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
 _READ_AT_ONCE = 1 << 16

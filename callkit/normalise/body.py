@@ -19,8 +19,6 @@ import msgspec
 from callkit.schema import ATTRIBUTES, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
 
-__all__ = ["Body", "BodyError", "Row", "abridged", "read_body"]
-
 Body: TypeAlias = "bytes | bytearray | memoryview | str | Mapping[str, Any]"
 Row: TypeAlias = "tuple[str | dict[str, str | None] | None, ...]"
 

@@ -18,8 +18,6 @@ from callkit.sids import canonical_call_sid
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["categorical", "one_price", "typed_columns"]
-
 _TEXT = pa.string()
 _NULL, _EMPTY = pa.scalar(None, _TEXT), pa.scalar("", _TEXT)
 _WHOLE_DIGITS = MONEY.precision - MONEY.scale

@@ -8,8 +8,6 @@ import pyarrow as pa
 from callkit.normalise.columns import categorical
 from callkit.schema import ATTRIBUTES, SCHEMA
 
-__all__ = ["table_to_frame"]
-
 _VOCABULARIES = {column.name: column.vocabulary for column in ATTRIBUTES}
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from callkit.normalise.body import Body
 
-__all__ = ["to_table"]
-
 _BATCH = 16_000
 _LOT = 250  # few enough for each to use the memory of the one before: new memory costs more
 _URIS = next(i for i, column in enumerate(ATTRIBUTES) if column.kind is Kind.JSON)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Values: TypeAlias = pa.Array | pa.ChunkedArray
 
-__all__ = ["as_promised", "in_our_types", "noted", "plain_array", "restored"]
-
 _CHUNK = 2**16  # rows; one chunk of text can hold two gigabytes, and a column may hold more
 _TEXT_CATEGORIES = pa.dictionary(pa.int32(), pa.string())
 _NOTE = b"dtype"

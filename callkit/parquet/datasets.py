@@ -26,18 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = [
-    "KEY",
-    "Attributes",
-    "Write",
-    "check_folder_writable",
-    "files_at",
-    "month_files",
-    "parquet_file",
-    "replacing_folder",
-    "writing_folder",
-]
-
 Write: TypeAlias = Callable[[pa.Table], None]
 Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
 

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from callkit.pseudonyms import Pseudonyms
     from callkit.sids import SidSource
 
-__all__ = ["export"]
-
 
 def export(
     sids: SidSource,

@@ -39,16 +39,6 @@ if TYPE_CHECKING:
 
     from callkit.parquet.datasets import Attributes, Write
 
-__all__ = [
-    "Format",
-    "FormatName",
-    "csv_file",
-    "format_named",
-    "json_lines",
-    "read_csv",
-    "read_json_lines",
-]
-
 FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
 _SPREADSHEETS = (".xlsx", ".xls", ".ods")
 _ENDINGS = tuple(f".{name}" for name in get_args(FormatName))

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from callkit.pseudonyms import Pseudonyms
 
-__all__ = ["frame_to_table", "read_parquet", "to_parquet"]
-
 _DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
 _COUNTS = ("calls_asked", "calls_got", "calls_failed")
 _UNREADABLE = (pa.ArrowException, UnicodeDecodeError)

@@ -22,22 +22,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = [
-    "check_beside",
-    "check_cache_apart",
-    "check_list_apart",
-    "check_writable",
-    "file_errors",
-    "first_line",
-    "holds",
-    "leave_failures",
-    "name_beside",
-    "replacing",
-    "resolved",
-    "set_aside",
-    "writing",
-]
-
 _SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfiles.html
 
 

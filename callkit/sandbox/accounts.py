@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from callkit.sandbox.parties import Party
 
-__all__ = ["Account", "Credentials", "make_accounts", "make_credentials"]
-
 # Account SIDs and secrets begin with it, so that nobody takes them for real ones.
 _FAKE = "fa4e" * 3
 _OWN_NUMBERS = 12

@@ -20,8 +20,6 @@ from callkit.sandbox.calls import body_of
 if TYPE_CHECKING:
     from callkit.sandbox.generator import CallGenerator
 
-__all__ = ["Answer", "Api", "Request", "error", "not_found", "too_many", "unauthorized"]
-
 _CALL_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls/([^/]+)\.json")
 
 

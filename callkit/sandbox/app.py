@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from callkit.sandbox.answers import Answer, Api
 
-__all__ = ["App", "Exchange"]
-
 
 @dataclass(slots=True)
 class Exchange:

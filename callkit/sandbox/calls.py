@@ -8,8 +8,6 @@ from decimal import Decimal
 
 import msgspec
 
-__all__ = ["Call", "Value", "body_of"]
-
 Value = str | int | datetime | Decimal | dict[str, str] | None
 
 _encode = msgspec.json.Encoder().encode

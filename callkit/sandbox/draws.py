@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Draws", "Mix", "Permutation"]
-
 T = TypeVar("T")
 
 _WORDS = Struct("<16I")

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from callkit.sandbox.accounts import Account
     from callkit.sandbox.legs import Leg
 
-__all__ = ["CallGenerator"]
-
 _INDEX_BYTES = 16
 _SUBACCOUNTS_PART = 5  # every fifth call
 # Calls stand in pairs: this share is a call and the leg that it dialled, the rest is two calls.

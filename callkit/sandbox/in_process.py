@@ -15,8 +15,6 @@ from callkit.sandbox.answers import Request
 if TYPE_CHECKING:
     from callkit.sandbox.answers import Api
 
-__all__ = ["BASE_URL", "answered_by"]
-
 BASE_URL = "https://sandbox.invalid"
 """A host that no resolver knows (RFC 6761), should a request ever leave this process."""
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from callkit.sandbox.draws import Draws
     from callkit.sandbox.parties import Party
 
-__all__ = ["Leg", "Stage", "dialled_leg", "parent_leg", "single_leg"]
-
 _DIRECTIONS = Mix(
     {"inbound": 36, "outbound-api": 44, "trunking-originating": 9, "trunking-terminating": 11}
 )

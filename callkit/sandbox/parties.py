@@ -26,8 +26,6 @@ from callkit.sandbox.draws import Mix
 if TYPE_CHECKING:
     from callkit.sandbox.draws import Draws
 
-__all__ = ["WITHHELD", "Party", "agent", "caller_name", "stranger", "telephone", "withheld_caller"]
-
 # What a caller who withholds the number is shown as: a word, spelt on a keypad.
 WITHHELD = {
     "+266696687": "ANONYMOUS",

@@ -6,8 +6,6 @@ from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-__all__ = ["AS_OF", "BEGIN", "Rhythm"]
-
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 # The sandbox's now, fixed so that every run serves the same calls: what has not ended by then is
 # still in progress, and what ended shortly before may not be priced yet.

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from callkit.sandbox.calls import Call
     from callkit.sandbox.server import Server
 
-__all__ = ["Sandbox", "sample", "serve"]
-
 _LAST_PORT = 65_535
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from callkit.sandbox.app import App
 
-__all__ = ["Server"]
-
 _HOST = "127.0.0.1"
 _BACKLOG = 2048
 # A client may keep a connection for as long as a notebook cell is being written.
