@@ -22,7 +22,7 @@ import pyarrow as pa
 
 import callkit
 from callkit.breakdown import calls_in_progress, roll_up
-from callkit.breakdown.numbers import origin_of
+from callkit.breakdown.keys import origin_of_party as origin_of
 from tests.breakdown.frames import sandbox_calls
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """What the address of a party is: its channel, its one canonical spelling, its country and type.
 
 Twilio writes ``to`` and ``from`` in E.164, as SIP URIs, ``client:`` names and ``sim:`` SIDs; lists
-that calls are joined to write the same numbers in many ways.
+that calls are joined to write the same numbers in many ways. A pseudonym in place of an address
+keeps the channel, and may keep country and type.
 """
 
 from __future__ import annotations
@@ -14,9 +15,23 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
-from callkit.measures import CHANNELS
+__all__ = [
+    "CHANNELS",
+    "NUMBER_TYPES",
+    "Origin",
+    "canonical",
+    "channel_of",
+    "is_withheld",
+    "origin_of",
+    "read_pseudonym",
+]
 
-__all__ = ["Origin", "canonical", "channel_of", "is_withheld", "origin_of"]
+CHANNELS = ("pstn", "client", "sip", "sim", "trunk", "other")
+NUMBER_TYPES = (
+    *("mobile", "fixed", "fixed-or-mobile", "toll-free", "premium", "shared-cost", "voip"),
+    *("personal", "pager", "universal", "voicemail", "unknown"),
+    *("withheld", "client", "sip", "sim", "other", "unparseable", "pseudonym"),
+)
 
 _SCHEME = re.compile(r"\s*([A-Za-z]+):")
 _SCHEMES = {"sips": "sip", "tel": "pstn"}  # RFC 3966: a tel URI is a number
@@ -45,6 +60,11 @@ _TYPES = {
     PhoneNumberType.VOICEMAIL: "voicemail",
     PhoneNumberType.UNKNOWN: "unknown",
 }
+_PSEUDONYM = re.compile(
+    rf"({'|'.join(CHANNELS)})"
+    rf"(?:~([A-Z]{{2}}|\+[0-9]+|international|unparseable)~({'|'.join(NUMBER_TYPES)}))?"
+    r"~[0-9a-f]{32}"
+)
 
 
 class Origin(NamedTuple):
@@ -139,6 +159,24 @@ def origin_of(address: str) -> Origin:
         country if country != _NO_COUNTRY else "international",
         _TYPES[phonenumbers.number_type(number)],
     )
+
+
+def read_pseudonym(text: str) -> tuple[str, Origin] | None:
+    """Read the channel and the origin that a pseudonym keeps; None for what is no pseudonym.
+
+    Examples
+    --------
+    >>> read_pseudonym("pstn~GB~fixed~0123456789abcdef0123456789abcdef")
+    ('pstn', Origin(country='GB', number_type='fixed'))
+    >>> read_pseudonym("+442079460000")
+    """
+    match = _PSEUDONYM.fullmatch(text)
+    if match is None:
+        return None
+    channel, country, number_type = match.groups()
+    if country is None:
+        country = number_type = "pseudonym" if channel == "pstn" else channel
+    return channel, Origin(country, number_type)
 
 
 def _number(address: str) -> PhoneNumber | None:

@@ -1,13 +1,20 @@
-"""Reading the columns of a frame of calls, or saying in one sentence what is wrong with them."""
+"""The columns of calls as exact integers, and exact integers as the columns of a breakdown.
+
+Money is counted in hundred-millionths of the price unit, the last place of ``decimal128(18, 8)``,
+durations in milliseconds. Every amount that fits its type fits an ``int64``; means are rounded
+half-even, once, at the end. What is wrong with a column is said in one sentence.
+"""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from callkit.errors import FrameError
@@ -18,10 +25,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["any_of", "each_once", "instants", "milliseconds", "need", "present", "prices"]
+__all__ = [
+    "ONE",
+    "any_of",
+    "covering",
+    "divide",
+    "durations",
+    "each_once",
+    "instants",
+    "long_division",
+    "milliseconds",
+    "money",
+    "need",
+    "present",
+    "prices",
+    "too_large",
+]
 
+ONE = 10**MONEY.scale
+_MOST = 10**MONEY.precision - 1
+_AS_DECIMAL = pa.decimal128(MONEY.precision + 1, 0)
 _OURS = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
-_ALL = {column.name for column in ATTRIBUTES}
 _SID_LENGTH = 34
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothing
 
@@ -34,7 +58,8 @@ def need(df: object, columns: Iterable[str]) -> None:
     missing = [name for name in names if name not in df.columns]
     if missing:
         named = ", ".join(map(repr, missing))
-        ours = "" if _ALL.isdisjoint(df.columns) else " (was it read with columns=?)"
+        known = {column.name for column in ATTRIBUTES}
+        ours = "" if known.isdisjoint(df.columns) else " (was it read with columns=?)"
         raise FrameError(f"the frame of calls lacks the columns it needs here: {named}{ours}")
     twice = [name for name in names if isinstance(df[name], pd.DataFrame)]
     if twice:
@@ -62,20 +87,28 @@ def _advice(thing: object) -> str:
     return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
 
 
-def prices(df: pd.DataFrame) -> pa.ChunkedArray:
-    """Read the prices, exact: decimal128(18, 8)."""
+def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read the prices: how many hundred-millionths, and where that is known."""
     values = _arrow(df, "price", "decimals")
     if not (kinds.is_decimal(values.type) or kinds.is_null(values.type)):
         raise FrameError(
             f"price is {df['price'].dtype}, which is not exact: it should be decimals, so {_OURS}"
         )
     try:
-        return values.cast(MONEY)
+        amounts = values.cast(MONEY)
     except pa.ArrowInvalid as error:
         raise FrameError(
             "price holds more digits than fit: it should have at most ten before the point and "
             "eight after it"
         ) from error
+    # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18
+    # digits the first eight bytes hold all.
+    counted = [np.empty(0, dtype=np.int64)]
+    for chunk in amounts.chunks:
+        words = np.frombuffer(chunk.buffers()[1] or b"", dtype="<i8")
+        counted.append(words[2 * chunk.offset :: 2][: len(chunk)])
+    known = np.asarray(amounts.is_valid())
+    return np.where(known, np.concatenate(counted), 0), known
 
 
 def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -144,13 +177,7 @@ def _surely_distinct(sids: pa.ChunkedArray) -> bool:
         letters = np.frombuffer(text, dtype=np.uint8)[ends[0] : ends[-1]].reshape(-1, _SID_LENGTH)
         words = np.ascontiguousarray(letters[:, 2:18]).view(np.uint64)
         hashes.append(words[:, 0] * _ODD ^ words[:, 1])
-    return _all_differ(np.concatenate(hashes))
-
-
-def _all_differ(numbers: NDArray[np.uint64]) -> bool:
-    """Sort only the numbers that share their leading bits with another: few, if they are random."""
-    leading = (numbers >> np.uint64(62 - len(numbers).bit_length())).astype(np.int64)
-    ordered = np.sort(numbers[np.bincount(leading)[leading] > 1])
+    ordered = np.sort(np.concatenate(hashes))
     return bool((ordered[1:] != ordered[:-1]).all())
 
 
@@ -161,3 +188,85 @@ def _arrow(df: pd.DataFrame, name: str, wanted: str) -> pa.ChunkedArray:
         raise FrameError(
             f"{name} holds values of several kinds: it should be {wanted}, so {_OURS}"
         ) from error
+
+
+def covering(
+    table: pd.DataFrame, df: pd.DataFrame, tz: str | None = None, *, calls: int | None = None
+) -> pd.DataFrame:
+    """Put into `table.attrs` what `df` says of its calls, how many are covered, and the zone.
+
+    Those covered are all calls of `df`, unless `calls` says how many.
+    """
+    said = df.attrs.get("callkit")
+    of_calls = said if isinstance(said, dict) else {}
+    zone = {} if tz is None else {"tz": tz}
+    covered = len(df) if calls is None else calls
+    table.attrs = {"callkit": {**of_calls, "calls_covered": covered, **zone}}
+    return table
+
+
+def money(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> pd.Series:
+    """Turn hundred-millionths back into decimals, null where not `known`."""
+    if (np.abs(counted) > _MOST).any():
+        raise too_large()
+    whole = pa.array(counted, mask=None if known is None else ~known).cast(_AS_DECIMAL)
+    amounts = pc.multiply(whole, pa.scalar(Decimal(1) / ONE, pa.decimal128(8, 8))).cast(MONEY)
+    return pd.Series(amounts, dtype=pd.ArrowDtype(MONEY))
+
+
+def durations(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> pd.Series:
+    """Turn milliseconds into ``timedelta64[ms]``, null where not `known`."""
+    values = counted.astype("timedelta64[ms]")
+    if known is not None:
+        values[~known] = np.timedelta64("NaT", "ms")
+    return pd.Series(values)
+
+
+def divide(
+    dividend: NDArray[np.int64], divisor: NDArray[np.int64], *, times: int = 1
+) -> NDArray[np.int64]:
+    """Divide, multiply by `times` and round half-even, as one exact step; 0 where nothing divides.
+
+    Examples
+    --------
+    >>> divide(np.array([5, 7, -5, 1]), np.array([2, 2, 2, 0])).tolist()
+    [2, 4, -2, 0]
+    """
+    divisors = np.where(divisor == 0, 1, divisor)
+    whole, rest = np.divmod(np.where(divisor == 0, 0, dividend), divisors)
+    if (np.abs(whole) > _MOST // times).any():
+        raise too_large()
+    more, rest = np.divmod(rest * times, divisors)
+    return _half_even(whole * times + more, rest, divisors)
+
+
+def long_division(dividend: NDArray[np.int64], divisor: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Divide into hundred-millionths, digit by digit, so that nothing overflows; round half-even.
+
+    Examples
+    --------
+    >>> long_division(np.array([10**17, 1]), np.array([3 * 10**17, 8 * 10**8])).tolist()
+    [33333333, 0]
+    """
+    quotient, rest = np.divmod(dividend, divisor)
+    for _ in range(MONEY.scale):
+        digit, rest = np.divmod(rest * 10, divisor)
+        quotient = quotient * 10 + digit
+    return _half_even(quotient, rest, divisor)
+
+
+def _half_even(
+    quotient: NDArray[np.int64], rest: NDArray[np.int64], divisor: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    above = rest > divisor - rest
+    tie = rest == divisor - rest
+    rounded: NDArray[np.int64] = quotient + (above | (tie & (quotient % 2 == 1)))
+    return rounded
+
+
+def too_large() -> FrameError:
+    """Say that an amount does not fit."""
+    return FrameError(
+        "an amount of this breakdown is ten thousand million or more, which does not fit "
+        "decimal(18, 8): break it down further"
+    )

@@ -1,29 +1,38 @@
-"""What calls cost, group by group."""
+"""What calls cost, group by group, and how many minutes of them are billed."""
 
 from __future__ import annotations
 
+import operator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import pandas as pd
 
-from callkit.breakdown.billing import Increment, billed, increment_ms, minutes
-from callkit.breakdown.columns import any_of, milliseconds, need, prices
-from callkit.breakdown.coverage import covering
-from callkit.breakdown.exact import divide, durations, money, too_large, units
+from callkit.breakdown.columns import (
+    ONE,
+    any_of,
+    divide,
+    durations,
+    milliseconds,
+    money,
+    need,
+    prices,
+    too_large,
+)
+from callkit.breakdown.groups import Groups, Layout, tabulate
 from callkit.breakdown.keys import By, names_of
-from callkit.breakdown.tables import Layout, tabulate
-from callkit.measures import COST
+from callkit.breakdown.measures import COST
+from callkit.errors import FrameError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from callkit.breakdown.groups import Groups
+__all__ = ["Increment", "billed", "cost_breakdown", "increment_ms", "minutes"]
 
-__all__ = ["cost_breakdown"]
+Increment: TypeAlias = timedelta | str | int
 
-_NAMES = [column.name for column in COST]
+_SECOND = timedelta(seconds=1)
 _MINUTE = 60
 # Charges and credits that fit come to 2e18 at most; what comes to less than this, even reckoned in
 # floats, does not overflow an int64.
@@ -76,7 +85,7 @@ def cost_breakdown(
     DataFrame
         One row per group that has calls, in the order of the keys: ascending, categories in the
         order of their vocabulary, missing keys last. The columns are the keys, then the measures
-        (``callkit.measures.COST``); the dtypes do not depend on the calls:
+        (``callkit.breakdown.measures.COST``); the dtypes do not depend on the calls:
 
         - ``period``, given `freq`, datetime64[us, tz]: when the period began in which the calls
           started. Calls that never started are a group of their own, without a period.
@@ -152,18 +161,17 @@ def cost_breakdown(
     need(df, ["status", "duration", "price", "price_unit"])
     bills = _Bills(df, increment_ms(increment))
     layout = Layout(names, freq, tz, fill=fill, margins=margins, never_totalled="price_unit")
-    return covering(tabulate(df, layout, bills.by_group, _NAMES), df, tz)
+    return tabulate(df, layout, COST, bills.by_group)
 
 
 class _Bills:
     """What is known of each call's price, in hundred-millionths and milliseconds."""
 
     def __init__(self, df: pd.DataFrame, step: int) -> None:
-        price = prices(df)
+        price, self.priced = prices(df)
         length, _ = milliseconds(df, "duration")
-        self.priced = np.asarray(price.is_valid())
         self.unpriced = any_of(df, "status", ["completed"]) & ~self.priced
-        self.cost = -units(price)
+        self.cost = -price
         self.billed = np.where(self.priced, billed(length, step), 0)
         self.unpriced_length = np.where(self.unpriced, length, 0)
 
@@ -172,12 +180,11 @@ class _Bills:
         charges, cost, largest = self._amounts(groups)
         seconds = groups.total(self.billed) // 1000
         known = (priced > 0) | (calls == 0)  # no calls cost nothing
-        unpriced_length = groups.total(self.unpriced_length)
         return {
             "calls": calls,
             "priced_calls": priced,
             "unpriced_calls": groups.count(self.unpriced),
-            "unpriced_duration": durations(unpriced_length, np.ones(len(groups), dtype=bool)),
+            "unpriced_duration": durations(groups.total(self.unpriced_length)),
             "charges": money(charges, known),
             "credits": money(charges - cost, known),
             "cost": money(cost, known),
@@ -195,3 +202,36 @@ class _Bills:
         priced = np.where(self.priced, self.cost, np.iinfo(np.int64).min)
         charges = groups.total(np.maximum(self.cost, 0))
         return charges, groups.total(self.cost), groups.most(priced)
+
+
+def increment_ms(increment: Increment) -> int:
+    """Read a billing increment: a timedelta, what pandas reads as one, or a number of seconds."""
+    wrong = (
+        f"increment={increment!r} should be a whole number of seconds above zero, such as 60, "
+        "'6s' or timedelta(minutes=1)"
+    )
+    try:
+        step = _timedelta(increment)
+    except (TypeError, ValueError) as error:
+        raise FrameError(wrong) from error
+    if not step >= _SECOND or step % _SECOND:  # NaT is never as long
+        raise FrameError(wrong)
+    return int(step // _SECOND) * 1000
+
+
+def _timedelta(increment: Increment) -> pd.Timedelta:
+    if isinstance(increment, timedelta | str):
+        return pd.Timedelta(increment)
+    return pd.Timedelta(operator.index(increment), unit="s")
+
+
+def billed(length: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """Round durations up to the increment, all in milliseconds."""
+    return -(-length // step) * step
+
+
+def minutes(seconds: NDArray[np.int64]) -> pd.Series:
+    """Turn seconds into minutes, as decimals."""
+    whole, rest = np.divmod(seconds, _MINUTE)
+    counted = whole * ONE + divide(rest * ONE, np.full_like(rest, _MINUTE))
+    return money(counted)

@@ -1,25 +1,47 @@
-"""Calls put into groups: which group each call is in, and exact figures for every group."""
+"""Calls put into groups, exact figures for every group, and the table of them.
+
+A table has a row per group; empty periods and totals where they are asked for.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from callkit.breakdown.columns import covering, each_once, instants
+from callkit.breakdown.keys import read_keys
+from callkit.breakdown.periods import period_bounds
 from callkit.errors import FrameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Groups"]
+    from callkit.schema import Column
 
+__all__ = ["Groups", "Layout", "tabulate"]
+
+_MARK = "total_over"
+_MOST_ROWS = 10_000_000
 _LARGEST = 2**62
 # Counting how often each value occurs in each group beats sorting while there are not many more
 # counters than calls.
 _COUNTERS_PER_CALL = 4
+
+
+class Layout(NamedTuple):
+    """What rows a breakdown has: by which keys and periods, and which besides those of groups."""
+
+    by: Sequence[str]
+    freq: str | None
+    tz: str
+    fill: bool
+    margins: bool
+    never_totalled: str | None = None
 
 
 class Groups:
@@ -122,6 +144,75 @@ class _Ordered:
         if self._counted:
             return np.searchsorted(self._numbers, places, side="right").astype(np.int64)
         return self._numbers[places]
+
+
+def tabulate(
+    df: pd.DataFrame,
+    layout: Layout,
+    columns: Sequence[Column],
+    measure: Callable[[Groups], dict[str, object]],
+) -> pd.DataFrame:
+    """Group calls by the keys of `layout`, and `measure` the `columns` of each group."""
+    each_once(df)
+    names = [column.name for column in columns]
+    groups = Groups(read_keys(df, layout.by, layout.freq, layout.tz, [*names, _MARK]))
+    if layout.fill:
+        groups = _filled(df, groups, layout)
+    if layout.margins:
+        groups.keys = groups.keys.apply(_nullable)
+    table = _table(groups, measure)
+    if layout.margins:
+        table = _with_totals(table, groups, measure, layout.never_totalled)
+    return covering(table, df, layout.tz)
+
+
+def _table(groups: Groups, measure: Callable[[Groups], dict[str, object]]) -> pd.DataFrame:
+    measures = pd.DataFrame(measure(groups), index=groups.keys.index)
+    return pd.concat([groups.keys, measures], axis="columns")
+
+
+def _with_totals(
+    table: pd.DataFrame,
+    groups: Groups,
+    measure: Callable[[Groups], dict[str, object]],
+    never_totalled: str | None,
+) -> pd.DataFrame:
+    """Append totals over any of the keys: those are null in them, and named by the mark."""
+    keys = groups.keys.columns.tolist()
+    table.insert(len(keys), _MARK, pd.Series(None, table.index, dtype="str"))
+    parts = [table]
+    totalled = [name for name in keys if name != never_totalled]
+    for over in (some for n in range(len(totalled)) for some in combinations(totalled, n + 1)):
+        total = _table(groups.coarser([name for name in keys if name not in over]), measure)
+        missing = {name: table[name].iloc[:0].reindex(total.index) for name in over}
+        missing[_MARK] = pd.Series(", ".join(over), total.index, dtype="str")
+        parts.append(total.assign(**missing)[table.columns])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _filled(df: pd.DataFrame, groups: Groups, layout: Layout) -> Groups:
+    """Add a group without calls for each period that a combination of the other keys lacks."""
+    if layout.freq is None:
+        raise FrameError("fill=True puts in the empty periods: it needs a freq, such as 'D'")
+    starts = instants(df).dropna()
+    if starts.empty:
+        return groups
+    periods = period_bounds(starts.min(), starts.max(), layout.freq, layout.tz)[:-1]
+    others = groups.coarser(groups.keys.columns.drop("period").tolist()).keys
+    if len(periods) * len(others) > _MOST_ROWS:
+        raise FrameError(
+            f"fill=True would give {len(periods):,} periods of {layout.freq!r} for each of "
+            f"{len(others):,} combinations of keys: take longer periods or fewer keys"
+        )
+    every = others.iloc[np.repeat(np.arange(len(others)), len(periods))]
+    of_each = np.tile(np.arange(len(periods)), len(others))
+    every.insert(0, "period", periods[of_each].astype(groups.keys["period"].dtype))
+    return groups.beside(every)
+
+
+def _nullable(key: pd.Series) -> pd.Series:
+    whole = isinstance(key.dtype, np.dtype) and key.dtype.kind in "iub"
+    return key.convert_dtypes() if whole else key
 
 
 def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:

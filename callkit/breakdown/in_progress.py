@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from callkit.breakdown.columns import each_once, instants, need
-from callkit.breakdown.coverage import covering
-from callkit.breakdown.exact import long_division, money
+from callkit.breakdown.columns import covering, each_once, instants, long_division, money, need
 from callkit.breakdown.periods import frequency, period_bounds, zone
 from callkit.errors import FrameError
-from callkit.measures import IN_PROGRESS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["calls_in_progress"]
 
-_NAMES = [column.name for column in IN_PROGRESS]
 _SECOND = 1_000_000
 
 
@@ -84,13 +80,10 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     zone(tz)
     each_once(df)
     starts, ends = _intervals(df)
-    if not len(starts):
-        now = pd.Timestamp(0, unit="us", tz="UTC")
-        empty = _table(period_bounds(now, now, freq, tz), starts, ends)[:0]
-        return covering(empty, df, tz, calls=0)
-    last = max(starts.max(), ends.max() - 1)
-    bounds = period_bounds(_instant(starts.min()), _instant(last), freq, tz)
-    return covering(_table(bounds, starts, ends), df, tz, calls=len(starts))
+    first, last = (starts.min(), max(starts.max(), ends.max() - 1)) if len(starts) else (0, 0)
+    bounds = period_bounds(_instant(first), _instant(last), freq, tz)
+    table = _table(bounds, starts, ends)
+    return covering(table if len(starts) else table[:0], df, tz, calls=len(starts))
 
 
 def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -130,13 +123,14 @@ def _table(
     fastest = np.zeros(count, dtype=np.int64)
     np.maximum.at(fastest, of_start[first], np.diff(first, append=len(seconds)))
     peak, mean = _sweep(bounds, ordered, np.sort(ends))
-    measures = {
+    columns = {
+        "period": periods[:-1],
         "calls_started": np.bincount(of_start, minlength=count).astype(np.int64),
         "peak_in_progress": peak,
-        "mean_in_progress": money(mean, np.ones(count, dtype=bool)),
+        "mean_in_progress": money(mean),
         "peak_starts_per_second": fastest,
     }
-    return pd.DataFrame({"period": periods[:-1], **measures})[["period", *_NAMES]]
+    return pd.DataFrame(columns)
 
 
 def _sweep(

@@ -9,13 +9,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.breakdown.columns import any_of, each_once, instants, milliseconds, need, prices
-from callkit.breakdown.coverage import covering
+from callkit.breakdown.columns import (
+    any_of,
+    covering,
+    durations,
+    each_once,
+    instants,
+    milliseconds,
+    money,
+    need,
+    prices,
+)
 from callkit.breakdown.duration import answered
-from callkit.breakdown.exact import durations, money, units
 from callkit.breakdown.groups import Groups
+from callkit.breakdown.measures import ROOTS
 from callkit.errors import FrameError
-from callkit.measures import ROOTS, TREES
 from callkit.schema import LIVE_STATUSES
 
 if TYPE_CHECKING:
@@ -23,7 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["roll_up"]
 
-_NAMES = ["root_sid", "price_unit", *(column.name for column in TREES if column.name != "root_sid")]
+_NEEDED = (
+    *("sid", "parent_call_sid", "status", "duration", "price", "price_unit"),
+    *("start_time", "end_time"),
+)
 _PRESENT, _ABSENT, _NONE = range(len(ROOTS))
 
 
@@ -78,8 +89,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
           root  legs        cost
     0  present     2  0.03000000
     """
-    need(df, ["sid", "parent_call_sid", "status", "duration", "price", "price_unit"])
-    need(df, ["start_time", "end_time"])
+    need(df, _NEEDED)
     each_once(df)
     forest = _forest(df)
     groups = Groups(pd.DataFrame({"tree": forest.tree, "price_unit": df["price_unit"].array}))
@@ -92,7 +102,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
             "root": pd.Categorical.from_codes(forest.root[tree], dtype=kinds),
             **_measures(df, groups),
         }
-    )[_NAMES]
+    )
     return covering(rows.iloc[_in_order(rows)].reset_index(drop=True), df)
 
 
@@ -104,21 +114,9 @@ def _in_order(rows: pd.DataFrame) -> NDArray[np.int64]:
 
 
 class _Forest(NamedTuple):
-    """The calls of the frame, then the parents that are not in it.
-
-    Attributes
-    ----------
-    sids : Array of large_string
-        The SID of each.
-    root : ndarray of int8
-        For each that is the top of a tree, what kind of root it is.
-    tree : ndarray of int64
-        For each call of the frame, the top of its tree.
-    """
-
-    sids: pa.Array
-    root: NDArray[np.int8]
-    tree: NDArray[np.int64]
+    sids: pa.Array  # of the calls of the frame, then of the parents that are not in it
+    root: NDArray[np.int8]  # for each that is the top of a tree, what kind of root it is
+    tree: NDArray[np.int64]  # for each call of the frame, the top of its tree
 
 
 def _forest(df: pd.DataFrame) -> _Forest:
@@ -178,8 +176,7 @@ def _text(df: pd.DataFrame, name: str) -> pa.Array:
 
 
 def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
-    price = prices(df)
-    priced = np.asarray(price.is_valid())
+    price, priced = prices(df)
     length, _ = milliseconds(df, "duration")
     spoken = answered(df)
     priced_calls = groups.count(priced)
@@ -187,12 +184,10 @@ def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
     return {
         "legs": groups.count(),
         "answered_legs": groups.count(spoken),
-        "talk_time": durations(
-            groups.total(np.where(spoken, length, 0)), np.ones(len(groups), dtype=bool)
-        ),
+        "talk_time": durations(groups.total(np.where(spoken, length, 0))),
         "priced_calls": priced_calls,
         "unpriced_calls": groups.count(any_of(df, "status", ["completed"]) & ~priced),
-        "cost": money(groups.total(-units(price)), priced_calls > 0),
+        "cost": money(groups.total(-price), priced_calls > 0),
         "first_start": _latest(groups, df, "start_time", sign=-1),
         "last_end": _latest(groups, df, "end_time").mask(groups.count(up) > 0),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from callkit.breakdown.measures import MEASURES
 from callkit.charts.bars import horizontal, stacked
 from callkit.charts.layout import empty, legend_above, new_axes, panels_in
 from callkit.charts.style import amount, looks
@@ -18,7 +19,6 @@ from callkit.charts.tables import (
     zone_of,
 )
 from callkit.errors import FrameError
-from callkit.measures import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from callkit.breakdown.measures import WEEKDAYS
 from callkit.charts.layout import (
     empty,
     font_for,
@@ -29,7 +30,6 @@ from callkit.charts.tables import (
     zone_of,
 )
 from callkit.errors import FrameError
-from callkit.measures import WEEKDAYS
 
 if TYPE_CHECKING:
     import pandas as pd

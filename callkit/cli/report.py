@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import callkit
+from callkit.breakdown.measures import KEYS
 from callkit.cli.arguments import add_calls, add_quiet
 from callkit.cli.telling import CommandError, note
-from callkit.measures import KEYS
 from callkit.parquet.apart import holds
 from callkit.schema import ATTRIBUTES
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
+from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.errors import ParquetError
-from callkit.measures import KEYS, MEASURES
 from callkit.parquet.columns import as_promised, named_twice, plain_array
 from callkit.parquet.dtypes import noted
 from callkit.parquet.months import month_files

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from callkit import FrameError, cost_breakdown, duration_breakdown
-from callkit.measures import COST
+from callkit.breakdown.measures import COST
 from callkit.schema import ARROW_TYPES, MONEY
 from tests.breakdown.frames import calls, in_plain_values
 

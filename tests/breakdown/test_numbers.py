@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from callkit import cost_breakdown, duration_breakdown
-from callkit.breakdown.numbers import origin_of
-from callkit.measures import NUMBER_TYPES
+from callkit.addresses import NUMBER_TYPES
+from callkit.breakdown.keys import origin_of_party as origin_of
 from tests.breakdown.frames import calls, in_plain_values
 
 
