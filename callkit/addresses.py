@@ -75,17 +75,9 @@ class Origin(NamedTuple):
 
 
 def channel_of(address: str) -> str:
-    """Say what kind of address it is: pstn, client, sip, sim or other.
-
-    Examples
-    --------
-    >>> channel_of("+442079460000"), channel_of("SIPS:amy@example.com"), channel_of("whatsapp:+44")
-    ('pstn', 'sip', 'other')
-    """
+    """Say what kind of address it is: pstn, client, sip, sim or other (such as WhatsApp)."""
     match = _SCHEME.match(address)
-    if match is None:
-        return "pstn"
-    scheme = match[1].lower()
+    scheme = match[1].lower() if match else "tel"
     channel = _SCHEMES.get(scheme, scheme)
     return channel if channel in CHANNELS else "other"
 
@@ -94,8 +86,6 @@ def channel_of(address: str) -> str:
 def canonical(address: str) -> str:
     """Write an address the one way in which all spellings of it are the same.
 
-    Notes
-    -----
     - Numbers, ``tel:`` URIs (RFC 3966) among them, are E.164 behind a ``+``, without an extension.
       One that does not say its country stays as it is.
     - SIP and SIPS URIs are addresses of record, canonical as by RFC 3261, 10.3: no parameters, no
@@ -124,19 +114,13 @@ def canonical(address: str) -> str:
 
 
 def is_withheld(address: str) -> bool:
-    """Say whether the address stands for a caller who shows no number.
-
-    Examples
-    --------
-    >>> is_withheld("+266696687"), is_withheld("Anonymous"), is_withheld("+442079460000")
-    (True, True, False)
-    """
+    """Say whether the address, such as +266696687, stands for a caller who shows no number."""
     return canonical(address).upper() in _WITHHELD
 
 
 @lru_cache(maxsize=_CACHED)
 def origin_of(address: str) -> Origin:
-    """Look a party's address up.
+    """Find where an address belongs.
 
     Examples
     --------
@@ -154,11 +138,9 @@ def origin_of(address: str) -> Origin:
     number = _number(address)
     if number is None:
         return Origin("unparseable", "unparseable")
-    country = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
-    return Origin(
-        country if country != _NO_COUNTRY else "international",
-        _TYPES[phonenumbers.number_type(number)],
-    )
+    region = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
+    country = region if region != _NO_COUNTRY else "international"
+    return Origin(country, _TYPES[phonenumbers.number_type(number)])
 
 
 def read_pseudonym(text: str) -> tuple[str, Origin] | None:

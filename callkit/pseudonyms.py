@@ -6,8 +6,7 @@ channel, then the first 128 bits of HMAC-SHA256 (RFC 2104) of the address in its
 two share one are below 1 in 10²⁰.
 
 There are so few telephone numbers, some 10⁹ to a country, that anyone can hash them all and look a
-plain hash up in the list. Here the hash depends on a key as well: without it nobody can make the
-list, and a list made under another key is of no use.
+plain hash up in the list. Without the key nobody can make that list.
 """
 
 from __future__ import annotations
@@ -66,8 +65,8 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
     pandas.DataFrame
         The same rows in the same order. ``from``, ``to``, ``forwarded_from`` and, of breakdowns,
         ``our_number`` and ``other_party`` hold pseudonyms (``str``); ``caller_name``,
-        ``from_formatted`` and ``to_formatted`` are gone; other columns are as they were. Of
-        ``df.attrs`` only what is callkit's is left.
+        ``from_formatted`` and ``to_formatted`` are gone; other columns stay. Of ``df.attrs`` only
+        callkit's own remain.
 
     Raises
     ------
@@ -75,7 +74,7 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
         `df` is no pandas DataFrame, a column of parties is not text or holds pseudonyms already, or
         parties stand in the index or as names of columns.
     TypeError, ValueError
-        The key is neither bytes nor text, or is too short; `keep` is none.
+        The key is neither bytes nor text, or is too short; `keep` is invalid.
 
     Notes
     -----
@@ -84,21 +83,16 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
       ``pstn~DE~mobile~`` and the same digits. So breakdowns by ``channel`` are as before, and by
       ``country`` and ``number_type`` too if they are kept; else numbers are one group,
       ``pseudonym``.
-    - Spellings of one address share a pseudonym: of numbers those equal in E.164, ``tel:`` among
-      them, but without its country code a number stands alone; of SIP addresses those of one
-      address of record. A SIP, WhatsApp or client address made of a number is another party than
-      the number.
-    - Numbers withheld (``+266696687``, ``anonymous``) stay, since they are nobody's; null stays
-      null.
+    - Spellings of one address share a pseudonym: numbers equal in E.164 (without its country code a
+      number stands alone), SIP addresses of one address of record. A SIP, WhatsApp or client
+      address made of a number is another party than the number.
+    - Numbers withheld (``+266696687``, ``anonymous``) and nulls stay, and so do columns of your
+      own, even where they hold numbers (``to_x`` after a merge, say), and an index without a name.
     - Country and number type follow the package phonenumbers, whose numbering plans change: to join
       over the years, join the digits, ``df["to"].str[-32:]``.
     - The result is pseudonymous, not anonymous, and so still personal data (GDPR, Article 4(5) and
-      recital 26). Times, durations and prices stay exact, and may be known from elsewhere; so may
-      the pattern of somebody's calls. SIDs stay, since joins need them: whoever may sign in to the
-      account can look them up. ``keep="country"`` tells more of those who are alone in their
-      country and type.
-    - Columns of your own stay as they are, even where they hold numbers (``to_x`` after a merge,
-      say), and so does an index without a name.
+      recital 26): times, durations, prices, SIDs and the pattern of somebody's calls stay.
+      ``keep="country"`` tells more of those who are alone in their country and type.
 
     Examples
     --------
@@ -177,7 +171,7 @@ class Pseudonyms:
     Raises
     ------
     TypeError, ValueError
-        The key is neither bytes nor text, or is too short; `keep` is none.
+        The key is neither bytes nor text, or is too short; `keep` is invalid.
 
     Examples
     --------
@@ -207,10 +201,7 @@ class Pseudonyms:
         raise TypeError("pseudonyms cannot be pickled: make them anew, from the key")
 
     def of(self, address: str) -> str:
-        """Make the pseudonym of one address.
-
-        What stands for nobody stays: an address withheld (``+266696687``, ``anonymous``), a blank.
-        """
+        """Make the pseudonym of one address; one withheld (``anonymous``) or blank stays."""
         written = canonical(address)
         if not written or is_withheld(address):
             return written

@@ -1,8 +1,7 @@
 """The columns of calls as exact integers, and exact integers as the columns of a breakdown.
 
 Money is counted in hundred-millionths of the price unit, the last place of ``decimal128(18, 8)``,
-durations in milliseconds. Every amount that fits its type fits an ``int64``; means are rounded
-half-even, once, at the end. What is wrong with a column is said in one sentence.
+durations in milliseconds. Means are rounded half-even, once, at the end.
 """
 
 from __future__ import annotations
@@ -21,12 +20,11 @@ from callkit.errors import FrameError
 from callkit.schema import ATTRIBUTES, MONEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
 __all__ = [
-    "ONE",
     "any_of",
     "covering",
     "divide",
@@ -42,10 +40,16 @@ __all__ = [
     "too_large",
 ]
 
-ONE = 10**MONEY.scale
+_PLACES = MONEY.scale
 _MOST = 10**MONEY.precision - 1
+_LAST_PLACE = pa.scalar(Decimal(1).scaleb(-_PLACES), pa.decimal128(8, 8))
 _AS_DECIMAL = pa.decimal128(MONEY.precision + 1, 0)
 _OURS = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
+_TO_PANDAS = {
+    "to_pandas": "to_pandas()",
+    "toPandas": "toPandas()",
+    "collect": "collect().to_pandas()",
+}
 _SID_LENGTH = 34
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothing
 
@@ -54,7 +58,7 @@ def need(df: object, columns: Iterable[str]) -> None:
     """Refuse what is no frame, or lacks `columns`."""
     if not isinstance(df, pd.DataFrame):
         raise FrameError(f"expected a pandas DataFrame of calls, not {_kind(df)}: {_advice(df)}")
-    names = list(dict.fromkeys(columns))
+    names = list(columns)
     missing = [name for name in names if name not in df.columns]
     if missing:
         named = ", ".join(map(repr, missing))
@@ -76,12 +80,9 @@ def _kind(thing: object) -> str:
 
 
 def _advice(thing: object) -> str:
-    if hasattr(thing, "to_pandas"):
-        return "pass df.to_pandas()"
-    if hasattr(thing, "toPandas"):
-        return "pass df.toPandas()"
-    if hasattr(thing, "collect"):
-        return "pass df.collect().to_pandas()"
+    for method, call in _TO_PANDAS.items():
+        if hasattr(thing, method):
+            return f"pass df.{call}"
     if isinstance(thing, str | PathLike):
         return "read the file with callkit.read_parquet"
     return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
@@ -89,13 +90,8 @@ def _advice(thing: object) -> str:
 
 def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Read the prices: how many hundred-millionths, and where that is known."""
-    values = _arrow(df, "price", "decimals")
-    if not (kinds.is_decimal(values.type) or kinds.is_null(values.type)):
-        raise FrameError(
-            f"price is {df['price'].dtype}, which is not exact: it should be decimals, so {_OURS}"
-        )
     try:
-        amounts = values.cast(MONEY)
+        amounts = _of_kind(df, "price", "exact decimals", kinds.is_decimal).cast(MONEY)
     except pa.ArrowInvalid as error:
         raise FrameError(
             "price holds more digits than fit: it should have at most ten before the point and "
@@ -113,25 +109,29 @@ def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Read a column of durations: how many milliseconds, and where that is known."""
-    values = _arrow(df, name, "durations")
-    if not (kinds.is_duration(values.type) or kinds.is_null(values.type)):
-        raise FrameError(f"{name} is {df[name].dtype}: it should be durations, so {_OURS}")
+    values = _of_kind(df, name, "durations", kinds.is_duration)
     whole = values.cast(pa.duration("ms")).cast(pa.int64())
     return whole.fill_null(0).to_numpy(), np.asarray(whole.is_valid())
 
 
 def instants(df: pd.DataFrame, name: str = "start_time") -> pd.Series:
     """Read a column of instants: datetime64[us, UTC]."""
-    values = _arrow(df, name, "instants")
-    zoned = kinds.is_timestamp(values.type) and values.type.tz is not None
-    if not (zoned or kinds.is_null(values.type)):
-        raise FrameError(
-            f"{name} is {df[name].dtype}: it should be instants, which have a zone, so {_OURS}"
-        )
-    return pd.Series(
-        values.cast(pa.timestamp("us", tz="UTC")).to_pandas().to_numpy("datetime64[us]"),
-        index=df.index,
-    ).dt.tz_localize("UTC")
+    values = _of_kind(df, name, "instants with a zone", _is_zoned)
+    times = values.cast(pa.timestamp("us", tz="UTC")).to_pandas().to_numpy("datetime64[us]")
+    return pd.Series(times, index=df.index).dt.tz_localize("UTC")
+
+
+def _is_zoned(kind: pa.DataType) -> bool:
+    return bool(kinds.is_timestamp(kind) and kind.tz is not None)
+
+
+def _of_kind(
+    df: pd.DataFrame, name: str, wanted: str, holds: Callable[[pa.DataType], bool]
+) -> pa.ChunkedArray:
+    values = _arrow(df, name, wanted)
+    if not (holds(values.type) or kinds.is_null(values.type)):
+        raise FrameError(f"{name} is {df[name].dtype}: it should be {wanted}, so {_OURS}")
+    return values
 
 
 def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.bool_]:
@@ -193,15 +193,11 @@ def _arrow(df: pd.DataFrame, name: str, wanted: str) -> pa.ChunkedArray:
 def covering(
     table: pd.DataFrame, df: pd.DataFrame, tz: str | None = None, *, calls: int | None = None
 ) -> pd.DataFrame:
-    """Put into `table.attrs` what `df` says of its calls, how many are covered, and the zone.
-
-    Those covered are all calls of `df`, unless `calls` says how many.
-    """
+    """Put into `table.attrs` what `df` says of its calls, how many are covered (all), and `tz`."""
     said = df.attrs.get("callkit")
-    of_calls = said if isinstance(said, dict) else {}
+    covered = {"calls_covered": len(df) if calls is None else calls}
     zone = {} if tz is None else {"tz": tz}
-    covered = len(df) if calls is None else calls
-    table.attrs = {"callkit": {**of_calls, "calls_covered": covered, **zone}}
+    table.attrs = {"callkit": (said if isinstance(said, dict) else {}) | covered | zone}
     return table
 
 
@@ -210,7 +206,7 @@ def money(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) ->
     if (np.abs(counted) > _MOST).any():
         raise too_large()
     whole = pa.array(counted, mask=None if known is None else ~known).cast(_AS_DECIMAL)
-    amounts = pc.multiply(whole, pa.scalar(Decimal(1) / ONE, pa.decimal128(8, 8))).cast(MONEY)
+    amounts = pc.multiply(whole, _LAST_PLACE).cast(MONEY)
     return pd.Series(amounts, dtype=pd.ArrowDtype(MONEY))
 
 
@@ -241,15 +237,9 @@ def divide(
 
 
 def long_division(dividend: NDArray[np.int64], divisor: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Divide into hundred-millionths, digit by digit, so that nothing overflows; round half-even.
-
-    Examples
-    --------
-    >>> long_division(np.array([10**17, 1]), np.array([3 * 10**17, 8 * 10**8])).tolist()
-    [33333333, 0]
-    """
+    """Divide into hundred-millionths, half-even, digit by digit so that nothing overflows."""
     quotient, rest = np.divmod(dividend, divisor)
-    for _ in range(MONEY.scale):
+    for _ in range(_PLACES):
         digit, rest = np.divmod(rest * 10, divisor)
         quotient = quotient * 10 + digit
     return _half_even(quotient, rest, divisor)
@@ -258,14 +248,13 @@ def long_division(dividend: NDArray[np.int64], divisor: NDArray[np.int64]) -> ND
 def _half_even(
     quotient: NDArray[np.int64], rest: NDArray[np.int64], divisor: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    above = rest > divisor - rest
-    tie = rest == divisor - rest
-    rounded: NDArray[np.int64] = quotient + (above | (tie & (quotient % 2 == 1)))
+    tie = (rest == divisor - rest) & (quotient % 2 == 1)
+    rounded: NDArray[np.int64] = quotient + (tie | (rest > divisor - rest))
     return rounded
 
 
 def too_large() -> FrameError:
-    """Say that an amount does not fit."""
+    """Make the error for an amount that does not fit."""
     return FrameError(
         "an amount of this breakdown is ten thousand million or more, which does not fit "
         "decimal(18, 8): break it down further"

@@ -36,8 +36,9 @@ def duration_breakdown(
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns ``status``,
-        ``direction``, ``duration``, ``queue_time`` and ``price``, and what the keys are read from.
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
+        ``direction``, ``duration``, ``queue_time`` and ``price``, and those that the keys are read
+        from.
     by, freq, tz, increment, fill, margins
         As for :func:`cost_breakdown`. Here ``price_unit`` is a key like another.
 
@@ -49,9 +50,8 @@ def duration_breakdown(
         measures (``callkit.breakdown.measures.DURATION``), whose dtypes do not depend on the calls:
 
         - ``calls``, int64: the calls of every status.
-        - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled. Calls that
-          are queued, ringing or in progress are not among them, nor is a status that is missing or
-          that Twilio's reference does not list.
+        - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled; neither live
+          ones, nor a status that is missing or that Twilio's reference does not list.
         - ``answered_calls``, int64: those completed that lasted longer than zero.
         - ``answer_seizure_ratio``, float64: answered calls divided by ended calls (ASR). Null if
           none has ended.
@@ -68,7 +68,7 @@ def duration_breakdown(
         - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over those. Null if there
           are none.
 
-        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`.
 
     Raises
     ------
@@ -77,14 +77,12 @@ def duration_breakdown(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> calls = pd.DataFrame({
-    ...     "status": ["completed", "completed", "busy", "in-progress"],
-    ...     "direction": "outbound-api",
-    ...     "duration": pd.to_timedelta([61, 30, 0, None], unit="s").as_unit("ms"),
-    ...     "queue_time": pd.to_timedelta([0, 5, 0, 0], unit="ms").as_unit("ms"),
-    ...     "price": None,
-    ... })
+    >>> calls = callkit.normalise([
+    ...     {"sid": f"CA{n:032}", "status": status, "duration": seconds}
+    ...     for n, (status, seconds) in enumerate(
+    ...         [("completed", "61"), ("completed", "30"), ("busy", "0"), ("in-progress", None)]
+    ...     )
+    ... ])
     >>> duration_breakdown(calls).loc[0, ["ended_calls", "answered_calls", "average_duration"]]
     ended_calls                              3
     answered_calls                           2

@@ -35,15 +35,7 @@ def channel_of_party(party: str) -> str:
 
 
 def origin_of_party(party: str) -> Origin:
-    """Find country and number type of an address, or what the pseudonym in its place keeps.
-
-    Examples
-    --------
-    >>> origin_of_party("pstn~GB~fixed~0123456789abcdef0123456789abcdef")
-    Origin(country='GB', number_type='fixed')
-    >>> origin_of_party("pstn~0123456789abcdef0123456789abcdef")
-    Origin(country='pseudonym', number_type='pseudonym')
-    """
+    """Find country and number type of an address, or what the pseudonym in its place keeps."""
     kept = read_pseudonym(party)
     return addresses.origin_of(party) if kept is None else kept[1]
 
@@ -140,9 +132,7 @@ def _side(df: pd.DataFrame, *, inbound: str, outbound: str) -> pd.Series:
 
 
 def _of_other_party(
-    df: pd.DataFrame,
-    told: Callable[[str], str],
-    dtype: pd.CategoricalDtype | pd.StringDtype,
+    df: pd.DataFrame, told: Callable[[str], str], dtype: pd.CategoricalDtype | pd.StringDtype
 ) -> pd.Series:
     """Say of each call what its other party's address tells; each address is read once."""
     callers, calling = pd.factorize(df["from"])
@@ -150,7 +140,8 @@ def _of_other_party(
     codes = np.where(any_of(df, "direction", _INBOUND), callers, -1)
     outward = any_of(df, "direction", OUTBOUND) & (callees >= 0)
     codes = np.where(outward, len(calling) + callees, codes)
-    known = pd.array([told(str(party)) for party in (*calling, *called)], dtype=dtype)
+    parties = [*calling.tolist(), *called.tolist()]
+    known = pd.array([told(str(party)) for party in parties], dtype=dtype)
     return pd.Series(known.take(codes, allow_fill=True), index=df.index)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from callkit.schema import LIVE_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
+    from typing import TypeAlias
+
+    _Section: TypeAlias = tuple[str, pd.DataFrame, list[str]]
 
 __all__ = ["Summary", "summary"]
 
@@ -28,6 +31,7 @@ _NEEDED = ("sid", "status", "direction", "from", "to", "start_time")
 _MOST = 10
 _DAY = pd.Timedelta(days=1)
 _NOTHING = "-"
+_NO_TABLE = pd.DataFrame()
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,12 +43,10 @@ class Summary:
 
     Attributes
     ----------
-    calls : int
-        How many calls the frame has.
+    calls, never_started : int
+        How many calls the frame has, and how many of them never started.
     first_start, last_start : Timestamp or NaT
         When the first and the last of them started, in `tz`.
-    never_started : int
-        How many never did.
     tz, freq : str
         What it was made with.
     outcomes : DataFrame
@@ -55,16 +57,12 @@ class Summary:
         and none is open, among those without a currency either.
     durations : DataFrame
         :func:`duration_breakdown` of all calls: one row, or none without calls.
-    dearest_calls : DataFrame
-        At most ten per currency, the dearest first: ``price_unit``, ``cost``, ``sid``,
-        ``start_time``, ``duration``.
-    dearest_destinations : DataFrame
-        At most ten per currency, of the calls that went out: ``price_unit``, ``country``,
-        ``number_type``, ``calls``, ``billed_minutes``, ``cost``.
+    dearest_calls, dearest_destinations : DataFrame
+        At most ten per currency, the most expensive first; the destinations are those of outbound
+        calls.
     changes : DataFrame
-        Two periods, the earlier first, in each currency: ``period``, ``price_unit``, ``calls``,
-        ``answered_calls``, ``answer_seizure_ratio``, ``average_duration``, ``cost``,
-        ``unpriced_calls``. Empty where the frame does not cover two whole periods.
+        The last two whole periods, the earlier first, in each currency; empty where the frame does
+        not cover two.
     """
 
     calls: int
@@ -106,7 +104,7 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs what
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs what
         :func:`cost_breakdown` and :func:`duration_breakdown` need, ``sid``, ``from``, ``to`` and
         ``start_time``.
     freq : str
@@ -117,8 +115,7 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     Returns
     -------
     Summary
-        Its ``str()`` is a page of at most 100 columns; a notebook shows it as tables; its
-        attributes are the tables as frames, exact.
+        Its ``str()`` is a page of at most 100 columns; its attributes are the tables, exact.
 
     Raises
     ------
@@ -127,9 +124,9 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
 
     Notes
     -----
-    The two periods compared are the last that the frame covers whole. A period is over once a call
-    started after it: the last one with calls, which may be still running, is left out. The first
-    one with calls counts as whole if a call started in its first 24 hours.
+    The two periods compared are the last whole ones. A period is over once a call started after it,
+    so the last one with calls is left out. The first one counts as whole if a call started in its
+    first 24 hours.
 
     Examples
     --------
@@ -226,28 +223,23 @@ def _compared(df: pd.DataFrame, freq: str, tz: str) -> pd.DatetimeIndex:
     return whole[-2:] if len(whole) > 1 else whole[:0]
 
 
-class _Section(NamedTuple):
-    heading: str
-    table: pd.DataFrame  # of text; may be empty
-    notes: list[str]
-
-
 def _sections(summary: Summary) -> Iterator[_Section]:
+    """Make each section of the page: a heading, a table of text (or none), and notes."""
     heading = f"{summary.calls:,} {'call' if summary.calls == 1 else 'calls'}"
-    yield _Section(heading, pd.DataFrame(), _period(summary))
+    yield heading, _NO_TABLE, _period(summary)
     if not summary.calls:
         return
     outcomes = _written(summary.outcomes, "status", "calls", "share")
-    yield _Section("How they went", outcomes, _durations(summary))
-    yield _Section("Connectivity cost", *_cost(summary.costs))
+    yield "How they went", outcomes, _durations(summary)
+    yield "Connectivity cost", *_cost(summary.costs)
     calls, places = summary.dearest_calls, summary.dearest_destinations
-    yield _Section(
+    yield (
         f"The dearest calls (times in {summary.tz})",
         _written(calls, "sid", "start_time", "duration", "cost", "price_unit"),
         [] if len(calls) else ["No call was charged."],
     )
     columns = ("country", "number_type", "calls", "billed_minutes", "cost", "price_unit")
-    yield _Section(
+    yield (
         "The dearest destinations of calls that went out",
         _written(places, *columns),
         [] if len(places) else ["No call that went out was charged."],
@@ -299,14 +291,14 @@ def _what_changed(summary: Summary) -> _Section:
     changes = summary.changes
     if changes.empty:
         note = f"The calls do not cover two whole periods of freq={summary.freq!r}."
-        return _Section("What changed", pd.DataFrame(), [note])
+        return "What changed", _NO_TABLE, [note]
     before, after = (_moment(moment) for moment in changes["period"].drop_duplicates())
     rows = []
     for _, pair in changes.groupby("price_unit", dropna=False, sort=False):
         rows += _differences(*pair.to_dict("records"))
     unpriced = int(changes["unpriced_calls"].sum())
     notes = [f"Costs not final: completed calls of these periods without a price {unpriced:,}."]
-    return _Section(
+    return (
         f"What changed, in whole periods of freq={summary.freq!r} ({summary.tz})",
         pd.DataFrame(rows, columns=["", f"from {before}", f"from {after}", "change"]),
         notes if unpriced else [],

@@ -169,7 +169,7 @@ def test_a_traceback_with_locals_does_not_show_the_key(key: str) -> None:
     with pytest.raises(ValueError, match="column 'from'|the key has 14 bytes") as caught:
         pseudonymise(frame, key)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [entry for entry in shown.stack if "test_keyed" not in entry.filename]
+    ours = [entry for entry in shown.stack if "test_pseudonyms" not in entry.filename]
     assert ours
     assert not [entry for entry in ours if key in str(entry.locals)]
 
