@@ -99,12 +99,10 @@ def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         ) from error
     # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18
     # digits the first eight bytes hold all.
-    counted = [np.empty(0, dtype=np.int64)]
-    for chunk in amounts.chunks:
-        words = np.frombuffer(chunk.buffers()[1] or b"", dtype="<i8")
-        counted.append(words[2 * chunk.offset :: 2][: len(chunk)])
-    known = np.asarray(amounts.is_valid())
-    return np.where(known, np.concatenate(counted), 0), known
+    whole = amounts.combine_chunks()
+    words = np.frombuffer(whole.buffers()[1] or b"", dtype="<i8")[2 * whole.offset :: 2]
+    known = np.asarray(whole.is_valid())
+    return np.where(known, words[: len(whole)], 0), known
 
 
 def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

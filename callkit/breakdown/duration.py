@@ -107,7 +107,7 @@ class _Times:
     def __init__(self, df: pd.DataFrame, step: int) -> None:
         self.length, _ = milliseconds(df, "duration")
         self.ended = any_of(df, "status", ENDED_STATUSES)
-        self.answered = answered(df)
+        self.answered = any_of(df, "status", ["completed"]) & (self.length > 0)
         _, self.priced = prices(df)
         self.billed = np.where(self.priced, billed(self.length, step), 0)
         self.waste = np.where(self.priced, self.billed - self.length, 0)

@@ -79,8 +79,7 @@ class Groups:
 
     def count(self, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Count the calls in each group, all or the `chosen` ones."""
-        codes = self.codes if chosen is None else self.codes[chosen]
-        return np.bincount(codes, minlength=len(self)).astype(np.int64)
+        return self.total(np.ones_like(self.codes) if chosen is None else chosen.astype(np.int64))
 
     def total(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add up the values of each group, in integers."""
