@@ -106,11 +106,9 @@ def canonical(address: str) -> str:
     if channel == "sip":
         return _address_of_record(address)
     if channel == "pstn":
-        number = _number(address)
-        return address if number is None else _in_e164(number)
+        return _in_e164(address)
     scheme, _, name = address.partition(":")
-    number = _number(name) if channel == "other" else None
-    return f"{scheme.lower()}:{name if number is None else _in_e164(number)}"
+    return f"{scheme.lower()}:{_in_e164(name) if channel == 'other' else name}"
 
 
 def is_withheld(address: str) -> bool:
@@ -168,7 +166,10 @@ def _number(address: str) -> PhoneNumber | None:
         return None
 
 
-def _in_e164(number: PhoneNumber) -> str:
+def _in_e164(text: str) -> str:
+    number = _number(text)
+    if number is None:
+        return text
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

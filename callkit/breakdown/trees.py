@@ -180,9 +180,7 @@ def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
 
 def _latest(groups: Groups, df: pd.DataFrame, name: str, sign: int = 1) -> pd.Series:
     """Find the latest instant of each group, or the earliest where `sign` is -1."""
-    lowest = np.iinfo(np.int64).min
-    when = instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
-    counted = np.where(np.isnat(when), lowest, sign * when.view("int64"))
-    found = groups.most(counted)
-    moments = np.where(found == lowest, lowest, sign * found).view("datetime64[us]")
+    when = instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]").view("int64")
+    # As an integer, a missing instant is the least of all, which is its own negative.
+    moments = (sign * groups.most(sign * when)).view("datetime64[us]")
     return pd.Series(pd.DatetimeIndex(moments, tz="UTC"))
