@@ -22,7 +22,7 @@ import pyarrow as pa
 
 import callkit
 from callkit.breakdown import calls_in_progress, roll_up
-from callkit.breakdown.numbers import origin_of
+from callkit.breakdown.keys import origin_of_party
 from tests.breakdown.frames import sandbox_calls
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ BYS: tuple[tuple[list[str], str | None, str], ...] = (
 def countries_of(df: pd.DataFrame) -> dict[str, str]:
     """Look all numbers up beforehand."""
     addresses = pd.concat([df["from"], df["to"]]).dropna().unique().tolist()
-    return {address: origin_of(address).country for address in addresses}
+    return {address: origin_of_party(address).country for address in addresses}
 
 
 class BareKeys(NamedTuple):

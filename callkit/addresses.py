@@ -1,7 +1,8 @@
 """What the address of a party is: its channel, its one canonical spelling, its country and type.
 
 Twilio writes ``to`` and ``from`` in E.164, as SIP URIs, ``client:`` names and ``sim:`` SIDs; lists
-that calls are joined to write the same numbers in many ways.
+that calls are joined to write the same numbers in many ways. A pseudonym in place of an address
+keeps the channel, and may keep country and type.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
-from callkit.measures import CHANNELS
-
-__all__ = ["Origin", "canonical", "channel_of", "is_withheld", "origin_of"]
+CHANNELS = ("pstn", "client", "sip", "sim", "trunk", "other")
+NUMBER_TYPES = (
+    *("mobile", "fixed", "fixed-or-mobile", "toll-free", "premium", "shared-cost", "voip"),
+    *("personal", "pager", "universal", "voicemail", "unknown"),
+    *("withheld", "client", "sip", "sim", "other", "unparseable", "pseudonym"),
+)
 
 _SCHEME = re.compile(r"\s*([A-Za-z]+):")
 _SCHEMES = {"sips": "sip", "tel": "pstn"}  # RFC 3966: a tel URI is a number
@@ -45,6 +49,11 @@ _TYPES = {
     PhoneNumberType.VOICEMAIL: "voicemail",
     PhoneNumberType.UNKNOWN: "unknown",
 }
+_PSEUDONYM = re.compile(
+    rf"({'|'.join(CHANNELS)})"
+    rf"(?:~([A-Z]{{2}}|\+[0-9]+|international|unparseable)~({'|'.join(NUMBER_TYPES)}))?"
+    r"~[0-9a-f]{32}"
+)
 
 
 class Origin(NamedTuple):
@@ -55,17 +64,9 @@ class Origin(NamedTuple):
 
 
 def channel_of(address: str) -> str:
-    """Say what kind of address it is: pstn, client, sip, sim or other.
-
-    Examples
-    --------
-    >>> channel_of("+442079460000"), channel_of("SIPS:amy@example.com"), channel_of("whatsapp:+44")
-    ('pstn', 'sip', 'other')
-    """
+    """Say what kind of address it is: pstn, client, sip, sim or other (such as WhatsApp)."""
     match = _SCHEME.match(address)
-    if match is None:
-        return "pstn"
-    scheme = match[1].lower()
+    scheme = match[1].lower() if match else "tel"
     channel = _SCHEMES.get(scheme, scheme)
     return channel if channel in CHANNELS else "other"
 
@@ -74,8 +75,6 @@ def channel_of(address: str) -> str:
 def canonical(address: str) -> str:
     """Write an address the one way in which all spellings of it are the same.
 
-    Notes
-    -----
     - Numbers, ``tel:`` URIs (RFC 3966) among them, are E.164 behind a ``+``, without an extension.
       One that does not say its country stays as it is.
     - SIP and SIPS URIs are addresses of record, canonical as by RFC 3261, 10.3: no parameters, no
@@ -96,27 +95,19 @@ def canonical(address: str) -> str:
     if channel == "sip":
         return _address_of_record(address)
     if channel == "pstn":
-        number = _number(address)
-        return address if number is None else _in_e164(number)
+        return _in_e164(address)
     scheme, _, name = address.partition(":")
-    number = _number(name) if channel == "other" else None
-    return f"{scheme.lower()}:{name if number is None else _in_e164(number)}"
+    return f"{scheme.lower()}:{_in_e164(name) if channel == 'other' else name}"
 
 
 def is_withheld(address: str) -> bool:
-    """Say whether the address stands for a caller who shows no number.
-
-    Examples
-    --------
-    >>> is_withheld("+266696687"), is_withheld("Anonymous"), is_withheld("+442079460000")
-    (True, True, False)
-    """
+    """Say whether the address, such as +266696687, stands for a caller who shows no number."""
     return canonical(address).upper() in _WITHHELD
 
 
 @lru_cache(maxsize=_CACHED)
 def origin_of(address: str) -> Origin:
-    """Look a party's address up.
+    """Find where an address belongs.
 
     Examples
     --------
@@ -134,11 +125,27 @@ def origin_of(address: str) -> Origin:
     number = _number(address)
     if number is None:
         return Origin("unparseable", "unparseable")
-    country = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
-    return Origin(
-        country if country != _NO_COUNTRY else "international",
-        _TYPES[phonenumbers.number_type(number)],
-    )
+    region = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
+    country = region if region != _NO_COUNTRY else "international"
+    return Origin(country, _TYPES[phonenumbers.number_type(number)])
+
+
+def read_pseudonym(text: str) -> tuple[str, Origin] | None:
+    """Read the channel and the origin that a pseudonym keeps; None for what is no pseudonym.
+
+    Examples
+    --------
+    >>> read_pseudonym("pstn~GB~fixed~0123456789abcdef0123456789abcdef")
+    ('pstn', Origin(country='GB', number_type='fixed'))
+    >>> read_pseudonym("+442079460000")
+    """
+    match = _PSEUDONYM.fullmatch(text)
+    if match is None:
+        return None
+    channel, country, number_type = match.groups()
+    if country is None:
+        country = number_type = "pseudonym" if channel == "pstn" else channel
+    return channel, Origin(country, number_type)
 
 
 def _number(address: str) -> PhoneNumber | None:
@@ -148,7 +155,10 @@ def _number(address: str) -> PhoneNumber | None:
         return None
 
 
-def _in_e164(number: PhoneNumber) -> str:
+def _in_e164(text: str) -> str:
+    number = _number(text)
+    if number is None:
+        return text
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import callkit
-from callkit.measures import COST, DURATION, IN_PROGRESS, KEYS, TREES
+from callkit.breakdown.measures import COST, DURATION, IN_PROGRESS, KEYS, TREES
 from callkit.schema import ATTRIBUTES, Column
 
 project = "callkit"

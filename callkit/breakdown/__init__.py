@@ -1,9 +1,10 @@
 """Frames of calls broken down by period and key: what they cost, and where the minutes went.
 
-Reading order: ``keys``, ``parties`` and ``periods`` say what a call is grouped by, ``groups`` puts
-calls that share their keys together, ``cost`` and ``duration`` measure each group, exactly
-(``exact``), ``tables`` lays the groups out. ``trees`` and ``in_progress`` group by other things: by
-root, and by being up at once. ``summary`` puts all on one page.
+Reading order: ``columns`` reads a frame of calls and makes columns of results, ``keys`` and
+``periods`` say what a call is grouped by, ``groups`` puts calls that share their keys together and
+lays out the table, ``cost`` and ``duration`` measure each group; ``measures`` lists what they give.
+``trees`` and ``in_progress`` group by other things: by root, and by being up at once. ``summary``
+puts all on one page.
 """
 
 from callkit.breakdown.cost import cost_breakdown

@@ -7,24 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from callkit.breakdown.billing import Increment, billed, increment_ms, minutes
-from callkit.breakdown.columns import any_of, milliseconds, need, prices
-from callkit.breakdown.coverage import covering
-from callkit.breakdown.exact import divide, durations
+from callkit.breakdown.columns import any_of, divide, durations, milliseconds, need, prices
+from callkit.breakdown.cost import Increment, billed, increment_ms, minutes
+from callkit.breakdown.groups import Groups, Layout, tabulate
 from callkit.breakdown.keys import By, names_of
-from callkit.breakdown.tables import Layout, tabulate
-from callkit.measures import DURATION
+from callkit.breakdown.measures import DURATION
 from callkit.schema import ENDED_STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-    from callkit.breakdown.groups import Groups
-
-__all__ = ["answered", "duration_breakdown"]
-
-_NAMES = [column.name for column in DURATION]
 
 
 def duration_breakdown(
@@ -42,8 +34,9 @@ def duration_breakdown(
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns ``status``,
-        ``direction``, ``duration``, ``queue_time`` and ``price``, and what the keys are read from.
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
+        ``direction``, ``duration``, ``queue_time`` and ``price``, and those that the keys are read
+        from.
     by, freq, tz, increment, fill, margins
         As for :func:`cost_breakdown`. Here ``price_unit`` is a key like another.
 
@@ -52,12 +45,11 @@ def duration_breakdown(
     DataFrame
         One row per group that has calls, sorted as in :func:`cost_breakdown`. The columns are
         ``period``, given `freq`, the keys in `by`, and ``total_over``, given `margins`; then the
-        measures (``callkit.measures.DURATION``), whose dtypes do not depend on the calls:
+        measures (``callkit.breakdown.measures.DURATION``), whose dtypes do not depend on the calls:
 
         - ``calls``, int64: the calls of every status.
-        - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled. Calls that
-          are queued, ringing or in progress are not among them, nor is a status that is missing or
-          that Twilio's reference does not list.
+        - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled; neither live
+          ones, nor a status that is missing or that Twilio's reference does not list.
         - ``answered_calls``, int64: those completed that lasted longer than zero.
         - ``answer_seizure_ratio``, float64: answered calls divided by ended calls (ASR). Null if
           none has ended.
@@ -74,7 +66,7 @@ def duration_breakdown(
         - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over those. Null if there
           are none.
 
-        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`.
 
     Raises
     ------
@@ -83,14 +75,12 @@ def duration_breakdown(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> calls = pd.DataFrame({
-    ...     "status": ["completed", "completed", "busy", "in-progress"],
-    ...     "direction": "outbound-api",
-    ...     "duration": pd.to_timedelta([61, 30, 0, None], unit="s").as_unit("ms"),
-    ...     "queue_time": pd.to_timedelta([0, 5, 0, 0], unit="ms").as_unit("ms"),
-    ...     "price": None,
-    ... })
+    >>> calls = callkit.normalise([
+    ...     {"sid": f"CA{n:032}", "status": status, "duration": seconds}
+    ...     for n, (status, seconds) in enumerate(
+    ...         [("completed", "61"), ("completed", "30"), ("busy", "0"), ("in-progress", None)]
+    ...     )
+    ... ])
     >>> duration_breakdown(calls).loc[0, ["ended_calls", "answered_calls", "average_duration"]]
     ended_calls                              3
     answered_calls                           2
@@ -100,7 +90,7 @@ def duration_breakdown(
     need(df, ["status", "direction", "duration", "queue_time", "price"])
     times = _Times(df, increment_ms(increment))
     layout = Layout(names_of(by), freq, tz, fill=fill, margins=margins)
-    return covering(tabulate(df, layout, times.by_group, _NAMES), df, tz)
+    return tabulate(df, layout, DURATION, times.by_group)
 
 
 def answered(df: pd.DataFrame) -> NDArray[np.bool_]:
@@ -116,53 +106,40 @@ class _Times:
         self.length, _ = milliseconds(df, "duration")
         self.ended = any_of(df, "status", ENDED_STATUSES)
         self.answered = any_of(df, "status", ["completed"]) & (self.length > 0)
-        self.priced = np.asarray(prices(df).is_valid())
-        self.paid = np.where(self.priced, billed(self.length, step), 0)
-        self.waste = np.where(self.priced, self.paid - self.length, 0)
+        _, self.priced = prices(df)
+        self.billed = np.where(self.priced, billed(self.length, step), 0)
+        self.waste = np.where(self.priced, self.billed - self.length, 0)
         self.wait, timed = milliseconds(df, "queue_time")
         self.queued = timed & any_of(df, "direction", ["outbound-api"])
 
     def by_group(self, groups: Groups) -> dict[str, object]:
-        return (
-            self._counted(groups)
-            | self._spoken(groups)
-            | self._paid(groups)
-            | self._in_queue(groups)
-        )
-
-    def _counted(self, groups: Groups) -> dict[str, object]:
-        ended, answered_calls = groups.count(self.ended), groups.count(self.answered)
+        ended, spoken = groups.count(self.ended), groups.count(self.answered)
         ratio = np.full(len(groups), np.nan)
-        np.divide(answered_calls, ended, out=ratio, where=ended > 0)
+        np.divide(spoken, ended, out=ratio, where=ended > 0)
         return {
             "calls": groups.count(),
             "ended_calls": ended,
-            "answered_calls": answered_calls,
+            "answered_calls": spoken,
             "answer_seizure_ratio": ratio,
-        }
-
-    def _spoken(self, groups: Groups) -> dict[str, object]:
-        total = groups.total(np.where(self.answered, self.length, 0))
-        count = groups.count(self.answered)
-        median, p95, longest = groups.nearest_ranks(self.length, self.answered, [50, 95, 100])
-        known = count > 0
-        return {
-            "total_duration": durations(total, np.ones_like(known)),
-            "average_duration": durations(divide(total, count), known),
-            "median_duration": durations(median, known),
-            "p95_duration": durations(p95, known),
-            "longest_duration": durations(longest, known),
-        }
-
-    def _paid(self, groups: Groups) -> dict[str, object]:
-        waste = groups.total(self.waste)
-        return {
+            **self._spoken(groups, spoken),
             "priced_calls": groups.count(self.priced),
-            "billed_minutes": minutes(groups.total(self.paid) // 1000),
-            "rounding_waste": durations(waste, np.ones(len(groups), dtype=bool)),
+            "billed_minutes": minutes(groups.total(self.billed) // 1000),
+            "rounding_waste": durations(groups.total(self.waste)),
+            **self._waited(groups),
         }
 
-    def _in_queue(self, groups: Groups) -> dict[str, object]:
+    def _spoken(self, groups: Groups, count: NDArray[np.int64]) -> dict[str, object]:
+        total = groups.total(np.where(self.answered, self.length, 0))
+        median, p95, longest = groups.nearest_ranks(self.length, self.answered, [50, 95, 100])
+        return {
+            "total_duration": durations(total),
+            "average_duration": durations(divide(total, count), count > 0),
+            "median_duration": durations(median, count > 0),
+            "p95_duration": durations(p95, count > 0),
+            "longest_duration": durations(longest, count > 0),
+        }
+
+    def _waited(self, groups: Groups) -> dict[str, object]:
         total = groups.total(np.where(self.queued, self.wait, 0))
         count = groups.count(self.queued)
         (median,) = groups.nearest_ranks(self.wait, self.queued, [50])

@@ -7,32 +7,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from callkit.breakdown.columns import each_once, instants, need
-from callkit.breakdown.coverage import covering
-from callkit.breakdown.exact import long_division, money
+from callkit.breakdown.columns import covering, each_once, instants, long_division, money, need
 from callkit.breakdown.periods import frequency, period_bounds, zone
 from callkit.errors import FrameError
-from callkit.measures import IN_PROGRESS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["calls_in_progress"]
-
-_NAMES = [column.name for column in IN_PROGRESS]
 _SECOND = 1_000_000
 
 
 def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.DataFrame:
     """Count the calls that were up at once, and those that started in one second, by period.
 
-    It counts only the calls in the frame: other calls of the account, and legs that a SID list did
-    not name, were up besides.
+    Only the calls in the frame count: other calls of the account, and legs that a SID list did not
+    name, were up besides.
 
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns
         ``start_time`` and ``end_time``.
     freq, tz
         As for :func:`cost_breakdown`. Each period lasts until the next begins.
@@ -51,22 +45,21 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
           counts, also of the first and the last, which the frame may cover in part.
         - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
 
-        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`; its
-        ``calls_covered`` are the calls that started.
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`; its ``calls_covered`` are the calls
+        that started.
 
     Raises
     ------
     FrameError
         `df` is no frame of calls, has a call twice or one that ends before it starts; `freq` or
-        `tz` is none, or makes too many periods.
+        `tz` is invalid, or there are too many periods.
 
     Notes
     -----
     A call is up from its start until just before its end: one that ends as another starts is not
-    up with it, and one of no length never is. A call that has started and has no end (it rings or
-    is in progress) is up until a second after the latest instant that the frame knows, be it a
-    start or an end. A call that never started never was up. ``start_time`` is when a call was
-    dialled, so ringing counts, as it does for carriers.
+    up with it, and one of no length never is. A call that has started and has no end is up until a
+    second after the latest start or end in the frame. ``start_time`` is when a call was dialled, so
+    ringing counts, as it does for carriers.
 
     Examples
     --------
@@ -84,17 +77,15 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     zone(tz)
     each_once(df)
     starts, ends = _intervals(df)
-    if not len(starts):
-        now = pd.Timestamp(0, unit="us", tz="UTC")
-        empty = _table(period_bounds(now, now, freq, tz), starts, ends)[:0]
-        return covering(empty, df, tz, calls=0)
-    last = max(starts.max(), ends.max() - 1)
-    bounds = period_bounds(_instant(starts.min()), _instant(last), freq, tz)
-    return covering(_table(bounds, starts, ends), df, tz, calls=len(starts))
+    span = [starts.min(), max(starts.max(), ends.max() - 1)] if len(starts) else [0, 0]
+    first, last = pd.to_datetime(span, unit="us", utc=True)
+    bounds = period_bounds(first, last, freq, tz)
+    table = _table(bounds, starts, ends)
+    return covering(table if len(starts) else table[:0], df, tz, calls=len(starts))
 
 
 def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read when each call started and ended, in microseconds; those that never started are left."""
+    """Read when each call that started did, and when it ended, in microseconds."""
     starts, ends = (
         instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
         for name in ("start_time", "end_time")
@@ -114,10 +105,6 @@ def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts.view("int64"), until.view("int64")
 
 
-def _instant(microseconds: int) -> pd.Timestamp:
-    return pd.Timestamp(int(microseconds), unit="us", tz="UTC")
-
-
 def _table(
     periods: pd.DatetimeIndex, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> pd.DataFrame:
@@ -131,12 +118,13 @@ def _table(
     np.maximum.at(fastest, of_start[first], np.diff(first, append=len(seconds)))
     peak, mean = _sweep(bounds, ordered, np.sort(ends))
     measures = {
+        "period": periods[:-1],
         "calls_started": np.bincount(of_start, minlength=count).astype(np.int64),
         "peak_in_progress": peak,
-        "mean_in_progress": money(mean, np.ones(count, dtype=bool)),
+        "mean_in_progress": money(mean),
         "peak_starts_per_second": fastest,
     }
-    return pd.DataFrame({"period": periods[:-1], **measures})[["period", *_NAMES]]
+    return pd.DataFrame(measures)
 
 
 def _sweep(

@@ -3,56 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from callkit.breakdown.columns import instants, need, present
-from callkit.breakdown.parties import channel, country, number_type, other_party, our_number
+from callkit import addresses
+from callkit.addresses import CHANNELS, NUMBER_TYPES, Origin, read_pseudonym
+from callkit.breakdown.columns import any_of, instants, need, present
+from callkit.breakdown.measures import LEGS, WEEKDAYS
 from callkit.breakdown.periods import local_clock, period_starts, zone
 from callkit.errors import FrameError
-from callkit.measures import LEGS, WEEKDAYS
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
-
-__all__ = ["By", "names_of", "read_keys"]
 
 By: TypeAlias = str | Sequence[str] | None
 
+OUTBOUND = ("outbound-api", "outbound-dial", "trunking-terminating")
+_INBOUND = ("inbound", "trunking-originating")
+_TRUNKING = ("trunking-originating", "trunking-terminating")
 _PARTIES = ("direction", "from", "to")
 
 
-class _Derived(NamedTuple):
-    needs: tuple[str, ...]
-    of: Callable[[pd.DataFrame, str], pd.Series]
+def channel_of_party(party: str) -> str:
+    """Find the channel of an address, or of the pseudonym in its place."""
+    kept = read_pseudonym(party)
+    return addresses.channel_of(party) if kept is None else kept[0]
 
 
-def _leg(df: pd.DataFrame, _tz: str) -> pd.Series:
-    return _chosen(df, present(df, "parent_call_sid").astype("int8"), LEGS)
-
-
-def _hour(df: pd.DataFrame, tz: str) -> pd.Series:
-    hours: pd.Series = local_clock(instants(df), tz).dt.hour.astype("Int64")
-    return hours
-
-
-def _weekday(df: pd.DataFrame, tz: str) -> pd.Series:
-    days = local_clock(instants(df), tz).dt.day_of_week
-    return _chosen(df, days.fillna(-1).to_numpy("int8"), WEEKDAYS, ordered=True)
-
-
-_DERIVED = {
-    "leg": _Derived(("parent_call_sid",), _leg),
-    "hour": _Derived(("start_time",), _hour),
-    "weekday": _Derived(("start_time",), _weekday),
-    "channel": _Derived((*_PARTIES, "trunk_sid"), lambda df, _tz: channel(df)),
-    "country": _Derived(_PARTIES, lambda df, _tz: country(df)),
-    "number_type": _Derived(_PARTIES, lambda df, _tz: number_type(df)),
-    "our_number": _Derived(_PARTIES, lambda df, _tz: our_number(df)),
-    "other_party": _Derived(_PARTIES, lambda df, _tz: other_party(df)),
-}
+def origin_of_party(party: str) -> Origin:
+    """Find country and number type of an address, or what the pseudonym in its place keeps."""
+    kept = read_pseudonym(party)
+    return addresses.origin_of(party) if kept is None else kept[1]
 
 
 def names_of(by: By) -> list[str]:
@@ -99,16 +82,75 @@ def _key(df: pd.DataFrame, name: str, tz: str) -> pd.Series:
             f"by={name!r} is neither a column of the frame ({columns}) nor a key derived from "
             f"them ({', '.join(_DERIVED)})"
         )
-    need(df, _DERIVED[name].needs)
-    return _DERIVED[name].of(df, tz)
+    needed, derive = _DERIVED[name]
+    need(df, needed)
+    return derive(df, tz)
 
 
-def _chosen(
-    df: pd.DataFrame,
-    codes: NDArray[np.int8],
-    vocabulary: Sequence[str],
-    *,
-    ordered: bool = False,
+def _leg(df: pd.DataFrame, _tz: str) -> pd.Series:
+    return _category(df, present(df, "parent_call_sid").astype("int8"), LEGS)
+
+
+def _hour(df: pd.DataFrame, tz: str) -> pd.Series:
+    hours: pd.Series = local_clock(instants(df), tz).dt.hour.astype("Int64")
+    return hours
+
+
+def _weekday(df: pd.DataFrame, tz: str) -> pd.Series:
+    days = local_clock(instants(df), tz).dt.day_of_week
+    return _category(df, days.fillna(-1).to_numpy("int8"), WEEKDAYS, ordered=True)
+
+
+def _category(
+    df: pd.DataFrame, codes: NDArray[np.int8], names: Sequence[str], *, ordered: bool = False
 ) -> pd.Series:
-    dtype = pd.CategoricalDtype(list(vocabulary), ordered=ordered)
+    dtype = pd.CategoricalDtype(list(names), ordered=ordered)
     return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype), index=df.index)
+
+
+def _channel(df: pd.DataFrame, _tz: str) -> pd.Series:
+    """Find what carried the call: a trunk, or else what the other party's address says."""
+    kinds = _of_other_party(df, channel_of_party, pd.CategoricalDtype(list(CHANNELS)))
+    return kinds.mask(any_of(df, "direction", _TRUNKING) | present(df, "trunk_sid"), "trunk")
+
+
+def _country(df: pd.DataFrame, _tz: str) -> pd.Series:
+    dtype = pd.StringDtype(na_value=np.nan)
+    return _of_other_party(df, lambda party: origin_of_party(party).country, dtype)
+
+
+def _number_type(df: pd.DataFrame, _tz: str) -> pd.Series:
+    dtype = pd.CategoricalDtype(list(NUMBER_TYPES))
+    return _of_other_party(df, lambda party: origin_of_party(party).number_type, dtype)
+
+
+def _side(df: pd.DataFrame, *, inbound: str, outbound: str) -> pd.Series:
+    parties = df[outbound].where(any_of(df, "direction", OUTBOUND))
+    return parties.where(~any_of(df, "direction", _INBOUND), df[inbound])
+
+
+def _of_other_party(
+    df: pd.DataFrame, told: Callable[[str], str], dtype: pd.CategoricalDtype | pd.StringDtype
+) -> pd.Series:
+    """Say of each call what its other party's address tells; each address is read once."""
+    callers, calling = pd.factorize(df["from"])
+    callees, called = pd.factorize(df["to"])
+    codes = np.where(any_of(df, "direction", _INBOUND), callers, -1)
+    outward = any_of(df, "direction", OUTBOUND) & (callees >= 0)
+    codes = np.where(outward, len(calling) + callees, codes)
+    parties = [*calling.tolist(), *called.tolist()]
+    known = pd.array([told(str(party)) for party in parties], dtype=dtype)
+    return pd.Series(known.take(codes, allow_fill=True), index=df.index)
+
+
+# What each derived key is read from, and how.
+_DERIVED: dict[str, tuple[Sequence[str], Callable[[pd.DataFrame, str], pd.Series]]] = {
+    "leg": (("parent_call_sid",), _leg),
+    "hour": (("start_time",), _hour),
+    "weekday": (("start_time",), _weekday),
+    "channel": ((*_PARTIES, "trunk_sid"), _channel),
+    "country": (_PARTIES, _country),
+    "number_type": (_PARTIES, _number_type),
+    "our_number": (_PARTIES, lambda df, _tz: _side(df, inbound="to", outbound="from")),
+    "other_party": (_PARTIES, lambda df, _tz: _side(df, inbound="from", outbound="to")),
+}

@@ -14,16 +14,13 @@ from callkit.errors import FrameError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Frequency", "frequency", "local_clock", "period_bounds", "period_starts", "zone"]
-
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
-_MONDAY = -3  # 1970-01-01 was a Thursday
+_MONDAY = -3  # days; 1970-01-01 was a Thursday
 _MOST_PERIODS = 10_000_000
-_MICROSECONDS = {"s": 1_000_000, "min": 60_000_000, "h": _HOUR}
-_DAYS = {"D": 1, "W": 7}
-_MONTHS = {"M": 1, "Q": 3, "Y": 12}
-_TICKS = {"microsecond": "us", "day": "D", "month": "M"}
+_NAT = np.datetime64("NaT", "us")
+_UNITS = {"s": ("us", 1_000_000), "min": ("us", 60_000_000), "h": ("us", _HOUR), "D": ("D", 1)}
+_UNITS |= {"W": ("D", 7), "M": ("M", 1), "Q": ("M", 3), "Y": ("M", 12)}
 _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _ALIAS = re.compile(
     r"(?P<count>[1-9][0-9]{0,4})?"
@@ -33,7 +30,7 @@ _ALIAS = re.compile(
 
 
 class Frequency(NamedTuple):
-    """A length of period: so many microseconds, days or months, counted from `origin`."""
+    """A length of period: so many of numpy's `unit` (us, D or M), counted from `origin`."""
 
     unit: str
     length: int
@@ -49,7 +46,7 @@ def frequency(freq: object) -> Frequency:
     Examples
     --------
     >>> frequency("2D")
-    Frequency(unit='day', length=2, origin=0)
+    Frequency(unit='D', length=2, origin=0)
     >>> frequency("YS-APR") == frequency("Y-MAR")
     True
     """
@@ -60,17 +57,12 @@ def frequency(freq: object) -> Frequency:
             "Monday), 'M' or 'MS', 'Q' or 'QS', 'Y' or 'YS', with a whole number before it for "
             "multiples ('6h') and a month after it for other quarters and years ('YS-APR')"
         )
-    count = int(match["count"] or 1)
-    short, long = match["short"], match["long"]
-    if short in _MICROSECONDS:
-        return Frequency("microsecond", count * _MICROSECONDS[short])
-    if short is not None:
-        return Frequency("day", count * _DAYS[short], _MONDAY if short == "W" else 0)
-    if match["anchor"] is None or long == "M":
-        origin = 0
-    else:
-        origin = _NAMES.index(match["anchor"]) + (match["edge"] != "S")
-    return Frequency("month", count * _MONTHS[long], origin % _MONTHS[long])
+    name = match["short"] or match["long"]
+    unit, length = _UNITS[name]
+    origin = _MONDAY if name == "W" else 0
+    if match["anchor"]:
+        origin = (_NAMES.index(match["anchor"]) + (match["edge"] != "S")) % length
+    return Frequency(unit, int(match["count"] or 1) * length, origin)
 
 
 def zone(tz: str) -> ZoneInfo:
@@ -90,23 +82,8 @@ def local_clock(instants: pd.Series, tz: str) -> pd.Series:
 
 
 def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
-    """Find when the period began in which each instant lies.
+    """Find when the period began in which each instant lies; null where the instant is.
 
-    Parameters
-    ----------
-    instants : Series of datetime64[us, UTC]
-    freq : str
-        See :func:`frequency`.
-    tz : str
-        The IANA zone whose clock and calendar count.
-
-    Returns
-    -------
-    Series of datetime64[us, tz]
-        Null where the instant is.
-
-    Notes
-    -----
     Days, months and multiples of the clock's units are counted from 1970-01-01 00:00 on the local
     clock, weeks from the Monday before, so which other instants there are never moves a period. A
     period begins when its first clock reading is first shown; where that reading is skipped (a
@@ -117,11 +94,10 @@ def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
     wall = local_clock(instants, tz)
     codes, labels = pd.factorize(_labels(wall.to_numpy("datetime64[us]"), every))
     first, last = _when_shown(pd.DatetimeIndex(labels), tz)
-    starts = _taken(first, codes)
-    if every.unit == "microsecond" and every.length <= _HOUR and (first != last).any():
-        again = _taken(last, codes)
-        now = instants.to_numpy("datetime64[us]")
-        starts = np.where(again <= now, again, starts)
+    starts = np.append(first, _NAT)[codes]  # the code of a missing instant is -1
+    if every.unit == "us" and every.length <= _HOUR and (first != last).any():
+        again = np.append(last, _NAT)[codes]
+        starts = np.where(again <= instants.to_numpy("datetime64[us]"), again, starts)
     local = pd.DatetimeIndex(starts).tz_localize("UTC").tz_convert(_as_pandas(tz))
     return pd.Series(local, index=instants.index, name="period")
 
@@ -129,32 +105,26 @@ def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
 def period_bounds(first: pd.Timestamp, last: pd.Timestamp, freq: str, tz: str) -> pd.DatetimeIndex:
     """Find when each period began from that of instant `first` to that of `last`, and the next.
 
-    Returns
-    -------
-    DatetimeIndex of datetime64[us, tz]
-        The starts of consecutive periods, as :func:`period_starts` gives them, and when the last of
-        them is over.
-
     Examples
     --------
     >>> noon = pd.Timestamp("2025-03-30 12:00", tz="UTC")
-    >>> period_bounds(noon, noon, "D", "Europe/Berlin").tolist()
-    [Timestamp('2025-03-30 00:00:00+0100', tz='Europe/Berlin'), \
-Timestamp('2025-03-31 00:00:00+0200', tz='Europe/Berlin')]
+    >>> [str(bound) for bound in period_bounds(noon, noon, "D", "Europe/Berlin")]
+    ['2025-03-30 00:00:00+01:00', '2025-03-31 00:00:00+02:00']
     """
     every = frequency(freq)
     # where the clock is put back or days are left out, the next period may not have the next label
-    margin = 2 if every.unit != "microsecond" else _DAY // every.length + 2
+    margin = 2 if every.unit != "us" else _DAY // every.length + 2
     ends = pd.Series(pd.DatetimeIndex([first, last]).as_unit("us"))
     labels = _labels(local_clock(ends, tz).to_numpy("datetime64[us]"), every)
-    counted = labels.astype(f"datetime64[{_TICKS[every.unit]}]").view("int64")
-    if np.ptp(counted) // every.length > _MOST_PERIODS:
+    tick = f"datetime64[{every.unit}]"
+    counted = labels.astype(tick).view("int64")
+    count = np.ptp(counted) // every.length
+    if count > _MOST_PERIODS:
         raise FrameError(
-            f"freq={freq!r} makes {np.ptp(counted) // every.length:,} periods from {first} to "
-            f"{last}: take longer ones"
+            f"freq={freq!r} makes {count:,} periods from {first} to {last}: take longer ones"
         )
     low, high = counted.min() - margin * every.length, counted.max() + margin * every.length
-    ticks = np.arange(low, high + 1, every.length).view(f"datetime64[{_TICKS[every.unit]}]")
+    ticks = np.arange(low, high + 1, every.length).view(tick)
     shown = _when_shown(pd.DatetimeIndex(ticks.astype("datetime64[us]")), tz)
     bounds = np.unique(np.concatenate(shown))
     # a label that the clock never showed began no period, and what is longer than an hour begins
@@ -174,7 +144,7 @@ def _as_pandas(tz: str) -> str | ZoneInfo:
 
 
 def _labels(wall: NDArray[np.datetime64], every: Frequency) -> NDArray[np.datetime64]:
-    ticks = wall.astype(f"datetime64[{_TICKS[every.unit]}]")
+    ticks = wall.astype(f"datetime64[{every.unit}]")
     counted = ticks.view("int64") - every.origin
     floored = counted - counted % every.length + every.origin
     labels: NDArray[np.datetime64] = np.where(np.isnat(ticks), ticks, floored.view(ticks.dtype))
@@ -194,9 +164,3 @@ def _when_shown(
         for dst in (True, False)
     ]
     return np.minimum(*shown), np.maximum(*shown)
-
-
-def _taken(values: NDArray[np.datetime64], codes: NDArray[np.intp]) -> NDArray[np.datetime64]:
-    missing = np.datetime64("NaT", "us")
-    taken: NDArray[np.datetime64] = np.append(values, missing)[codes]  # a missing value's is -1
-    return taken

@@ -1,29 +1,35 @@
-"""One page for somebody in a hurry: what the calls were, what they cost, and what changed."""
+"""A one-page overview: what the calls were, what they cost, and what changed.
+
+The page is text for a terminal, HTML for a notebook.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from callkit.breakdown.columns import any_of, instants, need, prices
+from callkit.breakdown.columns import any_of, instants, money, need, prices
 from callkit.breakdown.cost import cost_breakdown
 from callkit.breakdown.duration import duration_breakdown
-from callkit.breakdown.exact import money, units
-from callkit.breakdown.page import as_html, as_text
-from callkit.breakdown.parties import OUTBOUND
+from callkit.breakdown.keys import OUTBOUND
 from callkit.breakdown.periods import frequency, period_bounds, zone
 from callkit.schema import LIVE_STATUSES
 
-__all__ = ["Summary", "summary"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+    from typing import TypeAlias
+
+    _Section: TypeAlias = tuple[str, pd.DataFrame, list[str]]
 
 _NEEDED = ("sid", "status", "direction", "from", "to", "start_time")
 _MOST = 10
 _DAY = pd.Timedelta(days=1)
-_COMPARED = ("calls", "answered_calls", "answer_seizure_ratio", "average_duration")
-_OF_A_CALL = ("price_unit", "cost", "sid", "start_time", "duration")
-_OF_A_DESTINATION = ("price_unit", "country", "number_type", "calls", "billed_minutes", "cost")
+_NOTHING = "-"
+_NO_TABLE = pd.DataFrame()
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,12 +41,10 @@ class Summary:
 
     Attributes
     ----------
-    calls : int
-        How many calls the frame has.
+    calls, never_started : int
+        How many calls the frame has, and how many of them never started.
     first_start, last_start : Timestamp or NaT
         When the first and the last of them started, in `tz`.
-    never_started : int
-        How many never did.
     tz, freq : str
         What it was made with.
     outcomes : DataFrame
@@ -51,16 +55,12 @@ class Summary:
         and none is open, among those without a currency either.
     durations : DataFrame
         :func:`duration_breakdown` of all calls: one row, or none without calls.
-    dearest_calls : DataFrame
-        At most ten per currency, the dearest first: ``price_unit``, ``cost``, ``sid``,
-        ``start_time``, ``duration``.
-    dearest_destinations : DataFrame
-        At most ten per currency, of the calls that went out: ``price_unit``, ``country``,
-        ``number_type``, ``calls``, ``billed_minutes``, ``cost``.
+    dearest_calls, dearest_destinations : DataFrame
+        At most ten per currency, the most expensive first; the destinations are those of outbound
+        calls.
     changes : DataFrame
-        Two periods, the earlier first, in each currency: ``period``, ``price_unit``, ``calls``,
-        ``answered_calls``, ``answer_seizure_ratio``, ``average_duration``, ``cost``,
-        ``unpriced_calls``. Empty where the frame does not cover two whole periods.
+        The last two whole periods, the earlier first, in each currency; empty where the frame does
+        not cover two.
     """
 
     calls: int
@@ -77,12 +77,23 @@ class Summary:
     changes: pd.DataFrame
 
     def __str__(self) -> str:
-        return as_text(self)
+        blocks: list[str] = []
+        for heading, table, notes in _sections(self):
+            lines = [heading, "=" * len(heading)] if not blocks else [heading]
+            lines += [f"  {line}" for line in (*_lines(table), *notes)]
+            blocks.append("\n".join(lines))
+        return "\n\n".join(blocks)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        parts = []
+        for heading, table, notes in _sections(self):
+            parts.append(f"<h4>{escape(heading)}</h4>")
+            if len(table):
+                parts.append(table.to_html(index=False, border=0))
+            parts += [f"<p>{escape(note)}</p>" for note in notes]
+        return "\n".join(parts)
 
 
 def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
@@ -91,7 +102,7 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs what
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs what
         :func:`cost_breakdown` and :func:`duration_breakdown` need, ``sid``, ``from``, ``to`` and
         ``start_time``.
     freq : str
@@ -102,8 +113,7 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     Returns
     -------
     Summary
-        Its ``str()`` is a page of at most 100 columns; a notebook shows it as tables; its
-        attributes are the tables as frames, exact.
+        Its ``str()`` is a page of at most 100 columns; its attributes are the tables, exact.
 
     Raises
     ------
@@ -112,9 +122,9 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
 
     Notes
     -----
-    The two periods compared are the last that the frame covers whole. A period is over once a call
-    started after it: the last one with calls, which may be still running, is left out. The first
-    one with calls counts as whole if a call started in its first 24 hours.
+    The two periods compared are the last whole ones. A period is over once a call started after it,
+    so the last one with calls is left out. The first one counts as whole if a call started in its
+    first 24 hours.
 
     Examples
     --------
@@ -164,37 +174,39 @@ def _costs(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dearest_calls(df: pd.DataFrame, tz: str) -> pd.DataFrame:
-    cost = pd.Series(-units(prices(df)))
+    price, _ = prices(df)
+    cost = pd.Series(-price)
     charged = cost[cost > 0]
     unit = df["price_unit"].set_axis(cost.index)
     dearest = charged.groupby(unit[charged.index], dropna=False).nlargest(_MOST, keep="all")
     calls = df.iloc[dearest.index.get_level_values(-1)].reset_index(drop=True)
     calls["start_time"] = instants(calls).dt.tz_convert(tz)
-    calls["cost"] = money(dearest.to_numpy(), np.ones(len(calls), dtype=bool))
-    return _first_of_each(calls, "sid")[list(_OF_A_CALL)]
+    calls["cost"] = money(dearest.to_numpy())
+    return _dearest(calls, ["price_unit", "cost", "sid", "start_time", "duration"], "sid")
 
 
 def _dearest_destinations(df: pd.DataFrame) -> pd.DataFrame:
     called = df[any_of(df, "direction", OUTBOUND)]
     where = cost_breakdown(called, ["country", "number_type"])
-    return _first_of_each(where[(where["cost"] > 0).fillna(value=False)], "country")[
-        list(_OF_A_DESTINATION)
-    ]
+    charged = where[(where["cost"] > 0).fillna(value=False)]
+    columns = ["price_unit", "country", "number_type", "calls", "billed_minutes", "cost"]
+    return _dearest(charged, columns, "country")
 
 
-def _first_of_each(rows: pd.DataFrame, tie_breaker: str) -> pd.DataFrame:
+def _dearest(rows: pd.DataFrame, columns: list[str], tie_breaker: str) -> pd.DataFrame:
     """Choose the ten rows of each currency that cost most."""
     order = rows.sort_values(
         ["price_unit", "cost", tie_breaker], ascending=[True, False, True], kind="stable"
     )
-    return order.groupby("price_unit", dropna=False, sort=False).head(_MOST).reset_index(drop=True)
+    first = order.groupby("price_unit", dropna=False, sort=False).head(_MOST)
+    return first.reset_index(drop=True)[columns]
 
 
 def _changes(df: pd.DataFrame, freq: str, tz: str) -> pd.DataFrame:
     costs = cost_breakdown(df, freq=freq, tz=tz, fill=True)
     times = duration_breakdown(df, "price_unit", freq=freq, tz=tz, fill=True)
-    columns = ["period", "price_unit", *_COMPARED, "cost", "unpriced_calls"]
-    rows = pd.concat([times[columns[:-2]], costs[columns[-2:]]], axis="columns")
+    compared = ["calls", "answered_calls", "answer_seizure_ratio", "average_duration"]
+    rows = times[["period", "price_unit", *compared]].join(costs[["cost", "unpriced_calls"]])
     rows = rows[rows["period"].isin(_compared(df, freq, tz))]
     return rows.sort_values(["price_unit", "period"], kind="stable", ignore_index=True)
 
@@ -207,3 +219,157 @@ def _compared(df: pd.DataFrame, freq: str, tz: str) -> pd.DatetimeIndex:
     periods = period_bounds(started.min(), started.max(), freq, tz)[:-1]
     whole = periods[int(started.min() >= periods[0] + _DAY) : -1]
     return whole[-2:] if len(whole) > 1 else whole[:0]
+
+
+def _sections(summary: Summary) -> Iterator[_Section]:
+    """Make each section of the page: a heading, a table of text (or none), and notes."""
+    heading = f"{summary.calls:,} {'call' if summary.calls == 1 else 'calls'}"
+    yield heading, _NO_TABLE, _period(summary)
+    if not summary.calls:
+        return
+    outcomes = _written(summary.outcomes, "status", "calls", "share")
+    yield "How they went", outcomes, _durations(summary)
+    yield "Connectivity cost", *_cost(summary.costs)
+    calls, places = summary.dearest_calls, summary.dearest_destinations
+    yield (
+        f"The dearest calls (times in {summary.tz})",
+        _written(calls, "sid", "start_time", "duration", "cost", "price_unit"),
+        [] if len(calls) else ["No call was charged."],
+    )
+    columns = ("country", "number_type", "calls", "billed_minutes", "cost", "price_unit")
+    yield (
+        "The dearest destinations of calls that went out",
+        _written(places, *columns),
+        [] if len(places) else ["No call that went out was charged."],
+    )
+    yield _what_changed(summary)
+
+
+def _period(summary: Summary) -> list[str]:
+    if not summary.calls:
+        return ["There is nothing to sum up."]
+    never = [f"{summary.never_started:,} never started."] if summary.never_started else []
+    if pd.isna(summary.first_start):
+        return never
+    first, last = _moment(summary.first_start), _moment(summary.last_start)
+    return [f"Started from {first} to {last} ({summary.tz}).", *never]
+
+
+def _durations(summary: Summary) -> list[str]:
+    (row,) = summary.durations.to_dict("records")
+    answered, ended = row["answered_calls"], row["ended_calls"]
+    ratio = _percent(row["answer_seizure_ratio"])
+    notes = [f"{answered:,} of {ended:,} calls that ended were answered: ASR {ratio}."]
+    if answered:
+        average, total, median, p95, longest = (
+            _clock(row[f"{name}_duration"])
+            for name in ("average", "total", "median", "p95", "longest")
+        )
+        notes += [
+            f"They lasted {average} on average (ACD), {total} together.",
+            f"Half of them took up to {median}, 95 % up to {p95}.",
+            f"The longest took {longest} (hours:minutes:seconds).",
+        ]
+    return notes
+
+
+def _cost(costs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    columns = ("cost", "charges", "credits", "billed_minutes", "cost_per_billed_minute", "final")
+    table = _written(costs, "price_unit", *columns)
+    notes = [
+        f"{_text(row['price_unit'])} is not final: completed calls without a price "
+        f"{row['unpriced_calls']:,}, calls not over {row['open_calls']:,}."
+        for row in costs.to_dict("records")
+        if not row["final"]
+    ]
+    return table.rename(columns={"cost per billed minute": "per minute"}), notes
+
+
+def _what_changed(summary: Summary) -> _Section:
+    changes = summary.changes
+    if changes.empty:
+        note = f"The calls do not cover two whole periods of freq={summary.freq!r}."
+        return "What changed", _NO_TABLE, [note]
+    before, after = (_moment(moment) for moment in changes["period"].drop_duplicates())
+    rows = []
+    for _, pair in changes.groupby("price_unit", dropna=False, sort=False):
+        rows += _differences(*pair.to_dict("records"))
+    unpriced = int(changes["unpriced_calls"].sum())
+    notes = [f"Costs not final: completed calls of these periods without a price {unpriced:,}."]
+    return (
+        f"What changed, in whole periods of freq={summary.freq!r} ({summary.tz})",
+        pd.DataFrame(rows, columns=["", f"from {before}", f"from {after}", "change"]),
+        notes if unpriced else [],
+    )
+
+
+def _differences(before: dict[Hashable, Any], after: dict[Hashable, Any]) -> list[list[str]]:
+    unit = _text(before["price_unit"])
+    labels = {"calls": "calls", "answered_calls": "answered", "answer_seizure_ratio": "ASR"}
+    labels |= {"average_duration": "ACD", "cost": "cost"}
+    rows = []
+    for name, label in labels.items():
+        was, now, write = before[name], after[name], _WRITERS[name]
+        rows.append([f"{unit} {label}", write(was), write(now), _change(name, was, now)])
+    return rows
+
+
+def _change(name: str, before: Any, after: Any) -> str:
+    if pd.isna(before) or pd.isna(after):
+        return _NOTHING
+    if name == "answer_seizure_ratio":
+        return f"{(after - before) * 100:+.1f} points"
+    return f"{float(after / before) - 1:+,.1%}".replace("%", " %") if before else _NOTHING
+
+
+def _written(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Write columns of a frame as text."""
+    return pd.DataFrame(
+        {
+            name.replace("_", " "): list(map(_WRITERS[name], frame[name].astype(object)))
+            for name in columns
+        },
+        dtype=object,
+    )
+
+
+def _lines(table: pd.DataFrame) -> list[str]:
+    """Lay a table of text out: the first column to the left, the others to the right."""
+    if not len(table):
+        return []
+    columns = []
+    for place, name in enumerate(table.columns):
+        cells = [str(name), *table.iloc[:, place]]
+        width = max(map(len, cells))
+        columns.append([cell.ljust(width) if place == 0 else cell.rjust(width) for cell in cells])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _text(value: Any) -> str:
+    return "(none)" if pd.isna(value) else str(value)
+
+
+def _known(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: _NOTHING if pd.isna(value) else write(value)
+
+
+@_known
+def _clock(value: Any) -> str:
+    minutes, seconds = divmod(round(value.total_seconds()), 60)
+    return f"{minutes // 60:,}:{minutes % 60:02}:{seconds:02}"
+
+
+_count = _known("{:,}".format)
+_amount = _known("{:,.4f}".format)
+_percent = _known(lambda share: f"{share:.1%}".replace("%", " %"))
+_moment = _known("{:%Y-%m-%d %H:%M}".format)
+_WRITERS = {
+    **dict.fromkeys(("status", "sid", "country", "number_type", "price_unit"), _text),
+    **dict.fromkeys(("calls", "answered_calls"), _count),
+    **dict.fromkeys(("share", "answer_seizure_ratio"), _percent),
+    **dict.fromkeys(("cost", "charges", "credits", "cost_per_billed_minute"), _amount),
+    **dict.fromkeys(("duration", "average_duration"), _clock),
+    "billed_minutes": _known("{:,.2f}".format),
+    "start_time": _moment,
+    "final": _known(lambda value: "final" if value else "not final"),
+}

@@ -9,21 +9,30 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.breakdown.columns import any_of, each_once, instants, milliseconds, need, prices
-from callkit.breakdown.coverage import covering
+from callkit.breakdown.columns import (
+    any_of,
+    covering,
+    durations,
+    each_once,
+    instants,
+    milliseconds,
+    money,
+    need,
+    prices,
+)
 from callkit.breakdown.duration import answered
-from callkit.breakdown.exact import durations, money, units
 from callkit.breakdown.groups import Groups
+from callkit.breakdown.measures import ROOTS
 from callkit.errors import FrameError
-from callkit.measures import ROOTS, TREES
 from callkit.schema import LIVE_STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["roll_up"]
-
-_NAMES = ["root_sid", "price_unit", *(column.name for column in TREES if column.name != "root_sid")]
+_NEEDED = (
+    *("sid", "parent_call_sid", "status", "duration", "price", "price_unit"),
+    *("start_time", "end_time"),
+)
 _PRESENT, _ABSENT, _NONE = range(len(ROOTS))
 
 
@@ -33,34 +42,31 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` gives them. Needs the columns ``sid``,
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``sid``,
         ``parent_call_sid``, ``status``, ``duration``, ``price``, ``price_unit``, ``start_time`` and
         ``end_time``.
 
     Returns
     -------
     DataFrame
-        One row per tree and currency, by first start, then SID; trees that never started come last.
-        Nearly every tree has one currency, that of its account; where legs have several, the tree
-        has a row for each, as currencies never add.
+        One row per tree and currency (nearly every tree has one), by first start, then SID; trees
+        that never started come last.
 
         - ``root_sid``, str: the call that the legs come from, through however many generations.
         - ``price_unit``, str.
-        - ``root``, category: ``present``: the root is in the frame. ``absent``: it is not, and
-          ``root_sid`` is the highest call that a leg names as its parent; there may be others above
-          it, and legs beside it. ``none``: the legs name one another in a circle, as only broken
-          data does; ``root_sid`` is the smallest SID in the circle.
-        - ``legs``, int64: the calls of the tree in the frame, the root included. Legs that a SID
-          list did not name are missing, and nothing tells: what is here is at most a lower bound.
+        - ``root``, category: ``present``, the root is in the frame; ``absent``, it is not, and
+          ``root_sid`` is the highest call that a leg names as its parent; ``none``, the legs name
+          one another in a circle (broken data), and ``root_sid`` is the smallest SID in it.
+        - ``legs``, int64: the calls of the tree in the frame, the root included; legs that a SID
+          list did not name are missing, and nothing tells.
         - ``answered_legs``, int64, and ``talk_time``, timedelta64[ms]: the completed legs that
-          lasted longer than zero, and the sum of their durations. While a call and the leg that it
-          dialled are both up, each counts, as each is billed.
+          lasted longer than zero, and the sum of their durations, each counted as it is billed.
         - ``priced_calls``, ``unpriced_calls``, int64, ``cost``, decimal128(18, 8): as in
           :func:`cost_breakdown`, over the legs.
-        - ``first_start``, ``last_end``, datetime64[us, UTC]: the earliest start and the latest end
-          of the legs. The end is null while a leg is queued, ringing or in progress.
+        - ``first_start``, ``last_end``, datetime64[us, UTC]: of the legs. The end is null while a
+          leg is queued, ringing or in progress.
 
-        ``attrs["callkit"]`` says what it covers, as for :func:`cost_breakdown`.
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`.
 
     Raises
     ------
@@ -78,8 +84,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
           root  legs        cost
     0  present     2  0.03000000
     """
-    need(df, ["sid", "parent_call_sid", "status", "duration", "price", "price_unit"])
-    need(df, ["start_time", "end_time"])
+    need(df, _NEEDED)
     each_once(df)
     forest = _forest(df)
     groups = Groups(pd.DataFrame({"tree": forest.tree, "price_unit": df["price_unit"].array}))
@@ -92,48 +97,27 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
             "root": pd.Categorical.from_codes(forest.root[tree], dtype=kinds),
             **_measures(df, groups),
         }
-    )[_NAMES]
-    return covering(rows.iloc[_in_order(rows)].reset_index(drop=True), df)
-
-
-def _in_order(rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Find the order of the rows; Arrow sorts text several times faster than pandas does."""
+    )
+    # Arrow sorts text several times faster than pandas does.
     keys = {name: pa.array(rows[name]) for name in ("first_start", "root_sid", "price_unit")}
     order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
-    return np.asarray(order, dtype=np.int64)
+    return covering(rows.iloc[order.to_numpy()].reset_index(drop=True), df)
 
 
 class _Forest(NamedTuple):
-    """The calls of the frame, then the parents that are not in it.
-
-    Attributes
-    ----------
-    sids : Array of large_string
-        The SID of each.
-    root : ndarray of int8
-        For each that is the top of a tree, what kind of root it is.
-    tree : ndarray of int64
-        For each call of the frame, the top of its tree.
-    """
-
-    sids: pa.Array
-    root: NDArray[np.int8]
-    tree: NDArray[np.int64]
+    sids: pa.Array  # of the calls of the frame, then of the parents that are not in it
+    root: NDArray[np.int8]  # for each that is the top of a tree, what kind of root it is
+    tree: NDArray[np.int64]  # for each call of the frame, the top of its tree
 
 
 def _forest(df: pd.DataFrame) -> _Forest:
     sids, parents = (_text(df, name) for name in ("sid", "parent_call_sid"))
     if sids.null_count:
         raise FrameError(f"calls without a sid: {sids.null_count:,}; nobody can tell their legs")
-    legs = np.flatnonzero(parents.is_valid())
-    parents = parents.drop_null()
-    above = pc.index_in(parents, value_set=sids)
-    unseen = parents.filter(above.is_null()).dictionary_encode()
-    places = above.fill_null(0).to_numpy().astype(np.int64)
-    places[np.asarray(above.is_null())] = len(sids) + unseen.indices.to_numpy()
-    sids = pa.concat_arrays([sids, unseen.dictionary])
+    encoded = pa.concat_arrays([sids, parents]).dictionary_encode()
+    sids, parents = encoded.dictionary, encoded.indices[len(df) :]
     up = np.arange(len(sids))
-    up[legs] = places
+    up[np.flatnonzero(parents.is_valid())] = parents.drop_null()
     root = np.full(len(sids), _NONE, dtype=np.int8)
     root[: len(df)][df["parent_call_sid"].isna()] = _PRESENT
     root[len(df) :] = _ABSENT
@@ -145,10 +129,7 @@ def _forest(df: pd.DataFrame) -> _Forest:
 
 
 def _tops(up: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Follow the parents to the end: each round doubles the generations that are climbed.
-
-    What stands in a circle, or below one, ends somewhere in the circle.
-    """
+    """Follow the parents to the end, or into a circle: each round doubles the climb."""
     for _ in range(len(up).bit_length()):
         higher = up[up]
         if np.array_equal(higher, up):
@@ -178,8 +159,7 @@ def _text(df: pd.DataFrame, name: str) -> pa.Array:
 
 
 def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
-    price = prices(df)
-    priced = np.asarray(price.is_valid())
+    price, priced = prices(df)
     length, _ = milliseconds(df, "duration")
     spoken = answered(df)
     priced_calls = groups.count(priced)
@@ -187,12 +167,10 @@ def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
     return {
         "legs": groups.count(),
         "answered_legs": groups.count(spoken),
-        "talk_time": durations(
-            groups.total(np.where(spoken, length, 0)), np.ones(len(groups), dtype=bool)
-        ),
+        "talk_time": durations(groups.total(np.where(spoken, length, 0))),
         "priced_calls": priced_calls,
         "unpriced_calls": groups.count(any_of(df, "status", ["completed"]) & ~priced),
-        "cost": money(groups.total(-units(price)), priced_calls > 0),
+        "cost": money(groups.total(-price), priced_calls > 0),
         "first_start": _latest(groups, df, "start_time", sign=-1),
         "last_end": _latest(groups, df, "end_time").mask(groups.count(up) > 0),
     }
@@ -200,9 +178,7 @@ def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
 
 def _latest(groups: Groups, df: pd.DataFrame, name: str, sign: int = 1) -> pd.Series:
     """Find the latest instant of each group, or the earliest where `sign` is -1."""
-    lowest = np.iinfo(np.int64).min
-    when = instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
-    counted = np.where(np.isnat(when), lowest, sign * when.view("int64"))
-    found = groups.most(counted)
-    moments = np.where(found == lowest, lowest, sign * found).view("datetime64[us]")
+    when = instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]").view("int64")
+    # As an integer, a missing instant is the least of all, which is its own negative.
+    moments = (sign * groups.most(sign * when)).view("datetime64[us]")
     return pd.Series(pd.DatetimeIndex(moments, tz="UTC"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from callkit.breakdown.measures import MEASURES
 from callkit.charts import style, tables
 from callkit.charts.bars import horizontal, stacked
 from callkit.errors import FrameError
-from callkit.measures import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from callkit.breakdown.measures import WEEKDAYS
 from callkit.charts import style, tables
 from callkit.errors import FrameError
-from callkit.measures import WEEKDAYS
 
 if TYPE_CHECKING:
     import pandas as pd

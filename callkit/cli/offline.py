@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import callkit
+from callkit.breakdown.measures import KEYS
 from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
 from callkit.cli.arguments import (
     CommandError,
@@ -17,7 +18,6 @@ from callkit.cli.arguments import (
     note,
     say,
 )
-from callkit.measures import KEYS
 from callkit.parquet.places import holds
 from callkit.schema import ATTRIBUTES
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.errors import ParquetError
-from callkit.measures import KEYS, MEASURES
 from callkit.normalise import table_to_frame
 from callkit.parquet.columns import as_promised, in_our_types, noted, plain_array, restored
 from callkit.parquet.datasets import files_at, month_files, parquet_file, writing_folder

@@ -72,7 +72,7 @@ def test_a_column_that_stands_twice_is_refused(
 def test_prices_that_are_not_exact_are_refused_with_advice(
     breakdown: Callable[[Any], object], calls: pd.DataFrame, dtype: Any
 ) -> None:
-    sentence = f"price is {dtype}, which is not exact: .* decimals, .* callkit.read_parquet"
+    sentence = f"price is {dtype}: it should be exact decimals, .* callkit.read_parquet"
     with pytest.raises(FrameError, match=sentence):
         breakdown(calls.assign(price=calls["price"].astype(dtype)))
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from callkit import FrameError, cost_breakdown, duration_breakdown
-from callkit.measures import COST
+from callkit.breakdown.measures import COST
 from callkit.schema import ARROW_TYPES, MONEY
 from tests.breakdown.frames import calls, in_plain_values
 
@@ -316,9 +316,9 @@ def test_a_quotient_that_does_not_fit_is_refused() -> None:
         ),
         (
             CALLS.assign(price=CALLS["price"].astype("float64")),
-            "price is float64, which is not exact",
+            "price is float64: it should be exact decimals",
         ),
-        (CALLS.assign(price=1), "price is int64, which is not exact: it should be decimals"),
+        (CALLS.assign(price=1), "price is int64: it should be exact decimals"),
         (
             CALLS.assign(price=pd.Series([Decimal(1), "x"] * 4, dtype=object)),
             "price holds values of several kinds",

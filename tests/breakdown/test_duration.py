@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from callkit import FrameError, duration_breakdown
-from callkit.measures import DURATION
+from callkit.breakdown.measures import DURATION
 from callkit.schema import ARROW_TYPES
 from tests.breakdown.frames import calls, in_plain_values
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from callkit import FrameError
 from callkit.breakdown import calls_in_progress
-from callkit.measures import IN_PROGRESS
+from callkit.breakdown.measures import IN_PROGRESS
 from callkit.schema import ARROW_TYPES
 from tests.breakdown.frames import calls, in_plain_values
 

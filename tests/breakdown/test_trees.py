@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callkit import FrameError
 from callkit.breakdown import roll_up
-from callkit.measures import ROOTS, TREES
+from callkit.breakdown.measures import ROOTS, TREES
 from callkit.schema import ARROW_TYPES
 from tests.breakdown.frames import calls, in_plain_values
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import callkit
-from callkit.measures import KEYS, MEASURES
+from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.schema import ATTRIBUTES
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from phonenumbers import PhoneNumberFormat
 
 import callkit
 from callkit import FrameError, cost_breakdown, duration_breakdown
-from callkit.addresses import is_withheld
-from callkit.pseudonyms import Pseudonyms, pseudonymise, read_pseudonym
+from callkit.addresses import is_withheld, read_pseudonym
+from callkit.pseudonyms import Pseudonyms, pseudonymise
 from tests.breakdown.frames import calls, sandbox_calls
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ ONE = {"to": ["+14155550123"]}
     ("frame", "message"),
     [
         (pl.DataFrame(ONE), r"expected a pandas DataFrame of calls, not polars\.DataFrame: pass"),
-        (ONE, r"expected a pandas DataFrame of calls, not builtins\.dict$"),
+        (ONE, r"expected a pandas DataFrame of calls, not a dict: callkit"),
         (pd.DataFrame({"to": [14155550123]}), r"column 'to' is int64: parties are text"),
         (pd.DataFrame({"to": ["+1415", 1415]}, dtype=object), r"column 'to' holds values of sev"),
         (pd.DataFrame({"to": ["\ud800"]}, dtype=object), r"column 'to' holds values of several"),

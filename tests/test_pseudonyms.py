@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callkit import SCHEMA, FrameError
-from callkit.addresses import canonical, channel_of, is_withheld, origin_of
-from callkit.breakdown import numbers
-from callkit.measures import KEYS
-from callkit.pseudonyms import Pseudonyms, pseudonymise, read_pseudonym
+from callkit.addresses import canonical, channel_of, is_withheld, origin_of, read_pseudonym
+from callkit.breakdown.keys import channel_of_party, origin_of_party
+from callkit.breakdown.measures import KEYS
+from callkit.pseudonyms import Pseudonyms, pseudonymise
 from tests.breakdown.frames import calls
 from tests.test_addresses import SPELLINGS
 
@@ -63,13 +63,13 @@ def test_a_pseudonym_is_known_as_one_and_for_nobody_there_is_none(address: str) 
 
 @given(addresses)
 def test_what_is_kept_is_what_the_address_told(address: str) -> None:
-    assert numbers.scheme_of(KEEPING.of(address)) == channel_of(address)
-    assert numbers.origin_of(KEEPING.of(address)) == origin_of(address)
+    assert channel_of_party(KEEPING.of(address)) == channel_of(address)
+    assert origin_of_party(KEEPING.of(address)) == origin_of(address)
 
 
 @given(addresses)
 def test_without_keep_only_the_channel_is_told(address: str) -> None:
-    assert numbers.scheme_of(PLAIN.of(address)) == channel_of(address)
+    assert channel_of_party(PLAIN.of(address)) == channel_of(address)
     assert PLAIN.of(address).split("~") in (
         [channel_of(address), KEEPING.of(address)[-32:]],
         [KEEPING.of(address)],  # of nobody
@@ -169,7 +169,7 @@ def test_a_traceback_with_locals_does_not_show_the_key(key: str) -> None:
     with pytest.raises(ValueError, match="column 'from'|the key has 14 bytes") as caught:
         pseudonymise(frame, key)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [entry for entry in shown.stack if "test_keyed" not in entry.filename]
+    ours = [entry for entry in shown.stack if "test_pseudonyms" not in entry.filename]
     assert ours
     assert not [entry for entry in ours if key in str(entry.locals)]
 

@@ -1,0 +1,261 @@
+"""Pseudonyms in the place of parties: the same party, the same pseudonym, and no way back.
+
+A pseudonym reads ``pstn~3f2a…``, or ``pstn~DE~mobile~3f2a…`` where country and type are kept: the
+channel, then the first 128 bits of HMAC-SHA256 (RFC 2104) of the address in its canonical form
+(:func:`callkit.addresses.canonical`), in hexadecimal digits. Among 10⁹ parties the odds that any
+two share one are below 1 in 10²⁰.
+
+There are so few telephone numbers, some 10⁹ to a country, that anyone can hash them all and look a
+plain hash up in the list. Without the key nobody can make that list.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import pyarrow as pa
+from pyarrow import types
+
+from callkit.addresses import canonical, channel_of, is_withheld, origin_of, read_pseudonym
+from callkit.breakdown.columns import need
+from callkit.breakdown.measures import KEYS
+from callkit.errors import FrameError
+from callkit.normalise import table_to_frame
+from callkit.schema import ATTRIBUTES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pandas.api.extensions import ExtensionArray
+
+Key: TypeAlias = bytes | str
+Keep: TypeAlias = Literal["country"] | None
+
+_DROPPED = ("caller_name", "from_formatted", "to_formatted")
+_PARTIES: dict[str, pa.Field] = {
+    column.name: column.field
+    for column in (*ATTRIBUTES, *KEYS)
+    if column.personal and column.name not in _DROPPED
+}
+_LEAST_KEY = 16  # bytes, as many as a pseudonym has
+_CHUNK = 2**20  # rows; a chunk of text can hold two gigabytes
+
+
+def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFrame:
+    """Put pseudonyms in the place of parties, so that a frame can be handed on.
+
+    Under one key a party has the same pseudonym everywhere, in a table of your own too: joins still
+    work, and parties can be counted.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown.
+    key : bytes or str
+        A secret of at least 16 bytes, such as ``secrets.token_hex(32)`` makes. Whoever has it can
+        tell who is who: keep it apart from the data, and out of notebooks. Without it, later
+        pseudonyms will not match these.
+    keep : {"country"}, optional
+        Let the pseudonym of a number say its country and number type, as breakdowns have them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows in the same order. ``from``, ``to``, ``forwarded_from`` and, of breakdowns,
+        ``our_number`` and ``other_party`` hold pseudonyms (``str``); ``caller_name``,
+        ``from_formatted`` and ``to_formatted`` are gone; other columns stay. Of ``df.attrs`` only
+        callkit's own remain.
+
+    Raises
+    ------
+    FrameError
+        `df` is no pandas DataFrame, a column of parties is not text or holds pseudonyms already, or
+        parties stand in the index or as names of columns.
+    TypeError, ValueError
+        The key is neither bytes nor text, or is too short; `keep` is invalid.
+
+    Notes
+    -----
+    - A pseudonym is ``pstn~`` (or ``client~``, ``sip~``, ``sim~``, ``other~``) and 32 hexadecimal
+      digits, the first 128 bits of HMAC-SHA256; with ``keep="country"`` that of a number is
+      ``pstn~DE~mobile~`` and the same digits. So breakdowns by ``channel`` are as before, and by
+      ``country`` and ``number_type`` too if they are kept; else numbers are one group,
+      ``pseudonym``.
+    - Spellings of one address share a pseudonym: numbers equal in E.164 (without its country code a
+      number stands alone), SIP addresses of one address of record. A SIP, WhatsApp or client
+      address made of a number is another party than the number.
+    - Numbers withheld (``+266696687``, ``anonymous``) and nulls stay, and so do columns of your
+      own, even where they hold numbers (``to_x`` after a merge, say), and an index without a name.
+    - Country and number type follow the package phonenumbers, whose numbering plans change: to join
+      over the years, join the digits, ``df["to"].str[-32:]``.
+    - The result is pseudonymous, not anonymous, and so still personal data (GDPR, Article 4(5) and
+      recital 26): times, durations, prices, SIDs and the pattern of somebody's calls stay.
+      ``keep="country"`` tells more of those who are alone in their country and type.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> body = '{"sid": "CA0123456789abcdef0123456789abcdef", "from": "+442079460000"}'
+    >>> calls = callkit.normalise([body])
+    >>> pseudonymise(calls, "only this example's key").loc[0, "from"]
+    'pstn~d5e878670d98a0a7e6e2f72e3aaf6aaa'
+
+    A table of your own still joins, when its numbers stand in a column of the same name:
+
+    >>> customers = pd.DataFrame({"from": ["+44 20 7946 0000"], "customer": [17]})
+    >>> ours, theirs = (pseudonymise(df, "only this example's key") for df in (calls, customers))
+    >>> ours.merge(theirs, on="from", how="left", validate="many_to_one")["customer"].tolist()
+    [17]
+    """
+    try:
+        names = Pseudonyms(key, keep=keep)
+    finally:
+        del key  # a traceback may show locals
+    return with_pseudonyms(df, names)
+
+
+def with_pseudonyms(df: pd.DataFrame, names: Pseudonyms) -> pd.DataFrame:
+    """Do what :func:`pseudonymise` does, with pseudonyms made before."""
+    _check(df)
+    result = df.drop(columns=[name for name in _DROPPED if name in df.columns])
+    for place, name in enumerate(result.columns):
+        if name in _PARTIES:
+            result.isetitem(place, _of_column(names, name, result.iloc[:, place]))
+    result.attrs = {name: said for name, said in df.attrs.items() if name == "callkit"}
+    return result
+
+
+def _of_column(names: Pseudonyms, name: str, values: pd.Series) -> ExtensionArray:
+    table = pa.table({name: _arrow(name, values)})
+    made: ExtensionArray = table_to_frame(names.of_table(table))[name].array
+    if any(map(read_pseudonym, table.column(0).unique().drop_null().to_pylist())):
+        raise FrameError(
+            f"column {name!r} holds pseudonyms already, and a pseudonym of a pseudonym joins to "
+            "nothing: pass addresses as they came"
+        )
+    return made
+
+
+def _arrow(name: str, values: pd.Series) -> pa.Array | pa.ChunkedArray:
+    try:
+        return pa.Array.from_pandas(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        pass  # what Arrow says of it quotes values
+    raise FrameError(f"column {name!r} holds values of several kinds: parties are text")
+
+
+def _check(df: pd.DataFrame) -> None:
+    need(df, ())
+    if df.columns.nlevels > 1:
+        raise FrameError("the columns have names of several levels: one is expected")
+    for name in (*df.index.names, *df.columns.names):
+        if name in _PARTIES or name in _DROPPED:
+            raise FrameError(
+                f"{name!r} stands in the index or over the columns, and should be a column: "
+                "reset_index() or melt() first"
+            )
+
+
+class Pseudonyms:
+    """The pseudonyms under one key. The key shows in no repr and travels in no pickle.
+
+    Parameters
+    ----------
+    key : bytes or str
+        A secret of at least 16 bytes; a line break at its end is no part of it.
+    keep : {"country"}, optional
+        Let the pseudonym of a number say its country and number type.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The key is neither bytes nor text, or is too short; `keep` is invalid.
+
+    Examples
+    --------
+    >>> names = Pseudonyms("only this example's key", keep="country")
+    >>> names.of("+44 20 7946 0000")
+    'pstn~GB~fixed~d5e878670d98a0a7e6e2f72e3aaf6aaa'
+    """
+
+    __slots__ = ("_keep", "_mac")
+
+    def __init__(self, key: Key, *, keep: Keep = None) -> None:
+        secret = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
+        if isinstance(secret, bytes):
+            secret = secret.rstrip(b"\r\n")  # of a file that holds it
+        fault = _fault_of(secret, keep)
+        self._keep = keep
+        if fault is None:
+            self._mac = hmac.new(secret, digestmod="sha256")
+        del key, secret  # a traceback may show locals
+        if fault is not None:
+            raise fault
+
+    def __repr__(self) -> str:
+        return f"Pseudonyms(keep={self._keep!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("pseudonyms cannot be pickled: make them anew, from the key")
+
+    def of(self, address: str) -> str:
+        """Make the pseudonym of one address; one withheld (``anonymous``) or blank stays."""
+        written = canonical(address)
+        if not written or is_withheld(address):
+            return written
+        mac = self._mac.copy()
+        mac.update(written.encode("utf-8", "surrogatepass"))
+        channel = channel_of(address)
+        kept = origin_of(address) if self._keep and channel == "pstn" else ()
+        return "~".join((channel, *kept, mac.hexdigest()[:32]))
+
+    def of_table(self, table: pa.Table) -> pa.Table:
+        """Put pseudonyms in the place of parties in a table of calls, or of a breakdown.
+
+        Names and what is written for display are left out, and metadata of the table; other columns
+        and the metadata of the fields stay.
+        """
+        columns, fields = [], []
+        for field, values in zip(table.schema, table.columns, strict=True):
+            if field.name in _PARTIES:
+                columns.append(self._of_parties(field.name, values))
+                fields.append(_PARTIES[field.name])
+            elif field.name not in _DROPPED:
+                columns.append(values)
+                fields.append(field)
+        return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+    def _of_parties(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+        if values.null_count == len(values):
+            return pa.chunked_array([pa.nulls(len(values), pa.string())])
+        _check_text(name, values.type)
+        slices = [
+            chunk.slice(start, _CHUNK).cast(pa.string())
+            for chunk in values.chunks
+            for start in range(0, len(chunk), _CHUNK)
+        ]
+        coded = pa.chunked_array(slices).dictionary_encode()  # all chunks share one dictionary
+        distinct = coded.chunk(0).dictionary.to_pylist()
+        made = pa.array([self.of(address) for address in distinct], pa.large_string())
+        taken = [made.take(chunk.indices).cast(pa.string()) for chunk in coded.chunks]
+        return pa.chunked_array(taken)
+
+
+def _fault_of(secret: object, keep: object) -> TypeError | ValueError | None:
+    if not isinstance(secret, bytes):
+        return TypeError(f"the key should be bytes or text, not {type(secret).__name__}")
+    length = len(secret.strip())
+    if length < _LEAST_KEY:
+        return ValueError(
+            f"the key has {length} bytes: it should have at least {_LEAST_KEY}, such as "
+            "secrets.token_hex(32) makes"
+        )
+    if keep not in (None, "country"):
+        return ValueError(f"keep must be 'country' or None, not {keep!r}")
+    return None
+
+
+def _check_text(name: str, kind: pa.DataType) -> None:
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    if not (types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain)):
+        raise FrameError(f"column {name!r} is {kind}: parties are text, such as '+442079460000'")
