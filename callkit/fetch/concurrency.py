@@ -272,8 +272,8 @@ class Limiter:
         self._limit = min(self._limit, float(self.most))
         self._resume_at = max(self._resume_at, now + _FULL_AGAIN)
 
-    def on_stale_connection(self) -> None:
-        """Learn that a request was never read: the server had closed the connection."""
+    def on_nothing(self) -> None:
+        """Learn that a request is over and says nothing: its connection was stale, for example."""
         self.in_flight -= 1
 
     def _adjust(self, capacity: float, now: float) -> None:

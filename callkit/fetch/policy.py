@@ -22,11 +22,11 @@ class RetryPolicy:
     unauthorized_pause : float, default 2.0
         Seconds before a 401 is tried again: under load a valid sign-in is refused now and then.
     unauthorized_times : int, default 3
-        How many 401s in a row it takes to end a run,
+        How many 401s in a row end a run, if they go on for long enough.
     unauthorized_for : float, default 5.0
-        and for how many seconds they must have lasted.
+        How many seconds that is.
     unknown_calls : int, default 200
-        So many calls, all of them unknown, end a run.
+        How many calls, all of them unknown, end a run.
     quiet : float, default 10.0
         Seconds without a success after which a run logs a warning.
 

@@ -193,8 +193,10 @@ class Pool:
     def _break_off(self, job: Job | None, why: str) -> None:
         with self._changed:
             self.stop.cannot_send(why)
-            if job is not None and not job.is_probe:
-                self._queue.settle(Failure(job.sid, job.account.sid, "connection", why))
+            if job is not None:
+                job.account.limiter.on_nothing()
+                if not job.is_probe:
+                    self._queue.settle(Failure(job.sid, job.account.sid, "connection", why))
             self._queue.give_up(why)
 
     def _cut_overdue(self) -> None:

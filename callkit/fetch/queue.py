@@ -209,7 +209,7 @@ class Queue:
                 limiter.on_local_fault(job.sent, now)
                 self._warn_of_local_fault(answer, limiter)
             case Meaning.STALE:
-                limiter.on_stale_connection()
+                limiter.on_nothing()
 
     def _file(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
         """Settle the call, or have it asked for again."""

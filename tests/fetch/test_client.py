@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from callkit import CallFailedError, Client, InvalidSidError, SignInError
+from callkit import CallFailedError, Client, InvalidSidError, RunStoppedError, SignInError
 from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
@@ -167,6 +167,41 @@ def test_an_adapter_of_ones_own_is_used(server: ScriptedServer) -> None:
         ) as client:
             client.fetch(sid(1))
     assert Adapter.sent == 1
+
+
+def test_an_adapter_that_breaks_ends_the_run_and_the_client_goes_on(
+    server: ScriptedServer,
+) -> None:
+    class Adapter(requests.adapters.HTTPAdapter):
+        breaks = True
+
+        def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+            if self.breaks:
+                raise RuntimeError("a bug of the user's")
+            return super().send(*args, **kwargs)
+
+    adapter = Adapter()
+    with requests.Session() as session:
+        session.mount("http://", adapter)
+        with Client(
+            account_sid=ACCOUNT,
+            auth_token=TOKEN,
+            base_url=server.url,
+            session=session,
+            concurrency=1,
+        ) as client:
+            with pytest.raises(RunStoppedError, match="cannot be made: RuntimeError: a bug"):
+                list(client.fetch_many([sid(1), sid(2)]))
+            adapter.breaks = False
+            assert len(list(client.fetch_many([sid(1), sid(2)]))) == 2
+
+
+def test_a_connection_is_kept_from_one_run_to_the_next(
+    server: ScriptedServer, client: Client
+) -> None:
+    for number in range(3):
+        client.fetch(sid(number))
+    assert server.connections == 1
 
 
 def test_a_client_that_was_refused_still_has_a_repr() -> None:
