@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CALLS = int(os.environ.get("CALLKIT_CAMPAIGN_CALLS", "20000"))
+CALLS = int(os.environ.get("CALLKIT_CAMPAIGN_CALLS", "10000"))
 SEEDS = range(1, 1 + int(os.environ.get("CALLKIT_CAMPAIGN_SEEDS", "3")))
 REASONS = {
     "500": "server_error",

@@ -56,7 +56,7 @@ class Client:
         account is shared with everything else that it runs.
     patience : float, default 300
         How many seconds a run goes on while nothing succeeds. Time asleep does not count.
-    retry_policy : RetryPolicy, optional
+    retry_policy : callkit.fetch.RetryPolicy, optional
         How often and after which pauses a call is tried again; the default suits the API.
     session : requests.Session, optional
         Your own, where proxies, certificates or adapters need more than the environment's

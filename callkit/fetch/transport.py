@@ -20,6 +20,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
+from urllib3.util import wait_for_read
 
 from callkit.errors import CredentialsError
 from callkit.fetch.credentials import basic, is_loopback
@@ -218,6 +219,8 @@ class _PlainConnection:
     def get(self, path: str) -> Response | NoResponse:
         self.busy_since = time.monotonic()
         self._cut = self._answering = False
+        if self._http.sock is not None and wait_for_read(self._http.sock, timeout=0.0):
+            self._http.close()  # the server has closed it, or says what nobody has asked for
         reused = self._http.sock is not None
         try:
             return self._ask(path)

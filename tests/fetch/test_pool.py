@@ -518,6 +518,23 @@ def test_a_connection_closed_while_it_was_idle_is_no_attempt(server: ScriptedSer
     assert set(server.asked.values()) == {1}
 
 
+@pytest.mark.parametrize("status", [200, 404, 429])
+def test_an_answer_too_many_is_not_taken_for_that_of_the_next_call(
+    server: ScriptedServer, status: int
+) -> None:
+    def answer_twice(handler: Handler) -> None:
+        handler.answer(Reply())
+        handler.answer(Reply(status, call_body(handler.call_sid)))
+
+    server.script[sid(1)] = [answer_twice]
+    with Client(
+        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=1
+    ) as client:
+        outcomes = [next(client.fetch_many([sid(number)])) for number in (1, 2, 3)]
+    assert [type(outcome) for outcome in outcomes] == [Fetched] * 3
+    assert [outcome.attempts for outcome in outcomes] == [1, 1, 1]
+
+
 FEW_FILES = """
 import resource, callkit
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
