@@ -145,6 +145,8 @@ ATTRIBUTES: tuple[Column, ...] = (
         "The number that forwarded an incoming call, where the carrier tells.",
         personal=True,
     ),
+    Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
+    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
     Column(
         "phone_number_sid",
         Kind.TEXT,
@@ -153,8 +155,6 @@ ATTRIBUTES: tuple[Column, ...] = (
     Column("trunk_sid", Kind.TEXT, "The SIP trunk that carried the call."),
     Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
     Column("api_version", Kind.TEXT, "The API version that created the call."),
-    Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
-    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
 )
 
 SCHEMA: pa.Schema = pa.schema([column.field for column in ATTRIBUTES])
