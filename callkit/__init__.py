@@ -44,9 +44,10 @@ from callkit.errors import (
 )
 from callkit.fetch import Client
 from callkit.normalise import normalise
-from callkit.outcomes import Failure, Fetched, FetchResult
+from callkit.outcomes import Failure, Fetched
 from callkit.parquet import export, read_parquet, to_parquet
 from callkit.pseudonyms import Pseudonyms, pseudonymise
+from callkit.results import FetchResult
 from callkit.sandbox import sample
 from callkit.schema import SCHEMA
 

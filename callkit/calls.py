@@ -22,17 +22,9 @@ from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
 from callkit.interrupts import deferred_interrupts
 from callkit.normalise import table_to_frame, to_table
-from callkit.outcomes import (
-    Errors,
-    Failure,
-    Fetched,
-    FetchResult,
-    attributes,
-    failures_frame,
-    price_changes_frame,
-    report,
-)
+from callkit.outcomes import Failure, Fetched, failures_frame, price_changes_frame
 from callkit.progress import Bar, progress_bar
+from callkit.results import Errors, FetchResult, attributes, report
 from callkit.schema import SCHEMA
 from callkit.sids import SidList, read_sids
 

@@ -13,14 +13,14 @@ from callkit.breakdown import cost_breakdown, duration_breakdown
 from callkit.calls import collect
 from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
-from callkit.outcomes import count_failures
 from callkit.parquet import to_parquet
 from callkit.parquet.places import holds, writing
 from callkit.report import draw, places_in
+from callkit.results import count_failures
 from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from callkit.outcomes import FetchResult
+    from callkit.results import FetchResult
 
 _SAMPLE = Path("data/sample_sids.txt")
 _CALLS, _SEED, _LATENCY = 10_000, 7, 0.02

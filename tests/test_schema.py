@@ -10,8 +10,8 @@ DOCUMENTED = [
     *("sid", "start_time", "duration", "status", "direction", "from", "to", "price", "price_unit"),
     *("end_time", "queue_time", "answered_by", "account_sid", "parent_call_sid"),
     *("date_created", "date_updated", "from_formatted", "to_formatted", "caller_name"),
-    *("forwarded_from", "phone_number_sid", "trunk_sid", "group_sid", "api_version", "uri"),
-    "subresource_uris",
+    *("forwarded_from", "uri", "subresource_uris"),
+    *("phone_number_sid", "trunk_sid", "group_sid", "api_version"),
 ]
 VOCABULARIES = {
     "status": [

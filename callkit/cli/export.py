@@ -23,15 +23,15 @@ from callkit.cli.arguments import (
     progress,
 )
 from callkit.errors import IncompleteWarning, PriceChangeWarning
-from callkit.outcomes import count_failures
 from callkit.parquet.places import check_list_apart, holds, name_beside
 from callkit.pseudonyms import Pseudonyms
+from callkit.results import count_failures
 from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:
     import argparse
 
-    from callkit.outcomes import FetchResult
+    from callkit.results import FetchResult
     from callkit.parquet.formats import FormatName
 
 _STANDARD = "-"  # standard input, or standard output

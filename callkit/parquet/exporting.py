@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING
 from callkit.calls import Run, check_options
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.normalise import table_to_frame
-from callkit.outcomes import (
-    Errors,
-    FetchResult,
-    failures_frame,
-    price_changes_frame,
-    report,
-)
+from callkit.outcomes import failures_frame, price_changes_frame
 from callkit.parquet.formats import FormatName, format_named
 from callkit.parquet.frames import frame_to_table
 from callkit.parquet.places import (
@@ -28,6 +22,7 @@ from callkit.parquet.places import (
     name_beside,
     set_aside,
 )
+from callkit.results import Errors, FetchResult, report
 from callkit.schema import SCHEMA
 from callkit.sids import read_sids
 

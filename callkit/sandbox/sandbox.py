@@ -14,7 +14,7 @@ import pandas as pd
 from callkit.errors import SandboxError
 from callkit.fetch import Client
 from callkit.normalise import normalise
-from callkit.outcomes import attributes
+from callkit.results import attributes
 from callkit.sandbox.answers import Api
 from callkit.sandbox.app import App
 from callkit.sandbox.calls import body_of
