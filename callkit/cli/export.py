@@ -31,8 +31,8 @@ from callkit.sids import CallKey, read_sids
 if TYPE_CHECKING:
     import argparse
 
-    from callkit.results import FetchResult
     from callkit.parquet.formats import FormatName
+    from callkit.results import FetchResult
 
 _STANDARD = "-"  # standard input, or standard output
 _SOME_FAILED = 1

@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -40,6 +40,7 @@ _KEPT_ALIVE = 256  # connections through a proxy
 _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 _GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
 
+Connection: TypeAlias = "PlainConnection | AdapterConnection"
 Headers: TypeAlias = "http.client.HTTPMessage | Mapping[str, str]"
 Cause: TypeAlias = Literal["network", "stale", "local", "settings"]
 
@@ -69,21 +70,6 @@ class NoResponse:
 
 class TransportError(Exception):
     """Requests cannot be made at all."""
-
-
-class Connection(Protocol):
-    """One worker's way to the server."""
-
-    busy_since: float | None
-
-    def get(self, path: str) -> Response | NoResponse:
-        """Send one request, without repeating it."""
-
-    def cut(self) -> None:
-        """End what is under way, from another thread; the connection is of no more use."""
-
-    def close(self) -> None:
-        """Close it."""
 
 
 class Transport:
@@ -130,10 +116,10 @@ class Transport:
             if self._idle:
                 return self._idle.pop()
         if self._adapter is not None:
-            return _AdapterConnection(self, self._adapter, self._request, self._settings)
+            return AdapterConnection(self, self._adapter, self._request, self._settings)
         headers = dict(self._request.headers)
         headers["Accept-Encoding"] = "gzip"
-        return _PlainConnection(self._http(), urlsplit(self.base_url).path, headers, self.timeout)
+        return PlainConnection(self._http(), urlsplit(self.base_url).path, headers, self.timeout)
 
     def release(self, connection: Connection) -> None:
         """Keep a connection for another worker."""
@@ -199,8 +185,8 @@ class Transport:
         return connection
 
 
-class _PlainConnection:
-    """A connection of the standard library's, kept alive from one request to the next."""
+class PlainConnection:
+    """One worker's way to the server: a connection of the standard library's, kept alive."""
 
     def __init__(
         self,
@@ -217,6 +203,7 @@ class _PlainConnection:
         self._timeout = timeout
 
     def get(self, path: str) -> Response | NoResponse:
+        """Send one request, without repeating it."""
         self.busy_since = time.monotonic()
         self._cut = self._answering = False
         if self._http.sock is not None and wait_for_read(self._http.sock, timeout=0.0):
@@ -235,6 +222,7 @@ class _PlainConnection:
             self.busy_since = None
 
     def cut(self) -> None:
+        """End what is under way, from another thread."""
         self._cut = True
         if isinstance(self._http.sock, socket.socket):
             with contextlib.suppress(OSError):
@@ -243,6 +231,7 @@ class _PlainConnection:
                 socket.socket.shutdown(self._http.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
+        """Close it; the next request opens it again."""
         self._http.close()
 
     def _ask(self, path: str) -> Response | NoResponse:
@@ -269,7 +258,7 @@ class _PlainConnection:
         return Response(response.status, response.headers, body)
 
 
-class _AdapterConnection:
+class AdapterConnection:
     """Requests through an adapter of `requests`, which keeps its own connections.
 
     They cannot be cut off from outside: each ends by itself, at the latest with its time-out.
@@ -291,16 +280,17 @@ class _AdapterConnection:
         self._settings = settings
 
     def get(self, path: str) -> Response | NoResponse:
+        """Send one request, without repeating it."""
         try:
             return self._ask(path)
         except _FAULTS as error:
             return _explained(_innermost(error))
 
     def cut(self) -> None:
-        pass
+        """Leave it to its time-out."""
 
     def close(self) -> None:
-        pass
+        """Leave it to the adapter."""
 
     def _ask(self, path: str) -> Response | NoResponse:
         request = self._request.copy()
