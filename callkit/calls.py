@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -197,7 +198,8 @@ class Run:
     def _raise_why_it_ended(self, interrupts: Interrupts) -> None:
         if interrupts.heard:
             total = "" if self._list.total is None else f" of {self._list.total:,}"
-            arrived = f"interrupted when {self.calls:,}{total} calls had arrived"
+            noun = "call" if self.calls == 1 and not total else "calls"
+            arrived = f"interrupted when {self.calls:,}{total} {noun} had arrived"
             if self._cache_path is not None:
                 where = f"they are in {str(self._cache_path)!r}: run it again to go on from there"
             else:
@@ -272,24 +274,18 @@ def collect(
     names = _checked_columns(columns)
     run = Run(read_sids(sids), client, cache, refresh, progress)
     tables = [SCHEMA.empty_table().select(names)]
-
-    def frame() -> pd.DataFrame:
-        df = table_to_frame(pa.concat_tables(tables))
-        df.attrs.update(run.attributes())
-        return df
-
     try:
         with closing(run.tables()) as fetched:
             tables.extend(table.select(names) for table in fetched)
     except (IncompleteError, FetchInterrupted) as stop:
-        stop.attach(frame(), failures_frame(run.failures))
+        stop.attach(_framed(tables, run.attributes()), failures_frame(run.failures))
         raise
     return FetchResult(
         run.calls,
         failures_frame(run.failures),
         price_changes_frame(run.price_changes),
-        load_frame=frame,
-        load_table=lambda: pa.concat_tables(tables),
+        load_frame=partial(_framed, tables, run.attributes()),
+        load_table=partial(pa.concat_tables, tables),
     )
 
 
@@ -358,6 +354,12 @@ def to_frame(
     )
     report(got, errors)
     return got.frame
+
+
+def _framed(tables: list[pa.Table], attributes: dict[str, Any]) -> pd.DataFrame:
+    df = table_to_frame(pa.concat_tables(tables))
+    df.attrs.update(attributes)
+    return df
 
 
 def check_options(refresh: object, errors: object = "raise") -> None:

@@ -92,6 +92,8 @@ class _Keeping(BaseException):
     @property
     def frame(self) -> pd.DataFrame:
         """What worked; of an export it is read from disk when it is asked for."""
+        if callable(self._frame):
+            self._frame = self._frame()
         return _attached(self._frame)
 
     @property
@@ -100,13 +102,13 @@ class _Keeping(BaseException):
         return _attached(self._failures)
 
 
-def _attached(frame: Frame | None) -> pd.DataFrame:
+def _attached(frame: pd.DataFrame | None) -> pd.DataFrame:
     if frame is None:
         raise AttributeError(
             "no frame was made: nothing was fetched, or fetch_many handed it over, or an "
             "interrupted export left it in the cache"
         )
-    return frame() if callable(frame) else frame
+    return frame
 
 
 class IncompleteError(_Keeping, CallkitError):

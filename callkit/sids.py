@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -50,7 +50,7 @@ def canonical_call_sid(value: object) -> str | None:
     return None
 
 
-def is_account_sid(value: object) -> bool:
+def is_account_sid(value: object) -> TypeGuard[str]:
     """Whether `value` is written as an Account SID is: ``AC`` and 32 hexadecimal digits."""
     return isinstance(value, str) and _ACCOUNT_SID.fullmatch(value) is not None
 
@@ -181,25 +181,21 @@ def _distinct(keys: Iterable[CallKey]) -> Iterator[CallKey]:
 
 
 def _checked_whole(entries: _Entries) -> list[CallKey]:
-    matches = CALL_SID.fullmatch
-    malformed = [
-        index
-        for index, sid in enumerate(entries.sids)
-        if not (isinstance(sid, str) and matches(sid))
-    ]
+    sids = list(map(canonical_call_sid, entries.sids))
+    malformed = [index for index, sid in enumerate(sids) if sid is None]
     if malformed:
         raise InvalidSidError(_describe(malformed, entries))
-    sids = ("CA" + sid[2:].lower() for sid in cast("Sequence[str]", entries.sids))
+    whole = cast("list[str]", sids)
     if entries.accounts is None:
-        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
+        return list(map(CallKey._make, zip(dict.fromkeys(whole), repeat(None))))
     keys: dict[str, CallKey] = {}
-    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
+    for index, (sid, account) in enumerate(zip(whole, entries.accounts, strict=True)):
         keys.setdefault(sid, CallKey(sid, _checked_account(account, entries, index)))
     return list(keys.values())
 
 
 def _checked_account(account: object, entries: _Entries, index: int) -> str | None:
-    if account is None or (isinstance(account, str) and _ACCOUNT_SID.fullmatch(account)):
+    if account is None or is_account_sid(account):
         return account
     raise InvalidSidError(
         f"{entries.name(index)} names the account {_abridged(account)}, which is no Account SID "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import signal
 import threading
 from datetime import datetime
@@ -198,7 +199,7 @@ def test_an_interrupt_is_heard_while_a_list_keeps_the_run_waiting(
         yield sid(2)
 
     server.always = answer
-    with pytest.raises(FetchInterrupted, match="interrupted when 1 calls") as caught:
+    with pytest.raises(FetchInterrupted, match="interrupted when 1 call had") as caught:
         callkit.to_frame(slowly(), client=scripted_client)
     assert caught.value.frame["sid"].tolist() == [sid(1)]
 
@@ -282,3 +283,16 @@ def test_a_list_may_be_a_file(sandbox: Sandbox, client: Client, tmp_path: Path) 
 def test_an_invalid_refresh_is_refused(refresh: Any) -> None:
     with pytest.raises(ValueError, match="refresh must be 'all', 'unpriced' or a datetime with"):
         callkit.collect([], refresh=refresh)
+
+
+def test_a_result_and_its_error_travel_in_a_pickle(sandbox: Sandbox, client: Client) -> None:
+    got = callkit.collect(sandbox.sids(3), client=client)
+    again = pickle.loads(pickle.dumps(got))
+    pd.testing.assert_frame_equal(again.frame, got.frame)
+    assert again.table.equals(got.table)
+    assert again.frame.attrs == got.frame.attrs
+    with pytest.raises(FetchError) as caught:
+        callkit.to_frame(sandbox.sids(3) + sandbox.unknown_sids(1), client=client)
+    error = pickle.loads(pickle.dumps(caught.value))
+    pd.testing.assert_frame_equal(error.frame, caught.value.frame)
+    assert error.frame is error.frame

@@ -15,7 +15,8 @@ HOLDING   just below the capacity     once a round trip: a     lower the capacit
                                       and from time to time
                                       a little more capacity
 OUTAGE    one probe at a time         → GROWING or HOLDING,    back off
-                                      from half again
+                                      from half again, or
+                                      from the capacity
 ========  ==========================  =======================  =============================
 
 In every state:
@@ -219,7 +220,7 @@ class Limiter:
             self._refusals_in_a_row = 0
         if self._one_at_a_time:
             self.state = State.GROWING if self._capacity is None else State.HOLDING
-            self._limit = min(self._start, float(self.most))
+            self._limit = min(self._start, float(self.most), self._capacity or self._start)
         elif self._capacity is None:
             self._limit = min(float(self.most), self._limit + 1.0)
         elif sent.at >= self._adjusted_at:

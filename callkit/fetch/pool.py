@@ -293,7 +293,9 @@ class StopConditions:
 
     def cannot_send(self, why: str) -> None:
         """Learn that requests cannot be made at all."""
-        self.error = RunStoppedError(f"requests to {self._where} cannot be made: {why}")
+        self.error = self.error or RunStoppedError(
+            f"requests to {self._where} cannot be made: {why}"
+        )
 
     def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:
         """Count a 401; where other calls were fetched, those of one call are its own trouble."""

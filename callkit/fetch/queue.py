@@ -1,4 +1,4 @@
-"""The calls of a run on their way: whose turn it is, which failures count, what a probe asks for.
+"""The queue of calls: whose turn it is, which failures count, what a probe asks for.
 
 What a response means for its call is the table of :mod:`callkit.fetch.responses`; how many requests
 may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here:
@@ -82,6 +82,14 @@ class Job:
 class Queue:
     """The calls of a run.
 
+    Parameters
+    ----------
+    account_sid : str
+        Whose the calls are where the list does not say.
+    limiters : Limiters
+        How many requests may be in flight for each account; their policy says how often a call is
+        tried, and after which pauses.
+
     Attributes
     ----------
     done : list of Fetched or Failure
@@ -92,14 +100,6 @@ class Queue:
         How many of these wait for a time that the server has named.
     accounts : dict of str to Account
         The accounts that the calls belong to.
-
-    Parameters
-    ----------
-    account_sid : str
-        Whose the calls are where the list does not say.
-    limiters : Limiters
-        How many requests may be in flight for each account; their policy says how often a call is
-        tried, and after which pauses.
     """
 
     def __init__(self, account_sid: str, limiters: Limiters) -> None:
@@ -110,8 +110,8 @@ class Queue:
         self._policy = limiters.policy
         self.accounts: dict[str, Account] = {}
         self._turns: deque[Account] = deque()
-        self._later: list[tuple[float, int, Job]] = []  # a heap: first what is due first
-        self.waiting_as_asked = 0  # of these, calls for which the server named the time
+        self._later: list[tuple[float, int, Job]] = []  # a heap: what is due first comes first
+        self.waiting_as_asked = 0
         self._tie = count()
         self._warned = False
 

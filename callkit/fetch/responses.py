@@ -29,6 +29,7 @@ import msgspec
 
 from callkit.fetch.transport import NoResponse
 from callkit.outcomes import Failure, Fetched
+from callkit.sids import canonical_call_sid
 
 if TYPE_CHECKING:
     from callkit.fetch.credentials import Credentials
@@ -191,7 +192,7 @@ def _wrong_body(body: bytes, sid: str) -> str | None:
         return f"the body is not a JSON object with a SID; {_glimpse(body)}"
     except RecursionError:
         return "the body is nested too deeply"
-    if found[:2] + found[2:].lower() != sid:
+    if canonical_call_sid(found) != sid:
         return f"the body is that of another call, {found[:40]!r}"
     return None
 

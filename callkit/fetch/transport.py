@@ -105,6 +105,7 @@ class Transport:
                 requests.Request("GET", base_url, auth=_BasicAuth(credentials))
             )
             self._settings = _settings_of(session, base_url)
+            self._proxy = self._proxy_of()
             self._adapter = self._adapter_of(session)
             self._tls = None if self._adapter or base_url.startswith("http:") else self._context()
         except (requests.exceptions.RequestException, OSError) as error:
@@ -122,7 +123,7 @@ class Transport:
         return PlainConnection(self._http(), urlsplit(self.base_url).path, headers, self.timeout)
 
     def release(self, connection: Connection) -> None:
-        """Keep a connection for another worker."""
+        """Take a connection back, open or closed, for another worker."""
         if not self.keeps_alive:
             connection.close()
         with self._lock:
@@ -137,19 +138,21 @@ class Transport:
         if type(self._adapter) is HTTPAdapter:  # not the user's
             self._adapter.close()
 
-    def _adapter_of(self, session: requests.Session) -> BaseAdapter | None:
-        """Return what the user has mounted for the host, or stands in for plain connections."""
-        self._proxy = None
-        theirs = session.get_adapter(self.base_url)
-        if type(theirs) is not HTTPAdapter:
-            return theirs
+    def _proxy_of(self) -> SplitResult | None:
         address = select_proxy(self.base_url, self._settings["proxies"])
         if address is None:
             return None
-        self._proxy = urlsplit(address if "://" in address else f"http://{address}")
-        if not _is_host_and_port(self._proxy):
+        proxy = urlsplit(address if "://" in address else f"http://{address}")
+        if not _is_host_and_port(proxy):
             raise TransportError("the address of the proxy is no URL")
-        if self._proxy.scheme == "http":
+        return proxy
+
+    def _adapter_of(self, session: requests.Session) -> BaseAdapter | None:
+        """Return what the user has mounted for the host, or what can use a proxy of that kind."""
+        theirs = session.get_adapter(self.base_url)
+        if type(theirs) is not HTTPAdapter:
+            return theirs
+        if self._proxy is None or self._proxy.scheme == "http":
             return None
         return HTTPAdapter(pool_connections=1, pool_maxsize=_KEPT_ALIVE, max_retries=0)
 

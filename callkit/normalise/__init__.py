@@ -60,9 +60,10 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
     - Where a body has a key more than once, the last one counts, at every depth.
     - A JSON number is read, digit by digit, where the contract has a number in text (``duration``,
       ``queue_time``, ``price``); anywhere else what is not text is broken.
-    - Dates are read by RFC 5322 (the successor of RFC 2822, which the API names), with or without
-      the weekday; the zone is an offset (``-0000`` is UTC), GMT, UT or UTC. A date in any other
-      form, one without a zone, and one with a weekday that is not its own are broken.
+    - Dates are read as RFC 5322 (the successor of RFC 2822, which the API names) writes them today:
+      ``Tue, 14 Nov 2023 10:00:00 +0000``, with or without the weekday, the zone an offset
+      (``-0000`` is UTC), GMT, UT or UTC. A date in any other form, without seconds or a zone, or
+      with a weekday that is not its own is broken.
     - Prices have at most ten digits before the point and eight after it; more are broken, never
       rounded.
     - ``sid`` and ``parent_call_sid`` are given as ``CA`` and lower-case hexadecimal digits.

@@ -6,13 +6,13 @@ from contextlib import closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from callkit.calls import Run, check_options
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.normalise import table_to_frame
 from callkit.outcomes import failures_frame, price_changes_frame
-from callkit.parquet.formats import FormatName, format_named
+from callkit.parquet.formats import Format, FormatName, format_named
 from callkit.parquet.frames import frame_to_table
 from callkit.parquet.places import (
     check_beside,
@@ -121,12 +121,6 @@ def export(
     pseudonymised: Callable[[pa.Table], pa.Table]
     pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
     schema = pseudonymised(SCHEMA.empty_table()).schema
-
-    def read(place: Path) -> pd.DataFrame:
-        frame = form.read(place, schema)
-        frame.attrs.update(run.attributes())
-        return frame
-
     with form.place(target) as part:
         stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
         failures = failures_frame(run.failures)
@@ -134,13 +128,15 @@ def export(
             if run.calls == 0:
                 stop.attach(table_to_frame(schema.empty_table()), failures)
             elif cache is None:
-                stop.attach(partial(read, set_aside(part, stop)), failures)
+                kept = set_aside(part, stop)
+                stop.attach(partial(_read, form, kept, schema, run.attributes()), failures)
             else:  # the calls are in the cache
                 stop.attach(None, failures)
             raise stop
     failures_path = leave_failures(failures, beside)
+    read = partial(_read, form, target, schema, run.attributes())
     if stop is not None:
-        stop.attach(partial(read, target), failures)
+        stop.attach(read, failures)
         raise stop
     result = FetchResult(
         run.calls,
@@ -148,8 +144,8 @@ def export(
         price_changes_frame(run.price_changes),
         target,
         failures_path,
-        load_frame=partial(read, target),
-        load_table=lambda: frame_to_table(read(target)),
+        load_frame=read,
+        load_table=partial(_read_table, read),
     )
     report(result, errors)
     return result
@@ -168,3 +164,14 @@ def _write(
         except (IncompleteError, FetchInterrupted) as stop:
             return stop
     return None
+
+
+def _read(form: Format, path: Path, schema: pa.Schema, attributes: dict[str, Any]) -> pd.DataFrame:
+    """Read what was written, and say of it what was said of the run."""
+    frame = form.read(path, schema)
+    frame.attrs.update(attributes)
+    return frame
+
+
+def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
+    return frame_to_table(read())

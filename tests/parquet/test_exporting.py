@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -79,6 +80,16 @@ def test_export_takes_its_own_old_failures_file_away(
         callkit.export(sandbox.unknown_sids(1), path, client=client)
     callkit.export(sandbox.sids(5), path, client=client)
     assert not beside.exists()
+
+
+def test_a_result_of_an_export_travels_in_a_pickle(
+    sandbox: Sandbox, client: Client, path: Path
+) -> None:
+    out = callkit.export(sandbox.sids(3), path, client=client)
+    again = pickle.loads(pickle.dumps(out))
+    assert again.path == path
+    pd.testing.assert_frame_equal(again.frame, out.frame)
+    assert again.table.equals(out.table)
 
 
 @pytest.mark.parametrize("content", ["sid,note\nmine,precious\n", "", HEADER[:-1] + ",note\n"])
