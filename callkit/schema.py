@@ -131,6 +131,15 @@ ATTRIBUTES: tuple[Column, ...] = (
     Column("parent_call_sid", Kind.TEXT, "The call that created this leg."),
     Column("date_created", Kind.INSTANT, "When the record was created.", "UTC"),
     Column("date_updated", Kind.INSTANT, "When the record last changed.", "UTC"),
+    Column(
+        "phone_number_sid",
+        Kind.TEXT,
+        "The account's own number: the one called, or the caller ID shown.",
+    ),
+    Column("trunk_sid", Kind.TEXT, "The SIP trunk that carried the call."),
+    Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
+    Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
+    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
     Column("from_formatted", Kind.TEXT, "Who called, written for display.", personal=True),
     Column("to_formatted", Kind.TEXT, "Who was called, written for display.", personal=True),
     Column(
@@ -145,15 +154,6 @@ ATTRIBUTES: tuple[Column, ...] = (
         "The number that forwarded an incoming call, where the carrier tells.",
         personal=True,
     ),
-    Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
-    Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
-    Column(
-        "phone_number_sid",
-        Kind.TEXT,
-        "The account's own number: the one called, or the caller ID shown.",
-    ),
-    Column("trunk_sid", Kind.TEXT, "The SIP trunk that carried the call."),
-    Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
     Column("api_version", Kind.TEXT, "The API version that created the call."),
 )
 

@@ -9,9 +9,9 @@ from callkit.schema import ARROW_TYPES, ATTRIBUTES, SCHEMA, Column, Kind
 DOCUMENTED = [
     *("sid", "start_time", "duration", "status", "direction", "from", "to", "price", "price_unit"),
     *("end_time", "queue_time", "answered_by", "account_sid", "parent_call_sid"),
-    *("date_created", "date_updated", "from_formatted", "to_formatted", "caller_name"),
-    *("forwarded_from", "uri", "subresource_uris"),
-    *("phone_number_sid", "trunk_sid", "group_sid", "api_version"),
+    *("date_created", "date_updated", "phone_number_sid", "trunk_sid", "group_sid"),
+    *("uri", "subresource_uris", "from_formatted", "to_formatted", "caller_name"),
+    *("forwarded_from", "api_version"),
 ]
 VOCABULARIES = {
     "status": [

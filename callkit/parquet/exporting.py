@@ -132,7 +132,10 @@ def export(
                 stop.attach(partial(_read, form, kept, schema, run.attributes()), failures)
             else:  # the calls are in the cache
                 stop.attach(None, failures)
-            raise stop
+            try:
+                raise stop
+            finally:
+                del stop  # else its own traceback would keep it, and with it what was set aside
     failures_path = leave_failures(failures, beside)
     read = partial(_read, form, target, schema, run.attributes())
     if stop is not None:
