@@ -123,23 +123,20 @@ def export(
     schema = pseudonymised(SCHEMA.empty_table()).schema
     with form.place(target) as part:
         stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
+        read = partial(_read, form, schema, run.attributes())
         failures = failures_frame(run.failures)
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
             if run.calls == 0:
                 stop.attach(table_to_frame(schema.empty_table()), failures)
-            elif cache is None:
-                kept = set_aside(part, stop)
-                stop.attach(partial(_read, form, kept, schema, run.attributes()), failures)
-            else:  # the calls are in the cache
-                stop.attach(None, failures)
+            else:
+                stop.attach(None if cache else partial(read, set_aside(part, stop)), failures)
             try:
                 raise stop
             finally:
                 del stop  # else its own traceback would keep it, and with it what was set aside
     failures_path = leave_failures(failures, beside)
-    read = partial(_read, form, target, schema, run.attributes())
     if stop is not None:
-        stop.attach(read, failures)
+        stop.attach(partial(read, target), failures)
         raise stop
     result = FetchResult(
         run.calls,
@@ -147,8 +144,8 @@ def export(
         price_changes_frame(run.price_changes),
         target,
         failures_path,
-        load_frame=read,
-        load_table=partial(_read_table, read),
+        load_frame=partial(read, target),
+        load_table=partial(_read_table, partial(read, target)),
     )
     report(result, errors)
     return result
@@ -169,7 +166,7 @@ def _write(
     return None
 
 
-def _read(form: Format, path: Path, schema: pa.Schema, attributes: dict[str, Any]) -> pd.DataFrame:
+def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Path) -> pd.DataFrame:
     """Read what was written, and say of it what was said of the run."""
     frame = form.read(path, schema)
     frame.attrs.update(attributes)
