@@ -90,7 +90,7 @@ class Run:
                 keys: list[CallKey] = []
                 if not self._list.exhausted:
                     keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
-                if keys:
+                if keys and not interrupts.heard:
                     self._ask_for(keys, bar, stack)
                 if self._pool is not None:
                     self._receive(self._pool, bar, wait=not keys)
@@ -102,6 +102,11 @@ class Run:
                 self._type_arrived()
             yield from self._finished(rest=True)
         self._raise_why_it_ended(interrupts)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a cache has what was fetched."""
+        return self._cache is not None and self._cache.writable
 
     def attributes(self) -> dict[str, Any]:
         """Return what `df.attrs` and a Parquet file say of the whole."""
@@ -200,7 +205,7 @@ class Run:
             total = "" if self._list.total is None else f" of {self._list.total:,}"
             noun = "call" if self.calls == 1 and not total else "calls"
             arrived = f"interrupted when {self.calls:,}{total} {noun} had arrived"
-            if self._cache_path is not None:
+            if self.keeps:
                 where = f"they are in {str(self._cache_path)!r}: run it again to go on from there"
             else:
                 where = "they are in the exception's .frame (with cache=… a run can be resumed)"

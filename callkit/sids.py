@@ -112,14 +112,15 @@ class SidList:
         How many calls there are, where that is known.
     exhausted : bool
         Whether it has been read to its end, or to the first entry that is not a SID.
-    error : InvalidSidError or None
-        What is wrong with that entry: calls before it are fetched all the same.
+    error : Exception or None
+        What is wrong with that entry, or what a generator raised: calls before it are fetched all
+        the same.
     """
 
     def __init__(self, keys: list[CallKey] | Iterator[CallKey]) -> None:
         self.total = len(keys) if isinstance(keys, list) else None
         self.exhausted = self.total == 0
-        self.error: InvalidSidError | None = None
+        self.error: Exception | None = None
         self._keys = iter(keys)
         self._unwatched = _READ_AT_ONCE if isinstance(keys, list) else 1
 
@@ -141,7 +142,7 @@ class SidList:
                     break
             else:
                 self.exhausted = len(keys) < most
-        except InvalidSidError as error:
+        except Exception as error:  # noqa: BLE001  (raised when what was read has been fetched)
             self.error, self.exhausted = error, True
         except KeyboardInterrupt:
             if not interrupts.heard:  # somebody else's handler raised it

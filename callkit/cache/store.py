@@ -64,7 +64,7 @@ class Cache:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(path)
-        self._writable = True
+        self.writable = True
         with complaining(self._path):
             self._db = connect(self._path, create=True)
 
@@ -109,7 +109,7 @@ class Cache:
         CacheWarning
             The file can no longer be written, which is reported once.
         """
-        if not calls or not self._writable:
+        if not calls or not self.writable:
             return []
         rows = [_row(*each) for each in zip(calls, prices, final, strict=True)]
         try:
@@ -118,7 +118,7 @@ class Cache:
                 changes = self._changes(calls, prices)
                 self._db.executemany(_WRITE, rows)
         except sqlite3.Error as error:
-            self._writable = False
+            self.writable = False
             warnings.warn(
                 f"the cache {str(self._path)!r} can no longer be written ({error}); "
                 "the run goes on without it",

@@ -180,7 +180,7 @@ class Limiter:
         self._round_trip = _FIRST_ROUND_TRIP
         self._adjusted_at = 0.0
         self._resume_at = 0.0
-        self._cut_at = self._cut_before_at = float("-inf")
+        self._cut_at = self._cut_before_at = self._fault_at = float("-inf")
         self._refusals_in_a_row = 0
         self._failures_in_a_row = 0
         self._failed_probes = 0
@@ -269,7 +269,9 @@ class Limiter:
             self.on_failure(sent, now)
             return
         self.in_flight -= 1
-        self.most = max(1, min(self.most, round(_LEFT_AFTER_LOCAL_FAULT * self.in_flight)))
+        if sent.at >= self._fault_at:
+            self._fault_at = now
+            self.most = max(1, min(self.most, round(_LEFT_AFTER_LOCAL_FAULT * self.in_flight)))
         self._limit = min(self._limit, float(self.most))
         self._resume_at = max(self._resume_at, now + _FULL_AGAIN)
 

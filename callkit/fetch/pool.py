@@ -75,12 +75,14 @@ class Pool:
     @property
     def is_hungry(self) -> bool:
         """Whether no call waits for a worker."""
-        return self._queue.is_hungry
+        with self._changed:
+            return self._queue.is_hungry
 
     @property
     def traffic(self) -> Traffic:
         """What is under way."""
-        return self._queue.traffic
+        with self._changed:
+            return self._queue.traffic
 
     def put(self, keys: Iterable[CallKey]) -> None:
         """Take in calls, and send the first workers off."""
@@ -118,11 +120,12 @@ class Pool:
             self._closed = True
             self._changed.notify_all()
         give_up_at = time.monotonic() + _JOIN_WITHIN
-        for _, connection in self._workers:
-            if connection.busy_since is not None:
-                connection.cut()
         for worker, _ in self._workers:
-            worker.join(max(0.0, give_up_at - time.monotonic()))
+            while worker.is_alive() and time.monotonic() < give_up_at:
+                for _, connection in self._workers:
+                    if connection.busy_since is not None:
+                        connection.cut()
+                worker.join(_TICK)
 
     def discreet(self, text: str) -> str:
         """Return `text`, unless it repeats the token or API secret."""
@@ -151,7 +154,7 @@ class Pool:
                 with self._changed:
                     if job is not None and answer is not None:
                         self._receive(job, answer)
-                    job = self._next_job()
+                    job = self._next_job(connection)
                 if job is None:
                     self._transport.release(connection)
                     return
@@ -160,6 +163,7 @@ class Pool:
                 answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
                 _log_answer(job, answer)
         except Exception as error:  # noqa: BLE001  (else the call would never be settled)
+            connection.close()
             self._break_off(job, describe(error))
 
     def _receive(self, job: Job, answer: Answer) -> None:
@@ -174,12 +178,14 @@ class Pool:
         if self._queue.unsettled == 0 or len(self._queue.done) >= _BATCH:
             self._enough.set()
 
-    def _next_job(self) -> Job | None:
+    def _next_job(self, connection: Connection) -> Job | None:
         """Wait until there is something to send; None once it is all over."""
         while not self._closed:
             job = self._queue.next(time.monotonic())
             if isinstance(job, Job):
                 return job
+            if not self._transport.keeps_alive:
+                connection.close()
             self._idle += 1
             self._changed.wait(job)
             self._idle -= 1

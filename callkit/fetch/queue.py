@@ -7,7 +7,7 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
   asked for again after a 429 comes first, one with a refused sign-in last.
 - *Which failures count.* A failed attempt counts against its call once something else has been
   answered since it was sent. Until then it is in doubt, since it may be the network's; it counts
-  all the same when no other call is left to try.
+  all the same when no other call is left to try. Failed probes of an outage count once at most.
 - *What a probe asks for.* In an outage, for a call that has been answered before. Before the first
   answer, for the same call a few times, then for the next.
 
@@ -55,6 +55,7 @@ class Account:
         self.sid = sid
         self.limiter = limiter
         self.waiting: deque[Job] = deque()
+        self.has_turn = False
         self.known: str | None = None  # a call that has been answered
 
 
@@ -69,6 +70,7 @@ class Job:
     requests: int = 0
     attempts: int = 0
     doubts: int = 0  # failures in a row that may have been the network's
+    probes: int = 0  # of these, those that were known to come at a bad time: in an outage
     was_stale: bool = False
     waits_as_asked: bool = False
     last: Failure | None = None
@@ -128,7 +130,7 @@ class Queue:
     @property
     def traffic(self) -> Traffic:
         """What is under way, over all accounts."""
-        limiters = [account.limiter for account in self._turns]
+        limiters = [account.limiter for account in self.accounts.values()]
         in_flight = sum(limiter.in_flight for limiter in limiters)
         return Traffic(in_flight, sum(limiter.refused for limiter in limiters))
 
@@ -139,8 +141,7 @@ class Queue:
             account = self.accounts.get(sid)
             if account is None:
                 account = self.accounts[sid] = Account(sid, self._limiters.of(sid))
-                self._turns.append(account)
-            account.waiting.append(Job(key.sid, account))
+            self._wait(Job(key.sid, account), first=False)
             self.unsettled += 1
 
     def next(self, now: float) -> Job | float:
@@ -149,10 +150,11 @@ class Queue:
             self._put_back(heapq.heappop(self._later)[2])
         pause = min(self._later[0][0] - now, _LOOK_AGAIN) if self._later else _LOOK_AGAIN
         for _ in range(len(self._turns)):
-            account = self._turns[0]
-            self._turns.rotate(-1)
+            account = self._turns.popleft()
             self._settle_failed(account)
-            if account.waiting:
+            account.has_turn = bool(account.waiting)
+            if account.has_turn:
+                self._turns.append(account)
                 sent = account.limiter.send(now)
                 if isinstance(sent, Sent):
                     return self._taken(account, sent)
@@ -164,6 +166,7 @@ class Queue:
         meaning = answer.meaning
         if meaning is Meaning.STALE and job.was_stale:
             meaning = Meaning.TRANSIENT
+        job.probes += job.account.limiter.state is State.OUTAGE
         self._inform(job, answer, meaning, now)
         if not job.is_probe:
             self._file(job, answer, meaning, now)
@@ -221,17 +224,18 @@ class Queue:
         job.last = outcome
         match meaning:
             case Meaning.BUSY | Meaning.LOCAL_FAULT:
-                job.account.waiting.appendleft(job)
+                self._wait(job, first=True)
             case Meaning.STALE:
                 job.was_stale = True
-                job.account.waiting.appendleft(job)
+                self._wait(job, first=True)
             case Meaning.UNAUTHORIZED:
                 job.attempts += 1
                 self._again(job, now, self._policy.unauthorized_pause)
             case Meaning.TRANSIENT:
                 in_doubt = job.account.limiter.answered_at < job.sent.at
-                job.doubts = job.doubts + 1 if in_doubt else 0
-                job.attempts += not in_doubt
+                job.doubts += 1
+                if not in_doubt:
+                    self._count_doubts(job)
                 as_probe = in_doubt and job.account.limiter.state is State.OUTAGE
                 pause = 0.0 if as_probe else self._policy.back_off(max(1, job.attempts))
                 job.waits_as_asked = (answer.retry_after or 0.0) > pause
@@ -249,22 +253,34 @@ class Queue:
         self.waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"
-        if refused or (job.doubts and job.doubts % _TRIES_A_PROBE == 0):
-            job.account.waiting.append(job)
+        last = refused or (job.doubts > 0 and job.doubts % _TRIES_A_PROBE == 0)
+        self._wait(job, first=not last)
+
+    def _wait(self, job: Job, *, first: bool) -> None:
+        account = job.account
+        if first:
+            account.waiting.appendleft(job)
         else:
-            job.account.waiting.appendleft(job)
+            account.waiting.append(job)
+        if not account.has_turn:
+            account.has_turn = True
+            self._turns.append(account)
+
+    def _count_doubts(self, job: Job) -> None:
+        """Count failures against their call, but for those of probes: these were the outage's."""
+        job.attempts += max(1, job.doubts - job.probes)
+        job.doubts = job.probes = 0
 
     def _settle_failed(self, account: Account) -> None:
         """Settle calls whose failures were in doubt, and are not any more."""
         while account.waiting and (job := account.waiting[0]).doubts:
             if account.limiter.answered_at >= job.sent.at:
-                job.doubts = 0
-                job.attempts += 1
-            elif job.doubts < self._policy.attempts or not all(
+                self._count_doubts(job)
+            elif job.attempts + job.doubts < self._policy.attempts or not all(
                 other.requests for other in account.waiting
             ):
                 return
-            if max(job.attempts, job.doubts) >= self._policy.attempts and job.last is not None:
+            if job.attempts + job.doubts >= self._policy.attempts and job.last is not None:
                 account.waiting.popleft()
                 self.settle(job.last)
 

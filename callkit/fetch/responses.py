@@ -166,11 +166,11 @@ def _fault(
 ) -> tuple[Reason, int | None, str] | None:
     """Return what is wrong with a response: reason, Twilio's code and a message."""
     if response.status == _OK:
-        message = _wrong_body(response.body, sid)
-        if message is None:
+        fault = _wrong_body(response.body, sid)
+        if fault is None:
             return None
-        repeats = credentials.stand_in(response.body.decode(errors="replace"))
-        return "bad_response", None, _NOT_SHOWN if repeats else message
+        message, quoted = fault
+        return "bad_response", None, _NOT_SHOWN if credentials.stand_in(quoted) else message
     reason = _REASONS.get(response.status)
     if reason is None:
         reason = "server_error" if response.status in _SERVER_ERRORS else "http_error"
@@ -185,15 +185,17 @@ def _fault(
     return reason, error.code, error.message
 
 
-def _wrong_body(body: bytes, sid: str) -> str | None:
+def _wrong_body(body: bytes, sid: str) -> tuple[str, str] | None:
+    """Say why a body is not the call `sid`, and the whole of what that quotes from."""
     try:
         found = _sid_of(body).sid
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return f"the body is not a JSON object with a SID; {_glimpse(body)}"
+        message = f"the body is not a JSON object with a SID; {_glimpse(body)}"
+        return message, body.decode(errors="replace")
     except RecursionError:
-        return "the body is nested too deeply"
+        return "the body is nested too deeply", ""
     if canonical_call_sid(found) != sid:
-        return f"the body is that of another call, {found[:40]!r}"
+        return f"the body is that of another call, {found[:40]!r}", found
     return None
 
 

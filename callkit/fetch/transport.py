@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -19,6 +20,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 from urllib3.util import wait_for_read
 
@@ -97,9 +99,10 @@ class Transport:
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
-        self.keeps_alive = True  # until this machine is short of connections
+        self.keeps_alive = True  # until it is closed, or this machine is short of connections
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._idle)
         try:
             self._request = session.prepare_request(
                 requests.Request("GET", base_url, auth=_BasicAuth(credentials))
@@ -118,7 +121,7 @@ class Transport:
                 return self._idle.pop()
         if self._adapter is not None:
             return AdapterConnection(self, self._adapter, self._request, self._settings)
-        headers = dict(self._request.headers)
+        headers = CaseInsensitiveDict(self._request.headers)
         headers["Accept-Encoding"] = "gzip"
         return PlainConnection(self._http(), urlsplit(self.base_url).path, headers, self.timeout)
 
@@ -131,10 +134,9 @@ class Transport:
 
     def close(self) -> None:
         """Close every connection that no worker is using."""
+        self.keeps_alive = False
         with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            _close_all(self._idle)
         if type(self._adapter) is HTTPAdapter:  # not the user's
             self._adapter.close()
 
@@ -168,13 +170,18 @@ class Transport:
         if not verify:  # which only this machine is trusted with
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if cert is not None:
-            context.load_cert_chain(*([cert] if isinstance(cert, str) else cert))
+            files = [cert] if isinstance(cert, str) else list(cert)
+            if missing := [name for name in files if not os.path.exists(name)]:  # noqa: PTH110
+                raise OSError(f"Could not find the TLS client certificate {missing[0]!r}")
+            certificate, key = files[0], files[-1]
+            context.load_cert_chain(certificate, key, password=_no_password)
         return context
 
     def _http(self) -> http.client.HTTPConnection:
         url = urlsplit(self.base_url)
         assert url.hostname is not None  # noqa: S101  (checked with the credentials)
-        host, port = url.hostname, url.port
+        default = http.client.HTTP_PORT if self._tls is None else http.client.HTTPS_PORT
+        host, port = url.hostname, url.port or default
         tunnel = self._proxy
         if tunnel is not None and tunnel.hostname is not None:
             host, port = tunnel.hostname, tunnel.port or http.client.HTTP_PORT
@@ -184,7 +191,7 @@ class Transport:
         if tunnel is not None:
             user, password = get_auth_from_url(tunnel.geturl())
             headers = {"Proxy-Authorization": basic(user, password)} if user else {}
-            connection.set_tunnel(url.hostname, url.port, headers)
+            connection.set_tunnel(url.hostname, url.port or default, headers)
         return connection
 
 
@@ -204,11 +211,12 @@ class PlainConnection:
         self._prefix = prefix
         self._headers = headers
         self._timeout = timeout
+        self._sock: socket.socket | None = None
 
     def get(self, path: str) -> Response | NoResponse:
         """Send one request, without repeating it."""
-        self.busy_since = time.monotonic()
         self._cut = self._answering = False
+        self.busy_since = time.monotonic()
         if self._http.sock is not None and wait_for_read(self._http.sock, timeout=0.0):
             self._http.close()  # the server has closed it, or says what nobody has asked for
         reused = self._http.sock is not None
@@ -227,11 +235,11 @@ class PlainConnection:
     def cut(self) -> None:
         """End what is under way, from another thread."""
         self._cut = True
-        if isinstance(self._http.sock, socket.socket):
+        if self._sock is not None:
             with contextlib.suppress(OSError):
                 # The plain socket's own method: an SSLSocket's would pull its TLS state away
                 # from under the thread that is reading.
-                socket.socket.shutdown(self._http.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close it; the next request opens it again."""
@@ -241,9 +249,14 @@ class PlainConnection:
         if self._http.sock is None:
             self._http.timeout = min(_CONNECT_WITHIN, self._timeout)
             self._http.connect()
-            if self._http.sock is not None:
-                self._http.sock.settimeout(self._timeout)
-        self._http.putrequest("GET", self._prefix + path, skip_accept_encoding=True)
+            # Held here too: http.client lets go of it before a last response is read.
+            self._sock = self._http.sock
+            if self._sock is None or self._cut:
+                raise TimeoutError
+            self._sock.settimeout(self._timeout)
+        self._http.putrequest(
+            "GET", self._prefix + path, skip_host="Host" in self._headers, skip_accept_encoding=True
+        )
         for name, value in self._headers.items():
             self._http.putheader(name, value)
         self._http.endheaders()
@@ -310,7 +323,7 @@ class AdapterConnection:
 
 
 _FAULTS = (
-    *(http.client.HTTPException, OSError, UnicodeError, zlib.error),
+    *(http.client.HTTPException, OSError, ValueError, zlib.error),
     *(requests.exceptions.RequestException, urllib3.exceptions.HTTPError),
 )
 _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -340,6 +353,15 @@ def _settings_of(session: requests.Session, base_url: str) -> dict[str, Any]:
     return settings
 
 
+def _close_all(connections: list[Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _no_password() -> str:
+    raise OSError("the key of the TLS client certificate is encrypted, and there is no password")
+
+
 def _is_host_and_port(url: SplitResult) -> bool:
     try:
         return bool(url.hostname) and url.port != 0
@@ -364,7 +386,7 @@ def _explained(error: BaseException) -> NoResponse:
             return NoResponse("timeout", "no response in time")
         case zlib.error() | requests.exceptions.ContentDecodingError():
             return NoResponse("bad_response", f"the body cannot be decompressed: {error}")
-        case ssl.SSLCertVerificationError() | UnicodeError():
+        case ssl.SSLCertVerificationError() | UnicodeError() | requests.exceptions.InvalidSchema():
             return NoResponse("connection", describe(error), "settings")
         case OSError() if error.errno in _LOCAL_FAULTS:
             return NoResponse("connection", describe(error), "local")

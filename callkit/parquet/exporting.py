@@ -129,7 +129,7 @@ def export(
             if run.calls == 0:
                 stop.attach(table_to_frame(schema.empty_table()), failures)
             else:
-                stop.attach(None if cache else partial(read, set_aside(part, stop)), failures)
+                stop.attach(None if run.keeps else partial(read, set_aside(part, stop)), failures)
             try:
                 raise stop
             finally:

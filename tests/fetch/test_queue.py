@@ -176,7 +176,8 @@ def test_a_local_fault_lowers_what_is_in_flight_and_costs_no_call(
     queue = queue_of(*keys(*range(50)), concurrency=20)
     prove(queue)
     jobs = all_sent(queue, 1.0)
-    for job in jobs[5:]:
+    assert len(jobs) == 10
+    for job in jobs[5:]:  # of one moment, and so one signal
         queue.receive(job, failed(job, Meaning.LOCAL_FAULT), 1.1)
     for job in jobs[:5]:
         queue.receive(job, found(job), 1.2)
@@ -187,7 +188,7 @@ def test_a_local_fault_lowers_what_is_in_flight_and_costs_no_call(
         peak = max(peak, len(jobs))
         for job in jobs:
             queue.receive(job, found(job), now + 0.1)
-    assert peak <= 5
+    assert 5 <= peak <= 8
     assert all(isinstance(outcome, Fetched) for outcome in queue.done)
     [warning] = caplog.messages
     assert warning.startswith("This machine cannot open more connections (local fault)")
