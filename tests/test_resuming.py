@@ -29,6 +29,7 @@ from tests.support.scripted import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from callkit import Client
@@ -117,6 +118,21 @@ def test_a_body_that_was_never_valid_is_asked_for_again(
     cache = tmp_path / "calls.sqlite"
     assert len(callkit.collect([sid(1)], client=scripted_client, cache=cache).failures) == 1
     assert len(callkit.to_frame([sid(1)], client=scripted_client, cache=cache)) == 1
+
+
+def test_what_a_generator_named_before_it_broke_is_fetched_and_kept(
+    server: ScriptedServer, scripted_client: Client, tmp_path: Path
+) -> None:
+    def breaking() -> Iterator[str]:
+        yield from [sid(1), sid(2)]
+        raise OSError("the database is gone")
+
+    for number in (1, 2):
+        server.script[sid(number)] = [Reply(body=priced(number))]
+    cache = tmp_path / "calls.sqlite"
+    with pytest.raises(OSError, match="the database is gone"):
+        callkit.to_frame(breaking(), client=scripted_client, cache=cache)
+    assert len(callkit.to_frame([sid(1), sid(2)], cache=cache)) == 2
 
 
 def test_a_broken_price_is_a_failure_of_its_call_whatever_the_cache_has(

@@ -253,6 +253,16 @@ def test_an_answer_that_repeats_the_sign_in_goes_no_further(
     assert not shows(said + contents(tmp_path))
 
 
+def test_a_sid_that_spells_the_secret_in_escapes_is_not_shown(
+    reflecting: tuple[ScriptedServer, Client],
+) -> None:
+    server, client = reflecting
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in the_secret())
+    server.script[sid(1)] = [Reply(body=f'{{"sid": "{escaped}"}}'.encode())] * 9
+    [failure] = [o for o in client.fetch_many([sid(1), sid(2)]) if not isinstance(o, Fetched)]
+    assert failure.message == "not shown, since it repeats the credentials"
+
+
 def test_a_refusal_that_repeats_the_sign_in_is_a_refusal_all_the_same(
     reflecting: tuple[ScriptedServer, Client],
 ) -> None:
@@ -419,6 +429,7 @@ def test_the_environments_proxy_carries_the_sign_in_and_cannot_read_it(
         ("REQUESTS_CA_BUNDLE", "/nowhere.pem", "cannot be made: OSError: Could not find a .*CA"),
         ("https_proxy", "http://me:mine@far.example:x", "the address of the proxy is no URL"),
         ("https_proxy", "http://", "cannot be made: "),
+        ("https_proxy", "socks5://me:mine@far.example:1", "cannot be made: InvalidSchema: "),
     ],
 )
 def test_an_environment_that_cannot_be_is_told_in_a_sentence_without_its_sign_in(

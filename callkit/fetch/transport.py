@@ -265,6 +265,8 @@ class PlainConnection:
         body = response.read(_BODY_AT_MOST + 1)
         if not response.isclosed():
             self._http.close()
+        if self._cut and response.will_close:  # its end would look like that of the body
+            raise TimeoutError
         if response.length and len(body) <= _BODY_AT_MOST:  # announced, and did not arrive
             raise http.client.IncompleteRead(b"", response.length)
         if response.headers.get("Content-Encoding", "identity") != "identity":

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import pickle
 import threading
 import traceback
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from callkit import CallFailedError, Client, InvalidSidError, RunStoppedError, SignInError
+from callkit.fetch.transport import PlainConnection
 from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
@@ -194,6 +197,24 @@ def test_an_adapter_that_breaks_ends_the_run_and_the_client_goes_on(
                 list(client.fetch_many([sid(1), sid(2)]))
             adapter.breaks = False
             assert len(list(client.fetch_many([sid(1), sid(2)]))) == 2
+
+
+def test_a_client_that_nobody_closes_leaves_no_connection_open(server: ScriptedServer) -> None:
+    client = Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url)
+    client.fetch(sid(1))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del client
+        gc.collect()
+    assert [w for w in caught if issubclass(w.category, ResourceWarning)] == []
+
+
+@pytest.mark.parametrize(("url", "port"), [("https://[::1]", 443), ("http://[::1]", 80)])
+def test_an_address_without_a_port_has_that_of_its_scheme(url: str, port: int) -> None:
+    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=url) as client:
+        connection = client.pool()._transport.connection()
+    assert isinstance(connection, PlainConnection)
+    assert (connection._http.host, connection._http.port) == ("::1", port)
 
 
 def test_a_connection_is_kept_from_one_run_to_the_next(

@@ -191,8 +191,11 @@ def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
     assert (failure.reason, failure.attempts) == ("timeout", 5)
 
 
-def test_an_answer_that_drips_in_for_ever_is_cut_off(server: ScriptedServer) -> None:
-    server.script[sid(1)] = [_drip] * 5
+@pytest.mark.parametrize("header", [("Content-Length", "100000"), ("Connection", "close")])
+def test_an_answer_that_drips_in_for_ever_is_cut_off(
+    server: ScriptedServer, header: tuple[str, str]
+) -> None:
+    server.script[sid(1)] = [lambda handler: _drip(handler, *header)] * 5
     with Client(
         account_sid=ACCOUNT,
         auth_token=TOKEN,
@@ -417,9 +420,9 @@ def _keep_silent(handler: Handler, until: threading.Event) -> None:
     handler.close_connection = True
 
 
-def _drip(handler: Handler) -> None:
+def _drip(handler: Handler, *header: str) -> None:
     handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
+    handler.send_header(*header)
     handler.end_headers()
     pause = threading.Event()
     while not pause.wait(0.05):
@@ -464,6 +467,29 @@ def test_calls_that_always_fail_are_told_from_an_outage_at_the_end_of_a_list(
     assert sorted((o.sid, o.reason) for o in failed) == [
         (sid(number), "server_error") for number in range(3)
     ]
+
+
+def test_a_call_that_always_fails_has_five_attempts_though_the_others_are_done(
+    server: ScriptedServer, client: Client
+) -> None:
+    server.script[sid(1)] = [Reply(503, b"")] * 50
+    outcomes = outcomes_of(client, 0, 1, 2)
+    assert isinstance(outcomes[sid(1)], Failure)
+    assert (outcomes[sid(1)].attempts, server.asked[sid(1)]) == (5, 5)
+
+
+@pytest.mark.parametrize("size", [b"-5", b"zz", b"", b"fffffffffffffffff"])
+def test_a_broken_chunk_size_fails_its_call_alone(
+    server: ScriptedServer, client: Client, size: bytes
+) -> None:
+    def answer(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        handler.wfile.write(size + b"\r\n{}\r\n0\r\n\r\n")
+        handler.close_connection = True
+
+    server.script[sid(1)] = [answer] * 50
+    outcomes = outcomes_of(client, 0, 1, 2)
+    assert [type(outcomes[sid(number)]) for number in range(3)] == [Fetched, Failure, Fetched]
 
 
 def test_two_threads_may_fetch_with_one_client(client: Client) -> None:
