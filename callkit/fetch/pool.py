@@ -8,20 +8,21 @@ import time
 from typing import TYPE_CHECKING
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
+from callkit.fetch.connection import describe
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Meaning, discreet, judge
-from callkit.fetch.transport import describe
 from callkit.outcomes import Failure, Fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from callkit.fetch.concurrency import Limiters
+    from callkit.fetch.connection import Connection
     from callkit.fetch.credentials import Credentials
     from callkit.fetch.policy import RetryPolicy
     from callkit.fetch.queue import Traffic
     from callkit.fetch.responses import Answer
-    from callkit.fetch.transport import Connection, Transport
+    from callkit.fetch.transport import Transport
     from callkit.outcomes import Outcome
     from callkit.sids import CallKey
 

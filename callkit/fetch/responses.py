@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from callkit.fetch.transport import NoResponse
+from callkit.fetch.connection import NoResponse
 from callkit.outcomes import Failure, Fetched
 from callkit.sids import canonical_call_sid
 
 if TYPE_CHECKING:
+    from callkit.fetch.connection import Response
     from callkit.fetch.credentials import Credentials
-    from callkit.fetch.transport import Response
     from callkit.outcomes import Outcome, Reason
 
 _REASONS: dict[int, Reason] = {

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from callkit import CallFailedError, Client, InvalidSidError, RunStoppedError, SignInError
-from callkit.fetch.transport import PlainConnection
+from callkit.fetch.connection import PlainConnection
 from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from callkit import Fetched
 from callkit.cache.finality import final_rows
+from callkit.fetch.connection import Response
 from callkit.fetch.credentials import Credentials, Secret
 from callkit.fetch.responses import judge, retry_after
-from callkit.fetch.transport import Response
 from callkit.normalise import table_to_frame, to_table
 from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of

@@ -1,0 +1,233 @@
+"""One request and its response: what goes over the wire, with every length and time bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.client
+import socket
+import ssl
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import requests
+import urllib3
+from urllib3.util import wait_for_read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests.adapters import BaseAdapter
+
+    from callkit.outcomes import Reason
+
+_CONNECT_WITHIN = 10.0  # seconds
+_BODY_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
+_READ_AT_ONCE = 1 << 16
+_LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+_GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
+
+Connection: TypeAlias = "PlainConnection | AdapterConnection"
+Headers: TypeAlias = "http.client.HTTPMessage | Mapping[str, str]"
+Cause: TypeAlias = Literal["network", "stale", "local", "settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the server answered."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """Why nothing usable arrived, and where that was decided.
+
+    ``stale`` is a connection that the server had closed before it read the request, ``local`` a
+    fault of this machine, and ``settings`` what no attempt will mend: a host name that cannot be
+    one, or a certificate that does not verify.
+    """
+
+    reason: Reason
+    message: str
+    cause: Cause = "network"
+
+
+class PlainConnection:
+    """One worker's way to the server: a connection of the standard library's, kept alive."""
+
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        prefix: str,
+        headers: Mapping[str, str | bytes],
+        timeout: float,
+    ) -> None:
+        self.busy_since: float | None = None
+        self._http = connection
+        self._http.debuglevel = 0  # else the standard library might print requests
+        self._prefix = prefix
+        self._headers = headers
+        self._timeout = timeout
+        self._sock: socket.socket | None = None
+
+    def get(self, path: str) -> Response | NoResponse:
+        """Send one request, without repeating it."""
+        self._cut = self._answering = False
+        self.busy_since = time.monotonic()
+        if self._http.sock is not None and wait_for_read(self._http.sock, timeout=0.0):
+            self._http.close()  # the server has closed it, or says what nobody has asked for
+        reused = self._http.sock is not None
+        try:
+            return self._ask(path)
+        except _FAULTS as error:
+            self._http.close()
+            if self._cut:
+                return NoResponse("timeout", "no whole response in time")
+            if reused and not self._answering and isinstance(error, _CLOSED):
+                return NoResponse("connection", describe(error), "stale")
+            return _explained(error)
+        finally:
+            self.busy_since = None
+
+    def cut(self) -> None:
+        """End what is under way, from another thread."""
+        self._cut = True
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                # The plain socket's own method: an SSLSocket's would pull its TLS state away
+                # from under the thread that is reading.
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close it; the next request opens it again."""
+        self._http.close()
+
+    def _ask(self, path: str) -> Response | NoResponse:
+        if self._http.sock is None:
+            self._http.timeout = min(_CONNECT_WITHIN, self._timeout)
+            self._http.connect()
+            # Held here too: http.client lets go of it before a last response is read.
+            self._sock = self._http.sock
+            if self._sock is None or self._cut:
+                raise TimeoutError
+            self._sock.settimeout(self._timeout)
+        self._http.putrequest(
+            "GET", self._prefix + path, skip_host="Host" in self._headers, skip_accept_encoding=True
+        )
+        for name, value in self._headers.items():
+            self._http.putheader(name, value)
+        self._http.endheaders()
+        response = self._http.getresponse()
+        self._answering = True
+        body = response.read(_BODY_AT_MOST + 1)
+        if not response.isclosed():
+            self._http.close()
+        if self._cut and response.will_close:  # its end would look like that of the body
+            raise TimeoutError
+        if response.length and len(body) <= _BODY_AT_MOST:  # announced, and did not arrive
+            raise http.client.IncompleteRead(b"", response.length)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            body = _decompressed(body)
+        if len(body) > _BODY_AT_MOST:
+            return _TOO_LONG
+        return Response(response.status, response.headers, body)
+
+
+class AdapterConnection:
+    """Requests through an adapter of `requests`, which keeps its own connections.
+
+    They cannot be cut off from outside: each ends by itself, at the latest with its time-out.
+    """
+
+    busy_since: float | None = None
+
+    def __init__(
+        self,
+        adapter: BaseAdapter,
+        base_url: str,
+        request: requests.PreparedRequest,
+        timeout: float,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._adapter = adapter
+        self._base_url = base_url
+        self._request = request
+        self._settings = {"timeout": (min(_CONNECT_WITHIN, timeout), timeout), **settings}
+
+    def get(self, path: str) -> Response | NoResponse:
+        """Send one request, without repeating it."""
+        try:
+            return self._ask(path)
+        except _FAULTS as error:
+            return _explained(_innermost(error))
+
+    def cut(self) -> None:
+        """Leave it to its time-out."""
+
+    def close(self) -> None:
+        """Leave it to the adapter."""
+
+    def _ask(self, path: str) -> Response | NoResponse:
+        request = self._request.copy()
+        request.url = self._base_url + path
+        answer = self._adapter.send(request, stream=True, **self._settings)
+        with contextlib.closing(answer) as response:
+            body = bytearray()
+            for piece in response.iter_content(_READ_AT_ONCE):
+                body += piece
+                if len(body) > _BODY_AT_MOST:
+                    return _TOO_LONG
+            return Response(response.status_code, response.headers, bytes(body))
+
+
+_FAULTS = (
+    *(http.client.HTTPException, OSError, ValueError, zlib.error),
+    *(requests.exceptions.RequestException, urllib3.exceptions.HTTPError),
+)
+_CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_TOO_LONG = NoResponse("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
+
+
+def _decompressed(body: bytes) -> bytes:
+    """Decompress gzip or zlib, of several members too (RFC 1952), to little more than is wanted."""
+    whole = b""
+    while body and len(whole) <= _BODY_AT_MOST:
+        member = zlib.decompressobj(_GZIP_OR_ZLIB)
+        whole += member.decompress(body, _BODY_AT_MOST + 1 - len(whole))
+        body = member.unused_data
+    return whole
+
+
+def _explained(error: BaseException) -> NoResponse:
+    """Say what a fault of a connection means."""
+    match error:
+        case TimeoutError() | requests.exceptions.Timeout():
+            return NoResponse("timeout", "no response in time")
+        case zlib.error() | requests.exceptions.ContentDecodingError():
+            return NoResponse("bad_response", f"the body cannot be decompressed: {error}")
+        case ssl.SSLCertVerificationError() | UnicodeError() | requests.exceptions.InvalidSchema():
+            return NoResponse("connection", describe(error), "settings")
+        case OSError() if error.errno in _LOCAL_FAULTS:
+            return NoResponse("connection", describe(error), "local")
+    return NoResponse("connection", describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what went wrong."""
+    text = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+    return f"{type(error).__name__}: {text}"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Find what went wrong at the bottom: the layers above may name a proxy's password."""
+    seen: list[BaseException] = []
+    while error not in seen:
+        seen.append(error)
+        wrapped = (arg for arg in error.args if isinstance(arg, BaseException))
+        error = error.__cause__ or error.__context__ or next(wrapped, error)
+    return error
