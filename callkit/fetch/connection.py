@@ -107,15 +107,18 @@ class PlainConnection:
         """Close it; the next request opens it again."""
         self._http.close()
 
+    def _connect(self) -> None:
+        self._http.timeout = min(_CONNECT_WITHIN, self._timeout)
+        self._http.connect()
+        # Held here too: http.client lets go of it before a last response is read.
+        self._sock = self._http.sock
+        if self._sock is None or self._cut:
+            raise TimeoutError
+        self._sock.settimeout(self._timeout)
+
     def _ask(self, path: str) -> Response | NoResponse:
         if self._http.sock is None:
-            self._http.timeout = min(_CONNECT_WITHIN, self._timeout)
-            self._http.connect()
-            # Held here too: http.client lets go of it before a last response is read.
-            self._sock = self._http.sock
-            if self._sock is None or self._cut:
-                raise TimeoutError
-            self._sock.settimeout(self._timeout)
+            self._connect()
         self._http.putrequest(
             "GET", self._prefix + path, skip_host="Host" in self._headers, skip_accept_encoding=True
         )
