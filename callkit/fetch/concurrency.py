@@ -86,6 +86,9 @@ class State(Enum):
     OUTAGE = "outage"
 
 
+_ONE_AT_A_TIME = (State.PROVING, State.OUTAGE)
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """When a request was sent, and how many of ours were then in flight, itself included."""
@@ -188,11 +191,7 @@ class Limiter:
     @property
     def room(self) -> int:
         """How many more requests may be under way."""
-        return max(0, (1 if self._one_at_a_time else round(self._limit)) - self.in_flight)
-
-    @property
-    def _one_at_a_time(self) -> bool:
-        return self.state in (State.PROVING, State.OUTAGE)
+        return max(0, (1 if self.state in _ONE_AT_A_TIME else round(self._limit)) - self.in_flight)
 
     def send(self, now: float) -> Sent | float | None:
         """Let a request go out if it may.
@@ -218,7 +217,7 @@ class Limiter:
         self._others.observe(counted, sent.in_flight)
         if sent.at >= self._cut_before_at:
             self._refusals_in_a_row = 0
-        if self._one_at_a_time:
+        if self.state in _ONE_AT_A_TIME:
             self.state = State.GROWING if self._capacity is None else State.HOLDING
             self._limit = min(self._start, float(self.most), self._capacity or self._start)
         elif self._capacity is None:
@@ -244,9 +243,9 @@ class Limiter:
         """Learn that a request failed in a way that may pass."""
         self.in_flight -= 1
         self._failures_in_a_row += 1
-        enough = (
-            1.0 if self._one_at_a_time else max(_OUTAGE_AFTER, self._limit if self.in_flight else 0)
-        )
+        enough = max(_OUTAGE_AFTER, self._limit if self.in_flight else 0.0)
+        if self.state in _ONE_AT_A_TIME:
+            enough = 1.0
         if self._failures_in_a_row >= enough and sent.at >= self._resume_at:
             self.state = State.OUTAGE
             self._failed_probes += 1
@@ -260,7 +259,7 @@ class Limiter:
     def on_unauthorized(self, now: float) -> None:
         """Learn of a 401."""
         self.in_flight -= 1
-        if self._one_at_a_time:
+        if self.state in _ONE_AT_A_TIME:
             self._resume_at = max(self._resume_at, now + self._policy.unauthorized_pause)
 
     def on_local_fault(self, sent: Sent, now: float) -> None:
@@ -303,7 +302,7 @@ class Limiter:
     def _cut(self, sent: Sent, counted: int | None, now: float) -> None:
         """Lower capacity and limit to below what was in flight."""
         self._cut_before_at, self._cut_at = self._cut_at, now
-        if self._one_at_a_time:
+        if self.state in _ONE_AT_A_TIME:
             return
         self.state = State.HOLDING
         others = self._others.in_flight

@@ -91,7 +91,8 @@ class Pool:
             self._queue.add(keys)
             if self.stop.error is not None:
                 self._queue.give_up(self.stop.error)
-            self._wake()
+            if self._idle:
+                self._wake()
         # Outside the lock, so that the first worker sends while the others are being started.
         most = min(
             self._concurrency * len(self._queue.accounts), max(_MOST_WORKERS, self._concurrency)
@@ -162,7 +163,8 @@ class Pool:
                 job.requests += 1
                 response = connection.get(job.path)
                 answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
-                _log_answer(job, answer)
+                if _log.isEnabledFor(logging.DEBUG):
+                    _log_answer(job, answer)
         except Exception as error:  # noqa: BLE001  (else the call would never be settled)
             connection.close()
             self._break_off(job, describe(error))
@@ -175,7 +177,8 @@ class Pool:
         self.stop.saw(answer, job.account.sid, now)
         if self.stop.error is not None:
             self._queue.give_up(self.stop.error)
-        self._wake()
+        if self._idle:
+            self._wake()
         if self._queue.unsettled == 0 or len(self._queue.done) >= _BATCH:
             self._enough.set()
 
@@ -194,8 +197,7 @@ class Pool:
 
     def _wake(self) -> None:
         """Wake as many idle workers as have something to send."""
-        if self._idle and (sendable := self._queue.sendable):
-            self._changed.notify(min(sendable, self._idle))
+        self._changed.notify(min(self._queue.sendable, self._idle))
 
     def _break_off(self, job: Job | None, why: str) -> None:
         with self._changed:
@@ -215,10 +217,9 @@ class Pool:
 
 
 def _log_answer(job: Job, answer: Answer) -> None:
-    if _log.isEnabledFor(logging.DEBUG):
-        outcome = answer.outcome
-        status = 200 if isinstance(outcome, Fetched) else outcome.http_status or outcome.message
-        _log.debug("GET %s: %s", job.path, status)
+    outcome = answer.outcome
+    status = 200 if isinstance(outcome, Fetched) else outcome.http_status or outcome.message
+    _log.debug("GET %s: %s", job.path, status)
 
 
 class StopConditions:
