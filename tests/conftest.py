@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-import callkit
 from callkit.sandbox import Sandbox
-from tests.support.scripted import ACCOUNT, TOKEN, ScriptedServer
+from tests.support.scripted import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,5 +37,5 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def scripted_client(server: ScriptedServer) -> Iterator[Client]:
-    with callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
+    with server.client() as client:
         yield client

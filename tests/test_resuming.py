@@ -19,8 +19,6 @@ import callkit
 from callkit import CacheError, FetchInterrupted, PriceChangeWarning
 from callkit.sandbox import Sandbox
 from tests.support.scripted import (
-    ACCOUNT,
-    TOKEN,
     Reply,
     ScriptedServer,
     call_body,
@@ -186,9 +184,7 @@ def test_an_interrupt_ends_the_run_at_once_and_loses_nothing(
     for number in range(20, 200):
         server.script[sid(number)] = [silent_until(silence)]
     sids = [sid(number) for number in range(200)]
-    with callkit.Client(
-        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=100
-    ) as client:
+    with server.client(concurrency=100) as client:
         thread = interrupt_when(server, 30)
         with pytest.raises(FetchInterrupted, match="interrupted when 20 of 200 calls") as caught:
             callkit.to_frame(sids, client=client)

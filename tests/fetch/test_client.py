@@ -91,9 +91,7 @@ def test_a_redirect_is_a_failure_and_carries_the_sign_in_nowhere(
 def test_a_session_of_ones_own_is_used_and_left_open(server: ScriptedServer) -> None:
     session = requests.Session()
     session.headers["X-Gateway"] = "mine"
-    with Client(
-        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, session=session
-    ) as client:
+    with server.client(session=session) as client:
         client.fetch(sid(1))
     assert server.request_headers[0]["X-Gateway"] == "mine"
     assert session.get(f"{server.url}/").status_code == 200
@@ -101,9 +99,7 @@ def test_a_session_of_ones_own_is_used_and_left_open(server: ScriptedServer) -> 
 
 
 def test_connections_are_kept_alive_one_for_each_worker(server: ScriptedServer) -> None:
-    with Client(
-        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=4
-    ) as client:
+    with server.client(concurrency=4) as client:
         assert len(list(client.fetch_many([sid(i) for i in range(200)]))) == 200
     assert 1 <= server.connections <= 4
 
@@ -131,7 +127,7 @@ def test_the_environments_proxy_is_no_part_of_this_machine(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client:
+    with server.client() as client:
         assert client.fetch(sid(1))
 
 
@@ -165,9 +161,7 @@ def test_an_adapter_of_ones_own_is_used(server: ScriptedServer) -> None:
 
     with requests.Session() as session:
         session.mount("http://", Adapter())
-        with Client(
-            account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, session=session
-        ) as client:
+        with server.client(session=session) as client:
             client.fetch(sid(1))
     assert Adapter.sent == 1
 
@@ -186,13 +180,7 @@ def test_an_adapter_that_breaks_ends_the_run_and_the_client_goes_on(
     adapter = Adapter()
     with requests.Session() as session:
         session.mount("http://", adapter)
-        with Client(
-            account_sid=ACCOUNT,
-            auth_token=TOKEN,
-            base_url=server.url,
-            session=session,
-            concurrency=1,
-        ) as client:
+        with server.client(session=session, concurrency=1) as client:
             with pytest.raises(RunStoppedError, match="cannot be made: RuntimeError: a bug"):
                 list(client.fetch_many([sid(1), sid(2)]))
             adapter.breaks = False
@@ -200,7 +188,7 @@ def test_an_adapter_that_breaks_ends_the_run_and_the_client_goes_on(
 
 
 def test_a_client_that_nobody_closes_leaves_no_connection_open(server: ScriptedServer) -> None:
-    client = Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url)
+    client = server.client()
     client.fetch(sid(1))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

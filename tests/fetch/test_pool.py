@@ -179,13 +179,7 @@ def test_a_429_holds_everybody_back_for_as_long_as_it_asks(
 def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
     silence = threading.Event()
     server.always = lambda handler: _keep_silent(handler, silence)
-    with Client(
-        account_sid=ACCOUNT,
-        auth_token=TOKEN,
-        base_url=server.url,
-        timeout=0.05,
-        retry_policy=IN_A_HURRY,
-    ) as client:
+    with server.client(timeout=0.05, retry_policy=IN_A_HURRY) as client:
         failure = failure_of(client)
     silence.set()
     assert (failure.reason, failure.attempts) == ("timeout", 5)
@@ -196,13 +190,7 @@ def test_an_answer_that_drips_in_for_ever_is_cut_off(
     server: ScriptedServer, header: tuple[str, str]
 ) -> None:
     server.script[sid(1)] = [lambda handler: _drip(handler, *header)] * 5
-    with Client(
-        account_sid=ACCOUNT,
-        auth_token=TOKEN,
-        base_url=server.url,
-        timeout=0.3,
-        retry_policy=IN_A_HURRY,
-    ) as client:
+    with server.client(timeout=0.3, retry_policy=IN_A_HURRY) as client:
         assert failure_of(client).reason == "timeout"
 
 
@@ -356,13 +344,7 @@ def test_the_run_ends_when_nothing_succeeds_for_too_long(server: ScriptedServer)
     server.always = Reply(429, b"{}")
     outcomes: list[Outcome] = []
     with (
-        Client(
-            account_sid=ACCOUNT,
-            auth_token=TOKEN,
-            base_url=server.url,
-            patience=0.2,
-            retry_policy=IN_A_HURRY,
-        ) as client,
+        server.client(patience=0.2, retry_policy=IN_A_HURRY) as client,
         pytest.raises(RunStoppedError, match="no successful response from .* rate_limited"),
     ):
         outcomes.extend(client.fetch_many([sid(number) for number in range(50)]))
@@ -532,13 +514,7 @@ def close_afterwards(handler: Handler) -> None:
 
 def test_a_connection_closed_while_it_was_idle_is_no_attempt(server: ScriptedServer) -> None:
     server.always = close_afterwards
-    with Client(
-        account_sid=ACCOUNT,
-        auth_token=TOKEN,
-        base_url=server.url,
-        concurrency=1,
-        retry_policy=RetryPolicy(attempts=1),
-    ) as client:
+    with server.client(concurrency=1, retry_policy=RetryPolicy(attempts=1)) as client:
         outcomes = outcomes_of(client, *range(20))
     assert all(isinstance(outcome, Fetched) for outcome in outcomes.values())
     assert set(server.asked.values()) == {1}
@@ -553,9 +529,7 @@ def test_an_answer_too_many_is_not_taken_for_that_of_the_next_call(
         handler.answer(Reply(status, call_body(handler.call_sid)))
 
     server.script[sid(1)] = [answer_twice]
-    with Client(
-        account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=1
-    ) as client:
+    with server.client(concurrency=1) as client:
         outcomes = [next(client.fetch_many([sid(number)])) for number in (1, 2, 3)]
     assert [type(outcome) for outcome in outcomes] == [Fetched] * 3
     assert [outcome.attempts for outcome in outcomes] == [1, 1, 1]

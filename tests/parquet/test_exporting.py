@@ -153,7 +153,7 @@ def test_export_never_makes_a_cache_where_it_will_write(
     (tmp_path / "link.sqlite").symlink_to("c.sqlite")
     before = left_in(tmp_path)
     with (
-        callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url) as client,
+        server.client() as client,
         pytest.raises(ParquetError, match="would replace the cache .* keep the cache elsewhere"),
     ):
         callkit.export([sid(1)], tmp_path / name, client=client, cache=tmp_path / cache, **form)
@@ -249,9 +249,7 @@ def test_an_interrupted_export_hands_over_what_came_and_leaves_nothing_behind(
     server.script[sid(1)] = [Reply(body=body)]
     server.script[sid(2)] = [interrupt]
     with (
-        callkit.Client(
-            account_sid=ACCOUNT, auth_token=TOKEN, base_url=server.url, concurrency=1
-        ) as client,
+        server.client(concurrency=1) as client,
         pytest.raises(FetchInterrupted, match="interrupted when 1 of 2 calls") as caught,
     ):
         callkit.export([sid(1), sid(2)], tmp_path / name, client=client, **form)

@@ -10,8 +10,9 @@ import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from callkit.fetch import Client
 from callkit.fetch.policy import RetryPolicy
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ class ScriptedServer(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
+
+    def client(self, **options: Any) -> Client:
+        return Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=self.url, **options)
 
     def get_request(self) -> tuple[socket.socket, object]:
         self.connections += 1
