@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
     from os import PathLike
-    from types import TracebackType
 
     from callkit.sids import CallKey
 
@@ -71,12 +70,7 @@ class Cache:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._db.close()
 
     def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:

@@ -24,7 +24,6 @@ from callkit.sandbox.rhythm import AS_OF
 
 if TYPE_CHECKING:
     from collections import Counter
-    from types import TracebackType
     from typing import Self
 
     from callkit.sandbox.calls import Call
@@ -124,12 +123,7 @@ class Sandbox:
         self._server = self._serve()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.stop()
             self._server = None

@@ -18,7 +18,6 @@ from tests.support.wire import Wire
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
     from tests.support.fate import Entry
@@ -89,14 +88,9 @@ class FaultySandbox(Sandbox):
         self.process.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.process is None:
-            super().__exit__(kind, error, trace)
+            super().__exit__(*error)
         else:
             self.process.stop()
 
