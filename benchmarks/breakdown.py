@@ -23,7 +23,7 @@ import pyarrow as pa
 import callkit
 from callkit.breakdown import calls_in_progress, roll_up
 from callkit.breakdown.keys import origin_of_party
-from tests.breakdown.frames import sandbox_calls
+from tests.breakdown.synthetic import sandbox_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable

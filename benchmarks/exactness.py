@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import callkit
 from callkit.breakdown import calls_in_progress, roll_up
 from tests.breakdown import sql
-from tests.breakdown.frames import sandbox_calls
+from tests.breakdown.synthetic import sandbox_calls
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kathmandu")
 FREQS = (None, "h", "6h", "D", "2D", "W", "MS", "QS-FEB", "YS")

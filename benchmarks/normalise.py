@@ -28,7 +28,7 @@ import pyarrow.json
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
-from callkit.normalise import normalise
+from callkit.normaliser import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ def _date(instant: datetime) -> str:
 _WORKER = """
 import gc, pickle, sys
 from time import process_time
-from callkit.normalise import normalise
+from callkit.normaliser import normalise
 bodies = pickle.load(sys.stdin.buffer)
 for _ in sys.stdin.buffer:
     gc.collect()

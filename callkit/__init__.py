@@ -3,109 +3,77 @@
 A list of Call SIDs goes in; a typed DataFrame, Parquet, and charts of cost and duration come out.
 """
 
-from __future__ import annotations
-
-from importlib import import_module as _import_module
-from importlib.metadata import version as _version
+from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-__version__ = _version("callkit")
+__version__ = version("callkit")
 
+from callkit import cache, errors, sandbox
 from callkit.breakdown import (
-    Summary,
     calls_in_progress,
     cost_breakdown,
     duration_breakdown,
     roll_up,
     summary,
 )
-from callkit.cache.admin import CacheInfo, cache_info, erase_from_cache, prune_cache
 from callkit.calls import collect, to_frame
-from callkit.errors import (
-    CacheError,
-    CacheWarning,
-    CallFailedError,
-    CallkitError,
-    CredentialsError,
-    FetchError,
-    FetchInterrupted,
-    FrameError,
-    IncompleteError,
-    IncompleteWarning,
-    InvalidSidError,
-    NormaliseError,
-    ParquetError,
-    PriceChangeWarning,
-    RunStoppedError,
-    SandboxError,
-    SidListError,
-    SignInError,
-    WrongAccountError,
-)
+from callkit.errors import CallkitError, FetchError
 from callkit.fetch import Client
-from callkit.normalise import normalise
+from callkit.files import export, read_parquet, to_parquet
+from callkit.normaliser import normalise
 from callkit.outcomes import Failure, Fetched
-from callkit.parquet import export, read_parquet, to_parquet
 from callkit.pseudonyms import Pseudonyms, pseudonymise
+from callkit.renamed import NAMES as _RENAMED
 from callkit.results import FetchResult
 from callkit.sandbox import sample
 from callkit.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from callkit import charts
 
 __all__ = [
     "SCHEMA",
-    "CacheError",
-    "CacheInfo",
-    "CacheWarning",
-    "CallFailedError",
     "CallkitError",
     "Client",
-    "CredentialsError",
     "Failure",
     "FetchError",
-    "FetchInterrupted",
     "FetchResult",
     "Fetched",
-    "FrameError",
-    "IncompleteError",
-    "IncompleteWarning",
-    "InvalidSidError",
-    "NormaliseError",
-    "ParquetError",
-    "PriceChangeWarning",
     "Pseudonyms",
-    "RunStoppedError",
-    "SandboxError",
-    "SidListError",
-    "SignInError",
-    "Summary",
-    "WrongAccountError",
-    "cache_info",
+    "cache",
     "calls_in_progress",
     "charts",
     "collect",
     "cost_breakdown",
     "duration_breakdown",
-    "erase_from_cache",
+    "errors",
     "export",
     "normalise",
-    "prune_cache",
     "pseudonymise",
     "read_parquet",
     "roll_up",
     "sample",
+    "sandbox",
     "summary",
     "to_frame",
     "to_parquet",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Load the charts, and matplotlib with them, when they are first used."""
+def __getattr__(name: str) -> object:
+    """Load the charts, and matplotlib with them, on first use; name the successor of an old name.
+
+    A renamed name raises ImportError, since Python replaces the message of an AttributeError where
+    a name is imported.
+    """
     if name == "charts":
-        return _import_module("callkit.charts")
+        return import_module("callkit.charts")
+    if name in _RENAMED:
+        raise ImportError(f"callkit.{name} was renamed: use {_RENAMED[name]}")
     raise AttributeError(f"module 'callkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, the charts included before they are loaded."""
+    return [*__all__, "__doc__", "__version__"]

@@ -5,8 +5,6 @@ that calls are joined to write the same numbers in many ways. A pseudonym in pla
 keeps the channel, and may keep country and type.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from typing import NamedTuple

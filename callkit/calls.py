@@ -5,41 +5,31 @@ rest, types what has arrived, stores it with what is final marked as such, and h
 order of the list.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.finality import final_rows
-from callkit.cache.store import Cache
+from callkit.cache.store import Cache, Refresh
 from callkit.chunks import Chunks
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
-from callkit.interrupts import deferred_interrupts
-from callkit.normalise import table_to_frame, to_table
-from callkit.outcomes import Failure, Fetched, failures_frame, price_changes_frame
+from callkit.fetch.pool import Pool
+from callkit.interrupts import Interrupts, deferred_interrupts
+from callkit.normaliser import table_to_frame, to_table
+from callkit.outcomes import Failure, Fetched, PriceChange, failures_frame, price_changes_frame
 from callkit.progress import Bar, progress_bar
 from callkit.results import Errors, FetchResult, attributes, report
 from callkit.schema import SCHEMA
-from callkit.sids import SidList, read_sids
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
-    from os import PathLike
-
-    import pandas as pd
-
-    from callkit.cache.store import Refresh
-    from callkit.fetch.pool import Pool
-    from callkit.interrupts import Interrupts
-    from callkit.outcomes import PriceChange
-    from callkit.sids import CallKey, SidSource
+from callkit.sids import CallKey, SidList, SidSource, read_sids
 
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls

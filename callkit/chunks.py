@@ -1,21 +1,17 @@
 """The calls of a list that are under way, cut into chunks and put in order again."""
 
-from __future__ import annotations
-
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from callkit.outcomes import Failure, PriceChange
+from callkit.sids import CallKey
 
-    from callkit.outcomes import Failure, PriceChange
-    from callkit.sids import CallKey
-
-    Remark: TypeAlias = Failure | PriceChange
+Remark: TypeAlias = Failure | PriceChange
 
 _AHEAD = 2  # chunks: the next one starts while the last calls of the one before are under way
 

@@ -1,10 +1,8 @@
 """The whole way in one command: SIDs in; frame, Parquet and charts out."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,14 +11,11 @@ from callkit.breakdown import cost_breakdown, duration_breakdown
 from callkit.calls import collect
 from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
-from callkit.parquet import to_parquet
-from callkit.parquet.places import holds, writing
+from callkit.files import to_parquet
+from callkit.files.paths import holds, writing
 from callkit.report import draw, places_in
-from callkit.results import count_failures
+from callkit.results import FetchResult, count_failures
 from callkit.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from callkit.results import FetchResult
 
 _SAMPLE = Path("data/sample_sids.txt")
 _CALLS, _SEED, _LATENCY = 10_000, 7, 0.02

@@ -22,19 +22,36 @@
     └── FetchInterrupted         Ctrl-C; what had arrived is in ``.frame``
 """
 
-from __future__ import annotations
+from collections.abc import Callable
+from typing import Self, TypeAlias
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
+from callkit.outcomes import Failure
 
-    import pandas as pd
+__all__ = [
+    "CacheError",
+    "CacheWarning",
+    "CallFailedError",
+    "CallkitError",
+    "CredentialsError",
+    "FetchError",
+    "FetchInterrupted",
+    "FrameError",
+    "IncompleteError",
+    "IncompleteWarning",
+    "InvalidSidError",
+    "NormaliseError",
+    "ParquetError",
+    "PriceChangeWarning",
+    "RunStoppedError",
+    "SandboxError",
+    "SidListError",
+    "SignInError",
+    "WrongAccountError",
+]
 
-    from callkit.outcomes import Failure
-
-    Frame: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
+Frame: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
 
 
 class CallkitError(Exception):
@@ -72,7 +89,7 @@ class CallFailedError(CallkitError):
         super().__init__(f"{failure.sid}: {failure.reason}: {failure.message}")
         self.failure = failure
 
-    def __reduce__(self) -> tuple[type[CallFailedError], tuple[Failure]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[Failure]]:
         return type(self), (self.failure,)
 
 

@@ -1,16 +1,11 @@
 """Ctrl-C and Jupyter's stop button, heard at a moment when nothing can be lost."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+from types import FrameType
 
 
 class Interrupts:

@@ -1,19 +1,14 @@
 """How a call that was asked for ends: as a body, or as a failure that says why."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
 from callkit.schema import MONEY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-    from decimal import Decimal
-
 
 Reason: TypeAlias = Literal[
     "not_found",

@@ -1,11 +1,9 @@
 """The progress bar of a fetch: in a terminal or a notebook, and silent anywhere else."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tqdm
 
@@ -14,10 +12,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", tqdm.TqdmWarning)
     import tqdm.auto
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
-    from callkit.fetch.pool import Pool
+from callkit.fetch.pool import Pool
 
 _WORTH_A_BAR = 300  # calls
 _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would be the last moment's
@@ -26,7 +23,7 @@ _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would b
 class Bar:
     """Shows how far a fetch is."""
 
-    def __init__(self, bar: tqdm.std.tqdm[Any]) -> None:
+    def __init__(self, bar: "tqdm.std.tqdm[Any]") -> None:
         self._bar = bar
         self._failed = 0
         self._pool: Pool | None = None

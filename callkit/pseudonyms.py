@@ -9,24 +9,20 @@ There are so few telephone numbers, some 10⁹ to a country, that anyone can has
 plain hash up in the list. Without the key nobody can make that list.
 """
 
-from __future__ import annotations
-
 import hmac
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+import pandas as pd
 import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
 from pyarrow import types
 
 from callkit.addresses import canonical, channel_of, is_withheld, origin_of, read_pseudonym
-from callkit.breakdown.columns import need
+from callkit.breakdown.exact import need
 from callkit.breakdown.measures import KEYS
 from callkit.errors import FrameError
-from callkit.normalise import table_to_frame
+from callkit.normaliser import table_to_frame
 from callkit.schema import ATTRIBUTES
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from pandas.api.extensions import ExtensionArray
 
 Key: TypeAlias = bytes | str
 Keep: TypeAlias = Literal["country"] | None
@@ -114,7 +110,7 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
     return with_pseudonyms(df, names)
 
 
-def with_pseudonyms(df: pd.DataFrame, names: Pseudonyms) -> pd.DataFrame:
+def with_pseudonyms(df: pd.DataFrame, names: "Pseudonyms") -> pd.DataFrame:
     """Do what :func:`pseudonymise` does, with pseudonyms made before."""
     _check(df)
     result = df.drop(columns=[name for name in _DROPPED if name in df.columns])
@@ -125,7 +121,7 @@ def with_pseudonyms(df: pd.DataFrame, names: Pseudonyms) -> pd.DataFrame:
     return result
 
 
-def _of_column(names: Pseudonyms, name: str, values: pd.Series) -> ExtensionArray:
+def _of_column(names: "Pseudonyms", name: str, values: pd.Series) -> ExtensionArray:
     table = pa.table({name: _arrow(name, values)})
     made: ExtensionArray = table_to_frame(names.of_table(table))[name].array
     if any(map(read_pseudonym, table.column(0).unique().drop_null().to_pylist())):

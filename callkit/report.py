@@ -1,25 +1,19 @@
 """A folder that can be handed on: tables, charts and a page about calls."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from callkit import charts
 from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakdown, summary
 from callkit.errors import ParquetError
-from callkit.parquet import to_parquet
-from callkit.parquet.datasets import KEY
-from callkit.parquet.places import check_writable, writing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from os import PathLike
-
-    import pandas as pd
-    from matplotlib.axes import Axes
+from callkit.files import to_parquet
+from callkit.files.datasets import KEY
+from callkit.files.paths import check_writable, writing
 
 FILES = (
     *("summary.txt", "cost.parquet", "duration.parquet", "cost.png", "duration.png"),

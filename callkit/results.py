@@ -1,23 +1,19 @@
 """What comes of a SID list: the calls, the failures, and what is said of both."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
 
 import callkit
 from callkit.errors import FetchError, IncompleteWarning, PriceChangeWarning
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
-    from pathlib import Path
-
-    import pandas as pd
-    import pyarrow as pa
 
 Errors: TypeAlias = Literal["raise", "warn"]
 

@@ -7,8 +7,6 @@ the casts, the Parquet fields and the documentation are all made from this list,
 added by adding its line.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 

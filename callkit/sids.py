@@ -1,7 +1,5 @@
 """What a Call SID is, and how a SID list is read from whatever a user holds."""
 
-from __future__ import annotations
-
 import csv
 import re
 import time
@@ -9,16 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeGuard, cast
+from typing import NamedTuple, TypeAlias, TypeGuard, cast
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from callkit.errors import InvalidSidError, SidListError
-
-if TYPE_CHECKING:
-    from callkit.interrupts import Interrupts
+from callkit.interrupts import Interrupts
 
 SidSource: TypeAlias = "str | PathLike[str] | pd.DataFrame | Iterable[object]"
 

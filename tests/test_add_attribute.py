@@ -25,7 +25,7 @@ callkit.to_parquet(df, "calls.parquet")
 field = pq.read_schema("calls.parquet").field("ring_time")
 try:
     callkit.normalise([{**bodies[0], "ring_time": "long"}])
-except callkit.NormaliseError as error:
+except callkit.errors.NormaliseError as error:
     refusal = error.failures.loc[0, "message"]
 print(json.dumps({
     "dtype": str(df["ring_time"].dtype),

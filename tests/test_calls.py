@@ -13,13 +13,8 @@ import pyarrow as pa
 import pytest
 
 import callkit
-from callkit import (
-    FetchError,
-    FetchInterrupted,
-    IncompleteWarning,
-    InvalidSidError,
-    WrongAccountError,
-)
+from callkit import FetchError
+from callkit.errors import FetchInterrupted, IncompleteWarning, InvalidSidError, WrongAccountError
 from callkit.schema import ATTRIBUTES
 from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
 
@@ -76,7 +71,7 @@ def test_credentials_come_from_the_environment(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TWILIO_ACCOUNT_SID", raising=False)
-    with pytest.raises(callkit.CredentialsError, match="TWILIO_ACCOUNT_SID"):
+    with pytest.raises(callkit.errors.CredentialsError, match="TWILIO_ACCOUNT_SID"):
         callkit.to_frame([sid(1)])
 
 

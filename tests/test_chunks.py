@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from callkit.chunks import Chunks
-from callkit.normalise import to_table
+from callkit.normaliser import to_table
 from callkit.outcomes import Failure
 from callkit.sids import CallKey
 from tests.support.scripted import sid

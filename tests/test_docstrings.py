@@ -18,9 +18,9 @@ COMPLETE = set(ERROR_MSGS) - {"SA01", "ES01", "PR03", "PR04"}
 
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (callkit, callkit.charts, callkit.sandbox)
+    for module in (callkit, callkit.cache, callkit.charts, callkit.errors, callkit.sandbox)
     for name in module.__all__
-    if name not in {"SCHEMA", "charts"}  # a value, and a module
+    if inspect.isclass(getattr(module, name)) or inspect.isfunction(getattr(module, name))
 }
 METHODS = [
     f"{owner}.{name}"

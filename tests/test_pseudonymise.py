@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 
 import callkit
-from callkit import FrameError, cost_breakdown, duration_breakdown
+from callkit import cost_breakdown, duration_breakdown
 from callkit.addresses import is_withheld, read_pseudonym
+from callkit.errors import FrameError
 from callkit.pseudonyms import Pseudonyms, pseudonymise
-from tests.breakdown.frames import calls, sandbox_calls
+from tests.breakdown.synthetic import calls, sandbox_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callkit import SCHEMA, FrameError
+from callkit import SCHEMA
 from callkit.addresses import canonical, channel_of, is_withheld, origin_of, read_pseudonym
 from callkit.breakdown.keys import channel_of_party, origin_of_party
 from callkit.breakdown.measures import KEYS
+from callkit.errors import FrameError
 from callkit.pseudonyms import Pseudonyms, pseudonymise
-from tests.breakdown.frames import calls
+from tests.breakdown.synthetic import calls
 from tests.test_addresses import SPELLINGS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import callkit
-from callkit import FrameError, ParquetError
+from callkit.errors import FrameError, ParquetError
 from callkit.report import write_report
 
 if TYPE_CHECKING:

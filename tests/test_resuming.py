@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import callkit
-from callkit import CacheError, FetchInterrupted, PriceChangeWarning
+from callkit.errors import CacheError, FetchInterrupted, PriceChangeWarning
 from callkit.sandbox import Sandbox
 from tests.support.scripted import (
     Reply,

@@ -134,6 +134,6 @@ def test_a_wrong_sign_in_is_refused_without_a_server_too(sandbox: Sandbox) -> No
             session=answered_by(sandbox._api),
             patience=0.1,
         ) as client,
-        pytest.raises(callkit.RunStoppedError),
+        pytest.raises(callkit.errors.RunStoppedError),
     ):
         client.fetch(sandbox.sids(1)[0])

@@ -30,8 +30,9 @@ import trustme
 from IPython.core.ultratb import VerboseTB
 
 import callkit
-from callkit import Client, CredentialsError, Fetched, RunStoppedError
+from callkit import Client, Fetched
 from callkit.cache.store import Cache
+from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.credentials import refuse_unsafe
 from callkit.fetch.policy import RetryPolicy
 from tests.support.faults import KINDS, Faults
@@ -240,7 +241,7 @@ def test_an_answer_that_repeats_the_sign_in_goes_no_further(
 ) -> None:
     server, client = reflecting
     server.script[sid(1)] = [answer(repeated())] * 9
-    with caplog.at_level(logging.DEBUG), pytest.warns(callkit.IncompleteWarning) as warned:
+    with caplog.at_level(logging.DEBUG), pytest.warns(callkit.errors.IncompleteWarning) as warned:
         out = callkit.export(
             [sid(1), sid(2)],
             tmp_path / "calls.parquet",
@@ -268,7 +269,7 @@ def test_a_refusal_that_repeats_the_sign_in_is_a_refusal_all_the_same(
 ) -> None:
     server, client = reflecting
     server.always = saying(status=401, body='{"message": "@?"}', request_id="@")(as_sent())
-    with pytest.raises(callkit.CallFailedError, match="unauthorized: HTTP 401$") as caught:
+    with pytest.raises(callkit.errors.CallFailedError, match="unauthorized: HTTP 401$") as caught:
         client.fetch(sid(1))
     assert not shows(told(caught.value))
 

@@ -10,7 +10,7 @@ puts all on one page.
 from callkit.breakdown.cost import cost_breakdown
 from callkit.breakdown.duration import duration_breakdown
 from callkit.breakdown.in_progress import calls_in_progress
-from callkit.breakdown.summary import Summary, summary
+from callkit.breakdown.overview import Summary, summary
 from callkit.breakdown.trees import roll_up
 
 __all__ = [

@@ -1,15 +1,14 @@
 """What calls cost, group by group, and how many minutes of them are billed."""
 
-from __future__ import annotations
-
 import operator
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from callkit.breakdown.columns import (
+from callkit.breakdown.exact import (
     any_of,
     divide,
     durations,
@@ -24,9 +23,6 @@ from callkit.breakdown.groups import Groups, Layout, tabulate
 from callkit.breakdown.keys import By, names_of
 from callkit.breakdown.measures import COST
 from callkit.errors import FrameError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Increment: TypeAlias = timedelta | str | int
 

@@ -1,22 +1,17 @@
 """Where the minutes went, group by group."""
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from callkit.breakdown.columns import any_of, divide, durations, milliseconds, need, prices
 from callkit.breakdown.cost import Increment, billed, increment_ms, minutes
+from callkit.breakdown.exact import any_of, divide, durations, milliseconds, need, prices
 from callkit.breakdown.groups import Groups, Layout, tabulate
 from callkit.breakdown.keys import By, names_of
 from callkit.breakdown.measures import DURATION
 from callkit.schema import ENDED_STATUSES
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
 
 
 def duration_breakdown(

@@ -3,25 +3,19 @@
 A table has a row per group; empty periods and totals where they are asked for.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from callkit.breakdown.columns import covering, each_once, instants
+from callkit.breakdown.exact import covering, each_once, instants
 from callkit.breakdown.keys import read_keys
 from callkit.breakdown.periods import period_bounds
 from callkit.errors import FrameError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from callkit.schema import Column
+from callkit.schema import Column
 
 _MARK = "total_over"
 _MOST_ROWS = 10_000_000
@@ -69,7 +63,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def regrouped(self, keys: pd.DataFrame) -> Groups:
+    def regrouped(self, keys: pd.DataFrame) -> "Groups":
         """Group the same calls by `keys`: first those of these groups, then any without calls."""
         groups = Groups(keys)
         groups.codes = groups.codes[self.codes]

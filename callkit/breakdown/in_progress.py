@@ -1,18 +1,12 @@
 """How many calls were up at once, and how fast they came: what decides on capacity."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from callkit.breakdown.columns import covering, each_once, instants, long_division, money, need
+from callkit.breakdown.exact import covering, each_once, instants, long_division, money, need
 from callkit.breakdown.periods import frequency, period_bounds, zone
 from callkit.errors import FrameError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SECOND = 1_000_000
 

@@ -1,22 +1,18 @@
 """The keys that calls are grouped by: columns of the frame, or derived from them by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from callkit import addresses
 from callkit.addresses import CHANNELS, NUMBER_TYPES, Origin, read_pseudonym
-from callkit.breakdown.columns import any_of, instants, need, present
+from callkit.breakdown.exact import any_of, instants, need, present
 from callkit.breakdown.measures import LEGS, WEEKDAYS
 from callkit.breakdown.periods import local_clock, period_starts, zone
 from callkit.errors import FrameError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 By: TypeAlias = str | Sequence[str] | None
 

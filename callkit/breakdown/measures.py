@@ -4,8 +4,6 @@ The frames are put together from these lists, and their Parquet fields take unit
 from them. Keys that are columns of the calls themselves are in :data:`callkit.schema.ATTRIBUTES`.
 """
 
-from __future__ import annotations
-
 from callkit.addresses import CHANNELS, NUMBER_TYPES
 from callkit.schema import Column, Kind
 

@@ -1,18 +1,14 @@
 """Which period a call belongs to: stretches of the local clock and calendar, of fixed origin."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from callkit.errors import FrameError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR

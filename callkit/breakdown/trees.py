@@ -1,15 +1,15 @@
 """Call trees: a call, the legs that it created, and the legs that those created."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from callkit.breakdown.columns import (
+from callkit.breakdown.duration import answered
+from callkit.breakdown.exact import (
     any_of,
     covering,
     durations,
@@ -20,14 +20,10 @@ from callkit.breakdown.columns import (
     need,
     prices,
 )
-from callkit.breakdown.duration import answered
 from callkit.breakdown.groups import Groups
 from callkit.breakdown.measures import ROOTS
 from callkit.errors import FrameError
 from callkit.schema import LIVE_STATUSES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _NEEDED = (
     *("sid", "parent_call_sid", "status", "duration", "price", "price_unit"),

@@ -1,21 +1,16 @@
 """The care of a cache: what is in it, what is too old, and whose calls have to go."""
 
-from __future__ import annotations
-
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from callkit.cache.erasure import Mentions
 from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
 from callkit.errors import CacheError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from os import PathLike
 
 _SHOWN_AT_MOST = 3  # accounts
 _KIBIBYTE = 1 << 10
@@ -27,7 +22,7 @@ class CacheInfo:
 
     Attributes
     ----------
-    calls, settled, unsettled : int
+    calls, final, not_final : int
         How many calls it has; of how many the record is final, so that they are never asked for
         again, and of how many it is not.
     accounts : tuple of str
@@ -39,8 +34,8 @@ class CacheInfo:
     """
 
     calls: int
-    settled: int
-    unsettled: int
+    final: int
+    not_final: int
     accounts: tuple[str, ...]
     fetched_first: datetime | None
     fetched_last: datetime | None
@@ -53,8 +48,8 @@ class CacheInfo:
         more = len(self.accounts) - _SHOWN_AT_MOST
         return (
             f"calls          {self.calls:,}\n"
-            f"  settled      {self.settled:,}\n"
-            f"  unsettled    {self.unsettled:,}\n"
+            f"  final        {self.final:,}\n"
+            f"  not final    {self.not_final:,}\n"
             f"accounts       {named or '-'}{f' and {more:,} more' if more > 0 else ''}\n"
             f"first fetched  {first}\n"
             f"last fetched   {last}\n"
@@ -62,7 +57,7 @@ class CacheInfo:
         )
 
 
-def cache_info(path: str | PathLike[str]) -> CacheInfo:
+def info(path: str | PathLike[str]) -> CacheInfo:
     """Say what a cache holds.
 
     Parameters
@@ -86,22 +81,22 @@ def cache_info(path: str | PathLike[str]) -> CacheInfo:
     >>> from callkit.sandbox import Sandbox
     >>> sandbox = Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
-    >>> cache_info("calls.sqlite").calls
+    >>> callkit.cache.info("calls.sqlite").calls
     20
     """
     path = Path(path)
     with _opened(path) as db:
         files = [path, path.with_name(f"{path.name}-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
-        calls, settled, *times = db.execute(
+        calls, final, *times = db.execute(
             "SELECT count(*), total(settled), min(fetched_at), max(fetched_at) FROM calls"
         ).fetchone()
         first, last = (None if at is None else moment_at(at) for at in times)
         accounts = db.execute("SELECT DISTINCT account_sid FROM calls ORDER BY 1").fetchall()
     return CacheInfo(
         calls=calls,
-        settled=int(settled),
-        unsettled=calls - int(settled),
+        final=int(final),
+        not_final=calls - int(final),
         accounts=tuple(account for (account,) in accounts),
         fetched_first=first,
         fetched_last=last,
@@ -109,7 +104,7 @@ def cache_info(path: str | PathLike[str]) -> CacheInfo:
     )
 
 
-def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
+def prune(path: str | PathLike[str], older_than: timedelta) -> int:
     """Remove the calls that were fetched too long ago.
 
     What counts is when a record was fetched, not when the call was. Nothing of them stays in the
@@ -130,7 +125,7 @@ def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
     Raises
     ------
     CacheError
-        As for :func:`cache_info`; a cache that cannot be used is not touched.
+        As for :func:`info`; a cache that cannot be used is not touched.
     ValueError
         `older_than` is negative.
 
@@ -140,7 +135,7 @@ def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
     >>> from callkit.sandbox import Sandbox
     >>> sandbox = Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
-    >>> prune_cache("calls.sqlite", timedelta(days=90))
+    >>> callkit.cache.prune("calls.sqlite", timedelta(days=90))
     0
     """
     if older_than < timedelta(0):
@@ -151,7 +146,7 @@ def prune_cache(path: str | PathLike[str], older_than: timedelta) -> int:
         return db.execute("DELETE FROM calls WHERE fetched_at < ?", [before]).rowcount
 
 
-def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
+def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     """Erase every call that names one of these parties: the bytes, not only the rows.
 
     The file is written anew without the calls, and the journal emptied. What backups hold, and what
@@ -176,7 +171,7 @@ def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     Raises
     ------
     CacheError
-        As for :func:`cache_info`; a cache that cannot be used is not touched. Or another process
+        As for :func:`info`; a cache that cannot be used is not touched. Or another process
         kept the file from being written anew: the message says to erase again.
     ValueError
         One of `parties` is neither number nor address, or they are one text rather than a list.
@@ -187,7 +182,7 @@ def erase_from_cache(path: str | PathLike[str], parties: Iterable[str]) -> int:
     >>> from callkit.sandbox import Sandbox
     >>> sandbox = Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
-    >>> erase_from_cache("calls.sqlite", ["+1 (415) 555-0100"])
+    >>> callkit.cache.erase("calls.sqlite", ["+1 (415) 555-0100"])
     0
     """
     if isinstance(parties, str):

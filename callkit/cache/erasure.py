@@ -1,17 +1,12 @@
 """Whether the record of a call names somebody, however it is written there."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import phonenumbers
 from phonenumbers import NumberParseException
 
 from callkit.addresses import canonical, channel_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _FEWEST_DIGITS = 7  # fewer would be found in durations and prices
 _PUNCTUATION = b" \t().-/\\" + bytes(range(128, 256))

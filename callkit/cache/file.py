@@ -1,19 +1,14 @@
 """The SQLite file that a cache is: seen to be callkit's own, made private, opened."""
 
-from __future__ import annotations
-
 import errno
 import sqlite3
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from callkit.errors import CacheError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION_ID = 0x63616C6C  # "call"

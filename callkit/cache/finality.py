@@ -1,18 +1,12 @@
 """Which records are final, so that their calls need never be asked for again."""
 
-from __future__ import annotations
-
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from callkit.schema import ENDED_STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
 
 _BILLED = "completed"
 _UNBILLED_AFTER = timedelta(days=1)
@@ -37,7 +31,7 @@ def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:
     Examples
     --------
     >>> from datetime import UTC, datetime
-    >>> from callkit.normalise import to_table
+    >>> from callkit.normaliser import to_table
     >>> body = {"sid": "CA" + "0" * 32, "status": "completed", "price": "-0.017"}
     >>> table, _ = to_table([body])
     >>> final_rows(table, [datetime(2025, 4, 1, tzinfo=UTC)])

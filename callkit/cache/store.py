@@ -4,27 +4,22 @@ One SQLite file, opened by as many processes as like. It holds personal data, so
 read it.
 """
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import warnings
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
 from callkit.errors import CacheWarning
-from callkit.normalise.columns import one_price
+from callkit.normaliser.casts import one_price
 from callkit.outcomes import Fetched, PriceChange
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from decimal import Decimal
-    from os import PathLike
-
-    from callkit.sids import CallKey
+from callkit.sids import CallKey
 
 Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
 

@@ -4,27 +4,22 @@ Both draw rows of ``label``, ``value`` (float64, null where there is none) and, 
 ``period``. `looks` lists the labels to draw, in their order, and how.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from callkit.charts import style
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from matplotlib.axes import Axes
-    from matplotlib.patches import StepPatch
-    from numpy.typing import NDArray
-
-    Floats: TypeAlias = NDArray[np.float64]
-    Looks: TypeAlias = Mapping[str, Mapping[str, Any]]
+Floats: TypeAlias = NDArray[np.float64]
+Looks: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 _SHARE = 0.8  # of its period, or its line, that a bar fills
 _CROWDED = 100  # bars from which the gaps between them would flicker

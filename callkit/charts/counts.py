@@ -1,24 +1,20 @@
 """How many calls: by status, by how long they lasted, and up at once."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
-from callkit.breakdown.columns import each_once, milliseconds, need
 from callkit.breakdown.duration import answered
-from callkit.charts import style, tables
+from callkit.breakdown.exact import each_once, milliseconds, need
+from callkit.charts import breakdowns, style
 from callkit.charts.bars import label_periods, places_of, spacing, stacked
 from callkit.errors import FrameError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 
 def _look(colour: str, hatch: str = "", lines: str = "0.1") -> dict[str, Any]:
@@ -79,12 +75,12 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> daily = callkit.duration_breakdown(df, "status", freq="D")  # doctest: +SKIP
     >>> callkit.charts.status(daily).figure.savefig("status.png")  # doctest: +SKIP
     """
-    if not tables.holds(breakdown, ["period", "status", "calls"]):
+    if not breakdowns.holds(breakdown, ["period", "status", "calls"]):
         raise FrameError(
             "charts.status draws calls by status over time: pass it "
             "callkit.duration_breakdown(df, by='status', freq=...)"
         )
-    breakdown = tables.without_totals(breakdown)
+    breakdown = breakdowns.without_totals(breakdown)
     breakdown = breakdown[breakdown["calls"] > 0]
     started = breakdown[breakdown["period"].notna()]
     apart = breakdown.loc[breakdown["period"].isna(), "calls"].sum()
@@ -233,7 +229,7 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> hourly = callkit.calls_in_progress(df, freq="h")  # doctest: +SKIP
     >>> callkit.charts.in_progress(hourly).figure.savefig("in_progress.png")  # doctest: +SKIP
     """
-    if not tables.holds(table, _IN_PROGRESS):
+    if not breakdowns.holds(table, _IN_PROGRESS):
         raise FrameError(
             "charts.in_progress draws what callkit.calls_in_progress returns: pass it "
             "callkit.calls_in_progress(df, freq=...)"

@@ -4,30 +4,24 @@ Sizes are in points. What is measured is the Axes as it will be drawn, so that l
 figures and in large letters too.
 """
 
-from __future__ import annotations
-
 import itertools
 import textwrap
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axes._base import _AxesBase
+from matplotlib.axis import Axis
+from matplotlib.colors import Colormap, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import StrMethodFormatter
 from matplotlib.transforms import Bbox
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from decimal import Decimal
-
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
-    from matplotlib.axes._base import _AxesBase
-    from matplotlib.axis import Axis
-    from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
-    from matplotlib.typing import ColorType
+from matplotlib.typing import ColorType
 
 _BELOW = 5.0  # what an axis and its label take below a panel, in font sizes
 _PANEL = 0.2  # the least share of the place that a panel takes, of an even one

@@ -3,23 +3,20 @@
 Data goes to standard output, everything else to standard error.
 """
 
-from __future__ import annotations
-
+import argparse
 import math
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO, TypeAlias
 
 from callkit.errors import CallkitError
 
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
-    from typing import BinaryIO
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
 _SLOWEST = 3600.0
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")

@@ -3,27 +3,22 @@
 And how it lives with the shell around it: signals, pipes, warnings and logs.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from types import FrameType
 
 import callkit
 from callkit.cli import demo, export, offline, sandbox
 from callkit.cli.arguments import complain
 from callkit.errors import CallkitError, SignInError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import FrameType
 
 _WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
 _EXIT_CODES = """\

@@ -1,17 +1,12 @@
 """``callkit demo``."""
 
-from __future__ import annotations
-
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from callkit.cli.arguments import add_loudness, progress
-
-if TYPE_CHECKING:
-    import argparse
+from callkit.cli.arguments import Commands, add_loudness, progress
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(commands: Commands) -> None:
     """Add the command to the others."""
     demo = commands.add_parser(
         "demo",

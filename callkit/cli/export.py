@@ -1,19 +1,18 @@
 """``callkit export``."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import sys
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 import callkit
 from callkit.cli.arguments import (
     CommandError,
+    Commands,
     add_loudness,
     calls_counted,
     complain,
@@ -23,16 +22,11 @@ from callkit.cli.arguments import (
     progress,
 )
 from callkit.errors import IncompleteWarning, PriceChangeWarning
-from callkit.parquet.places import check_list_apart, holds, name_beside
+from callkit.files.formats import FormatName
+from callkit.files.paths import check_list_apart, holds, name_beside
 from callkit.pseudonyms import Pseudonyms
-from callkit.results import count_failures
+from callkit.results import FetchResult, count_failures
 from callkit.sids import CallKey, read_sids
-
-if TYPE_CHECKING:
-    import argparse
-
-    from callkit.parquet.formats import FormatName
-    from callkit.results import FetchResult
 
 _STANDARD = "-"  # standard input, or standard output
 _SOME_FAILED = 1
@@ -40,7 +34,7 @@ _VARIABLE = "CALLKIT_PSEUDONYM_KEY"
 _FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(commands: Commands) -> None:
     """Add the command to the others."""
     export = commands.add_parser(
         "export",

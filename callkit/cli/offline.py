@@ -1,15 +1,13 @@
 """The commands that send no request: ``callkit summary``, ``report`` and ``cache``."""
 
-from __future__ import annotations
-
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import callkit
 from callkit.breakdown.measures import KEYS
-from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
 from callkit.cli.arguments import (
     CommandError,
+    Commands,
     add_calls,
     add_quiet,
     age,
@@ -18,16 +16,13 @@ from callkit.cli.arguments import (
     note,
     say,
 )
-from callkit.parquet.places import holds
+from callkit.files.paths import holds
 from callkit.schema import ATTRIBUTES
-
-if TYPE_CHECKING:
-    import argparse
 
 _PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 
 
-def _add_summary(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_summary(commands: Commands) -> None:
     summary = commands.add_parser(
         "summary",
         help="print one page about calls that were exported",
@@ -45,7 +40,7 @@ def _summary(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_report(commands: Commands) -> None:
     report = commands.add_parser(
         "report",
         help="leave a folder of tables and charts about calls that were exported",
@@ -88,7 +83,7 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_cache(commands: Commands) -> None:
     cache = commands.add_parser(
         "cache",
         help="look after a cache: info, prune, erase",
@@ -136,12 +131,12 @@ def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _info(options: argparse.Namespace) -> int:
-    say(cache_info(options.cache))
+    say(callkit.cache.info(options.cache))
     return 0
 
 
 def _prune(options: argparse.Namespace) -> int:
-    removed = prune_cache(options.cache, options.older_than)
+    removed = callkit.cache.prune(options.cache, options.older_than)
     note(f"{calls_counted(removed)} removed from {options.cache}", quiet=options.quiet)
     return 0
 
@@ -151,7 +146,7 @@ def _erase(options: argparse.Namespace) -> int:
     if parties == ["-"]:
         parties = lines_of_standard_input("numbers, one a line")
     try:
-        erased = erase_from_cache(options.cache, parties)
+        erased = callkit.cache.erase(options.cache, parties)
     except ValueError as error:
         raise CommandError(str(error)) from None
     note(f"{calls_counted(erased)} erased from {options.cache}", quiet=options.quiet)

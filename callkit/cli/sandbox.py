@@ -1,16 +1,11 @@
 """``callkit sandbox``."""
 
-from __future__ import annotations
+import argparse
 
-from typing import TYPE_CHECKING
-
-from callkit.cli.arguments import Whole, seconds
-
-if TYPE_CHECKING:
-    import argparse
+from callkit.cli.arguments import Commands, Whole, seconds
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(commands: Commands) -> None:
     """Add the command to the others."""
     sandbox = commands.add_parser(
         "sandbox",

@@ -1,9 +1,8 @@
 """The client: who signs in, where, and how hard it may ask."""
 
-from __future__ import annotations
-
+from collections.abc import Generator, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 import requests
@@ -15,14 +14,8 @@ from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_
 from callkit.fetch.policy import RetryPolicy
 from callkit.fetch.pool import Pool, StopConditions
 from callkit.fetch.transport import Transport, TransportError
-from callkit.outcomes import Failure
-from callkit.sids import is_account_sid, read_sids
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
-    from callkit.outcomes import Outcome
-    from callkit.sids import CallKey, SidSource
+from callkit.outcomes import Failure, Outcome
+from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
 
 _LONGEST_TIMEOUT = 3_600
 _LOOK_AHEAD = 2_048  # calls taken from a list and not yet handed over

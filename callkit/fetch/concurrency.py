@@ -37,17 +37,13 @@ less may claim capacity. Nothing here reads a clock or waits: time is an argumen
 `tests/fetch/simulator.py` runs these rules against a simulated server.
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import threading
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.policy import RetryPolicy
 
 _log = logging.getLogger(__name__)
 

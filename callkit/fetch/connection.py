@@ -1,7 +1,5 @@
 """One request and its response: what goes over the wire, with every length and time bounded."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import http.client
@@ -9,19 +7,16 @@ import socket
 import ssl
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import requests
 import urllib3
+from requests.adapters import BaseAdapter
 from urllib3.util import wait_for_read
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from requests.adapters import BaseAdapter
-
-    from callkit.outcomes import Reason
+from callkit.outcomes import Reason
 
 _CONNECT_WITHIN = 10.0  # seconds
 _BODY_AT_MOST = 1 << 20  # bytes; a call is some 2 kB

@@ -1,19 +1,14 @@
 """Who signs in, and where the sign-in may be sent."""
 
-from __future__ import annotations
-
 import base64
 import ipaddress
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 from callkit.errors import CredentialsError
 from callkit.sids import is_account_sid
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
 _BASE_URL = re.compile(
@@ -105,7 +100,7 @@ class Credentials:
         api_key: str | None,
         api_secret: Secret | None,
         environment: Mapping[str, str] | None = None,
-    ) -> Credentials:
+    ) -> "Credentials":
         """Take the sign-in from the arguments, else from the variables that Twilio's tools read.
 
         An argument for either form (token, or API key) keeps the other form's variables out. From

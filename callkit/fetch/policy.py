@@ -1,7 +1,5 @@
 """How often, how long and after which pauses a call is tried again, and when a run gives up."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 

@@ -1,30 +1,20 @@
 """Many calls at once, on threads: every call put in comes out with one outcome; early stops."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
-from callkit.fetch.connection import describe
-from callkit.fetch.queue import Job, Queue
-from callkit.fetch.responses import Meaning, discreet, judge
-from callkit.outcomes import Failure, Fetched
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from callkit.fetch.concurrency import Limiters
-    from callkit.fetch.connection import Connection
-    from callkit.fetch.credentials import Credentials
-    from callkit.fetch.policy import RetryPolicy
-    from callkit.fetch.queue import Traffic
-    from callkit.fetch.responses import Answer
-    from callkit.fetch.transport import Transport
-    from callkit.outcomes import Outcome
-    from callkit.sids import CallKey
+from callkit.fetch.concurrency import Limiters
+from callkit.fetch.connection import Connection, describe
+from callkit.fetch.credentials import Credentials
+from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.queue import Job, Queue, Traffic
+from callkit.fetch.responses import Answer, Meaning, discreet, judge
+from callkit.fetch.transport import Transport
+from callkit.outcomes import Failure, Fetched, Outcome
+from callkit.sids import CallKey
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +45,7 @@ class Pool:
         transport: Transport,
         credentials: Credentials,
         limiters: Limiters,
-        stop: StopConditions,
+        stop: "StopConditions",
     ) -> None:
         self._transport = transport
         self._credentials = credentials

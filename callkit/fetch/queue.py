@@ -14,26 +14,18 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
 """
 
-from __future__ import annotations
-
 import heapq
 import logging
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from callkit.fetch.concurrency import Limiter, Sent, State
-from callkit.fetch.responses import Meaning
-from callkit.outcomes import Failure, Fetched
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from callkit.fetch.concurrency import Limiters
-    from callkit.fetch.responses import Answer
-    from callkit.outcomes import Outcome
-    from callkit.sids import CallKey
+from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
+from callkit.fetch.responses import Answer, Meaning
+from callkit.outcomes import Failure, Fetched, Outcome
+from callkit.sids import CallKey
 
 _log = logging.getLogger(__name__)
 

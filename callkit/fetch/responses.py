@@ -16,25 +16,19 @@ LOCAL_FAULT     no file descriptor left, say              is asked for again; no
 ==============  ========================================  ========================================
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 
-from callkit.fetch.connection import NoResponse
-from callkit.outcomes import Failure, Fetched
+from callkit.fetch.connection import NoResponse, Response
+from callkit.fetch.credentials import Credentials
+from callkit.outcomes import Failure, Fetched, Outcome, Reason
 from callkit.sids import canonical_call_sid
-
-if TYPE_CHECKING:
-    from callkit.fetch.connection import Response
-    from callkit.fetch.credentials import Credentials
-    from callkit.outcomes import Outcome, Reason
 
 _REASONS: dict[int, Reason] = {
     401: "unauthorized",

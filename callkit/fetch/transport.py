@@ -1,30 +1,22 @@
 """How requests are sent: proxies, certificates and headers, looked up once for all connections."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import ssl
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
 from callkit.errors import CredentialsError
-from callkit.fetch.connection import AdapterConnection, PlainConnection, describe
-from callkit.fetch.credentials import basic, is_loopback
-
-if TYPE_CHECKING:
-    from requests.adapters import BaseAdapter
-
-    from callkit.fetch.connection import Connection
-    from callkit.fetch.credentials import Credentials
+from callkit.fetch.connection import AdapterConnection, Connection, PlainConnection, describe
+from callkit.fetch.credentials import Credentials, basic, is_loopback
 
 _KEPT_ALIVE = 256  # connections through a proxy
 

@@ -3,8 +3,6 @@
 Nothing here is a real person, number, account or price.
 """
 
-from __future__ import annotations
-
 from callkit.sandbox.calls import Call
 from callkit.sandbox.sandbox import Sandbox, sample, serve
 

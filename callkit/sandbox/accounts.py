@@ -1,19 +1,12 @@
 """The sandbox's two accounts: a parent billed in dollars, its subaccount in euros."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from callkit.sandbox.draws import Draws, Mix
-from callkit.sandbox.parties import telephone
+from callkit.sandbox.parties import Party, telephone
 from callkit.sandbox.rhythm import Rhythm
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from callkit.sandbox.parties import Party
 
 # Account SIDs and secrets begin with it, so that nobody takes them for real ones.
 _FAKE = "fa4e" * 3

@@ -4,21 +4,16 @@ This is shared by the server and the adapter that works without one; only limits
 server's own.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
 from callkit.sandbox.calls import body_of
-
-if TYPE_CHECKING:
-    from callkit.sandbox.generator import CallGenerator
+from callkit.sandbox.generator import CallGenerator
 
 _CALL_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls/([^/]+)\.json")
 

@@ -1,20 +1,14 @@
 """The API as an ASGI application: answers under a limit, and after a latency."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from callkit.sandbox.answers import Request, too_many
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from callkit.sandbox.answers import Answer, Api
+from callkit.sandbox.answers import Answer, Api, Request, too_many
 
 
 @dataclass(slots=True)

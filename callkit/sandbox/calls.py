@@ -1,7 +1,5 @@
 """A synthetic call as the sandbox means it, and the JSON body that says so."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal

@@ -4,18 +4,14 @@ Seeding a generator costs more than a call is worth, and the standard library pr
 of ``random.Random`` for few of its methods; a hash gives the same calls on every machine.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from itertools import accumulate
 from math import exp
 from statistics import NormalDist
 from struct import Struct
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 

@@ -4,27 +4,19 @@ Each account owns a range of indices. Within it, calls are in the order of their
 those of a date can be found by bisection, and a dialled leg follows its parent.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from itertools import count
-from typing import TYPE_CHECKING
 
-from callkit.sandbox.accounts import make_accounts, make_credentials
+from callkit.sandbox.accounts import Account, make_accounts, make_credentials
 from callkit.sandbox.calls import Call
 from callkit.sandbox.draws import Draws, Permutation
-from callkit.sandbox.legs import dialled_leg, parent_leg, single_leg
+from callkit.sandbox.legs import Leg, dialled_leg, parent_leg, single_leg
 from callkit.sandbox.parties import WITHHELD, caller_name, telephone
 from callkit.sandbox.rhythm import AS_OF
 from callkit.sids import canonical_call_sid
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from decimal import Decimal
-
-    from callkit.sandbox.accounts import Account
-    from callkit.sandbox.legs import Leg
 
 _INDEX_BYTES = 16
 _SUBACCOUNTS_PART = 5  # every fifth call

@@ -1,19 +1,14 @@
 """The API without a server: an adapter for requests that answers in this process."""
 
-from __future__ import annotations
-
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from callkit.sandbox.answers import Request
-
-if TYPE_CHECKING:
-    from callkit.sandbox.answers import Api
+from callkit.sandbox.answers import Api, Request
 
 BASE_URL = "https://sandbox.invalid"
 """A host that no resolver knows (RFC 6761), should a request ever leave this process."""

@@ -4,20 +4,14 @@ A course is drawn once and does not depend on the time; what the API would show 
 its :class:`Stage`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from callkit.sandbox.draws import Mix
-from callkit.sandbox.parties import agent, stranger, withheld_caller
+from callkit.sandbox.accounts import Account
+from callkit.sandbox.draws import Draws, Mix
+from callkit.sandbox.parties import Party, agent, stranger, withheld_caller
 from callkit.sandbox.rhythm import AS_OF
-
-if TYPE_CHECKING:
-    from callkit.sandbox.accounts import Account
-    from callkit.sandbox.draws import Draws
-    from callkit.sandbox.parties import Party
 
 _DIRECTIONS = Mix(
     {"inbound": 36, "outbound-api": 44, "trunking-originating": 9, "trunking-terminating": 11}

@@ -15,16 +15,11 @@ Every number comes from a range that the country's regulator has set aside for f
 The rates per minute are invented.
 """
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from callkit.sandbox.draws import Mix
-
-if TYPE_CHECKING:
-    from callkit.sandbox.draws import Draws
+from callkit.sandbox.draws import Draws, Mix
 
 # What a caller who withholds the number is shown as: a word, spelt on a keypad.
 WITHHELD = {

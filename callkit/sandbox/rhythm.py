@@ -1,7 +1,5 @@
 """When calls happen: ninety days of mornings, lunches and weekends, and a busy last half-hour."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate

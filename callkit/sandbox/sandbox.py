@@ -1,32 +1,27 @@
 """The sandbox as users hold it: in Python, as a process, and as a ready frame of its calls."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading
+from collections import Counter
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from callkit.errors import SandboxError
 from callkit.fetch import Client
-from callkit.normalise import normalise
+from callkit.normaliser import normalise
 from callkit.results import attributes
 from callkit.sandbox.answers import Api
 from callkit.sandbox.app import App
-from callkit.sandbox.calls import body_of
+from callkit.sandbox.calls import Call, body_of
 from callkit.sandbox.generator import CallGenerator
 from callkit.sandbox.in_process import BASE_URL, answered_by
 from callkit.sandbox.rhythm import AS_OF
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from typing import Self
-
-    from callkit.sandbox.calls import Call
     from callkit.sandbox.server import Server
 
 _LAST_PORT = 65_535
@@ -235,7 +230,7 @@ class Sandbox:
         """Make what the server serves: a subclass may serve something else."""
         return App(self._api, latency, limit, retry_after)
 
-    def _serve(self) -> Server:
+    def _serve(self) -> "Server":
         try:
             from callkit.sandbox.server import Server  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:

@@ -1,22 +1,16 @@
 """An application served on loopback: uvicorn in a thread of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callkit.errors import SandboxError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from callkit.sandbox.app import App
+from callkit.sandbox.app import App
 
 _HOST = "127.0.0.1"
 _BACKLOG = 2048

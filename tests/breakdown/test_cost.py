@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from callkit import FrameError, cost_breakdown, duration_breakdown
+from callkit import cost_breakdown, duration_breakdown
 from callkit.breakdown.measures import COST
+from callkit.errors import FrameError
 from callkit.schema import ARROW_TYPES, MONEY
-from tests.breakdown.frames import calls, in_plain_values
+from tests.breakdown.synthetic import calls, in_plain_values
 
 PARENT = f"CA{1:032x}"
 

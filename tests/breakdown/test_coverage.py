@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from tests.breakdown.frames import calls
+from tests.breakdown.synthetic import calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable

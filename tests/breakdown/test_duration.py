@@ -6,10 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from callkit import FrameError, duration_breakdown
+from callkit import duration_breakdown
 from callkit.breakdown.measures import DURATION
+from callkit.errors import FrameError
 from callkit.schema import ARROW_TYPES
-from tests.breakdown.frames import calls, in_plain_values
+from tests.breakdown.synthetic import calls, in_plain_values
 
 API = {"direction": "outbound-api"}
 

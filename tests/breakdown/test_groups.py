@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from callkit import FrameError, cost_breakdown, duration_breakdown
+from callkit import cost_breakdown, duration_breakdown
 from callkit.breakdown.periods import period_bounds, period_starts
-from tests.breakdown.frames import calls, in_plain_values
+from callkit.errors import FrameError
+from tests.breakdown.synthetic import calls, in_plain_values
 from tests.breakdown.test_properties import SUMS, TIMES, bys, frames, freqs, zones
 
 IN, OUT = {"direction": "inbound"}, {"direction": "outbound-api"}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callkit import FrameError
 from callkit.breakdown import calls_in_progress
 from callkit.breakdown.measures import IN_PROGRESS
+from callkit.errors import FrameError
 from callkit.schema import ARROW_TYPES
-from tests.breakdown.frames import calls, in_plain_values
+from tests.breakdown.synthetic import calls, in_plain_values
 
 
 def on(clock: str, until: str | None, **more: str) -> dict[str, str | None]:

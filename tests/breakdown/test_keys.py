@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from callkit import FrameError, cost_breakdown, duration_breakdown
+from callkit import cost_breakdown, duration_breakdown
 from callkit.addresses import NUMBER_TYPES
 from callkit.breakdown.keys import origin_of_party
-from tests.breakdown.frames import calls, in_plain_values
+from callkit.errors import FrameError
+from tests.breakdown.synthetic import calls, in_plain_values
 
 
 def groups_of(frame: pd.DataFrame, by: str, tz: str = "UTC") -> list[tuple[object, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from callkit import FrameError
 from callkit.breakdown.periods import frequency, period_starts
+from callkit.errors import FrameError
 
 
 def start_of(instant: str, freq: str, tz: str) -> str:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callkit import cost_breakdown, duration_breakdown
-from callkit.breakdown.columns import divide, long_division
-from tests.breakdown.frames import calls
+from callkit.breakdown.exact import divide, long_division
+from tests.breakdown.synthetic import calls
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -12,7 +12,7 @@ import pytest
 import callkit
 from callkit.breakdown import calls_in_progress, roll_up
 from tests.breakdown import sql
-from tests.breakdown.frames import sandbox_calls
+from tests.breakdown.synthetic import sandbox_calls
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callkit import FrameError
 from callkit.breakdown import roll_up
 from callkit.breakdown.measures import ROOTS, TREES
+from callkit.errors import FrameError
 from callkit.schema import ARROW_TYPES
-from tests.breakdown.frames import calls, in_plain_values
+from tests.breakdown.synthetic import calls, in_plain_values
 
 A, B, C, D, E, F = (f"CA{letter * 32}" for letter in "abcdef")
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit import CacheError
 from callkit.cache import file as cache_file
-from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
 from callkit.cache.store import Cache
+from callkit.errors import CacheError
 from callkit.outcomes import Fetched
 from tests.cache.test_store import NOON, OTHER, call, fill, final, store
 from tests.support.scripted import ACCOUNT, Reply, sid
@@ -81,8 +80,8 @@ def delete_plainly(path: Path, number: int) -> None:
 def test_info_counts_calls_accounts_and_times(path: Path) -> None:
     later = NOON + timedelta(days=3)
     fill(path, call(1), call(2, price=None, at=later), replace(call(3), account_sid=OTHER))
-    info = cache_info(path)
-    assert (info.calls, info.settled, info.unsettled) == (3, 2, 1)
+    info = callkit.cache.info(path)
+    assert (info.calls, info.final, info.not_final) == (3, 2, 1)
     assert info.accounts == (ACCOUNT, OTHER)
     assert (info.fetched_first, info.fetched_last) == (NOON, later)
     assert info.size == path.stat().st_size
@@ -90,52 +89,52 @@ def test_info_counts_calls_accounts_and_times(path: Path) -> None:
 
 def test_info_of_an_empty_cache(path: Path) -> None:
     fill(path)
-    info = cache_info(path)
-    assert (info.calls, info.settled, info.unsettled, info.accounts) == (0, 0, 0, ())
+    info = callkit.cache.info(path)
+    assert (info.calls, info.final, info.not_final, info.accounts) == (0, 0, 0, ())
     assert "first fetched  -" in str(info)
 
 
 def test_info_tells_nobodys_number(path: Path) -> None:
     fill(path, call_from(1, HERS))
-    assert "5552671" not in repr(cache_info(path)) + str(cache_info(path))
+    assert "5552671" not in repr(callkit.cache.info(path)) + str(callkit.cache.info(path))
 
 
 def test_prune_removes_what_was_fetched_too_long_ago(path: Path) -> None:
     now = datetime.now(UTC)
     fill(path, call(1, at=now - timedelta(days=91)), call(2, at=now - timedelta(days=89)))
-    assert prune_cache(path, timedelta(days=90)) == 1
+    assert callkit.cache.prune(path, timedelta(days=90)) == 1
     assert kept(path, 1, 2) == {sid(2)}
 
 
 def test_prune_leaves_no_byte_of_what_it_removes(path: Path) -> None:
     fill(path, call_from(1, HERS), call_from(2, HIS, datetime.now(UTC)))
-    prune_cache(path, timedelta(days=1))
+    callkit.cache.prune(path, timedelta(days=1))
     assert traces(path.parent, HERS.encode()) == []
     assert traces(path.parent, HIS.encode()) == ["calls.sqlite"]
 
 
 def test_prune_takes_any_length_of_time(path: Path) -> None:
     fill(path, call(1))
-    assert prune_cache(path, timedelta.max) == 0
-    assert prune_cache(path, timedelta(0)) == 1
+    assert callkit.cache.prune(path, timedelta.max) == 0
+    assert callkit.cache.prune(path, timedelta(0)) == 1
 
 
 def test_prune_refuses_a_length_of_time_that_is_none(path: Path) -> None:
     fill(path, call(1))
     with pytest.raises(ValueError, match="older_than must be a length of time, zero or more"):
-        prune_cache(path, timedelta(days=-1))
+        callkit.cache.prune(path, timedelta(days=-1))
     assert kept(path, 1) == {sid(1)}
 
 
 def test_erase_removes_the_calls_of_a_number_and_no_other(path: Path) -> None:
     fill(path, call_from(1, HERS), call_from(2, HIS), call_from(3, "sip:14155552671@example.com"))
-    assert erase_from_cache(path, ["+1 (415) 555-2671"]) == 2
+    assert callkit.cache.erase(path, ["+1 (415) 555-2671"]) == 2
     assert kept(path, 1, 2, 3) == {sid(2)}
 
 
 def test_erase_takes_several_parties(path: Path) -> None:
     fill(path, call_from(1, HERS), call_from(2, HIS), call_from(3, "client:amy"))
-    assert erase_from_cache(path, iter([HIS, "client:amy"])) == 2
+    assert callkit.cache.erase(path, iter([HIS, "client:amy"])) == 2
     assert kept(path, 1, 2, 3) == {sid(1)}
 
 
@@ -151,7 +150,7 @@ def test_erase_leaves_no_byte_of_a_number(path: Path) -> None:
     with Cache(path) as other:
         store(other, call_from(21, HERS))
         assert set(traces(path.parent, HERS.encode())) == {"calls.sqlite", "calls.sqlite-wal"}
-        assert erase_from_cache(path, [HERS]) == 1
+        assert callkit.cache.erase(path, [HERS]) == 1
         assert traces(path.parent, HERS.encode()) == []
     assert traces(path.parent, HERS.encode()) == []
     assert len(kept(path, *range(20))) == 20
@@ -172,9 +171,9 @@ def test_what_a_reader_keeps_from_being_overwritten_is_told(
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM calls").fetchone()
     with pytest.raises(CacheError, match="may still be in the file, since another process is read"):
-        erase_from_cache(path, [HERS])
+        callkit.cache.erase(path, [HERS])
     reader.close()
-    assert erase_from_cache(path, [HERS]) == 0
+    assert callkit.cache.erase(path, [HERS]) == 0
     assert traces(path.parent, HERS.encode()) == []
 
 
@@ -186,7 +185,7 @@ def test_erase_waits_for_a_writer_and_says_so_when_it_takes_too_long(
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     with pytest.raises(CacheError, match="is in use: wait until the other process is done with it"):
-        erase_from_cache(path, [HERS])
+        callkit.cache.erase(path, [HERS])
     writer.close()
     assert kept(path, 1) == {sid(1)}
 
@@ -197,7 +196,7 @@ def test_a_call_erased_under_a_run_is_in_that_run_all_the_same(
     fill(path, call_from(2, HERS))
 
     def erase_meanwhile(handler: Handler) -> None:
-        erase_from_cache(path, [HERS])
+        callkit.cache.erase(path, [HERS])
         handler.answer(Reply())
 
     server.script[sid(1)] = [erase_meanwhile]
@@ -209,17 +208,17 @@ def test_a_call_erased_under_a_run_is_in_that_run_all_the_same(
 
 def test_only_its_owner_may_still_read_it(path: Path) -> None:
     fill(path, call_from(1, HERS), call_from(2, HIS))
-    erase_from_cache(path, [HERS])
-    prune_cache(path, timedelta(days=1))
+    callkit.cache.erase(path, [HERS])
+    callkit.cache.prune(path, timedelta(days=1))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
     "care",
     [
-        cache_info,
-        lambda path: prune_cache(path, timedelta(0)),
-        lambda p: erase_from_cache(p, [HIS]),
+        callkit.cache.info,
+        lambda path: callkit.cache.prune(path, timedelta(0)),
+        lambda p: callkit.cache.erase(p, [HIS]),
     ],
     ids=["info", "prune", "erase"],
 )
@@ -255,4 +254,4 @@ class TestNoCache:
 def test_one_text_is_no_list_of_parties(path: Path) -> None:
     fill(path, call_from(1, HERS))
     with pytest.raises(ValueError, match="parties must be a list"):
-        erase_from_cache(path, HERS)
+        callkit.cache.erase(path, HERS)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit import CacheError
+import callkit
 from callkit.cache import file as cache_file
-from callkit.cache.admin import erase_from_cache
 from callkit.cache.store import Cache
+from callkit.errors import CacheError
 from tests.cache.test_store import call, fill, keys, store
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def test_a_body_that_is_damaged_is_told_in_one_sentence(path: Path, damage: obje
     with pytest.raises(CacheError, match="the body of a call is damaged"), Cache(path) as cache:
         cache.look_up(keys(1))
     with pytest.raises(CacheError, match="the body of a call is damaged"):
-        erase_from_cache(path, ["client:amy"])
+        callkit.cache.erase(path, ["client:amy"])
 
 
 def test_a_path_with_a_nul_character_is_told_in_one_sentence(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callkit.cache.finality import final_rows
-from callkit.normalise import to_table
+from callkit.normaliser import to_table
 
 END = datetime(2025, 3, 1, 12, tzinfo=UTC)
 AT_THE_END = "Sat, 01 Mar 2025 12:00:00 +0000"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit import CacheWarning
 from callkit.cache.finality import final_rows
 from callkit.cache.store import Cache
-from callkit.normalise import to_table
+from callkit.errors import CacheWarning
+from callkit.normaliser import to_table
 from callkit.outcomes import Fetched, PriceChange
 from callkit.sids import CallKey
 from tests.support.scripted import ACCOUNT, sid

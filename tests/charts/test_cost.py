@@ -15,8 +15,9 @@ from cycler import cycler
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from callkit import FrameError, charts, cost_breakdown
-from tests.breakdown.frames import calls
+from callkit import charts, cost_breakdown
+from callkit.errors import FrameError
+from tests.breakdown.synthetic import calls
 from tests.charts.artists import bars, colours, layers, panels, words
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from callkit import FrameError, charts, cost_breakdown, duration_breakdown
-from tests.breakdown.frames import calls, in_plain_values
+from callkit import charts, cost_breakdown, duration_breakdown
+from callkit.errors import FrameError
+from tests.breakdown.synthetic import calls, in_plain_values
 from tests.charts.artists import bars, words
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from callkit import FrameError, charts, cost_breakdown, duration_breakdown
-from tests.breakdown.frames import calls
+from callkit import charts, cost_breakdown, duration_breakdown
+from callkit.errors import FrameError
+from tests.breakdown.synthetic import calls
 from tests.charts.artists import bars, panels, words
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from callkit import FrameError, calls_in_progress, charts, cost_breakdown
-from tests.breakdown.frames import calls
+from callkit import calls_in_progress, charts, cost_breakdown
+from callkit.errors import FrameError
+from tests.breakdown.synthetic import calls
 from tests.charts.artists import words
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from matplotlib import ft2font
 from matplotlib.figure import Figure
 
 from callkit import calls_in_progress, charts, cost_breakdown, duration_breakdown
-from tests.breakdown.frames import calls
+from tests.breakdown.synthetic import calls
 from tests.charts.traffic import traffic
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from callkit import FrameError, charts, cost_breakdown, duration_breakdown
+from callkit import charts, cost_breakdown, duration_breakdown
+from callkit.errors import FrameError
 from callkit.schema import ATTRIBUTES
-from tests.breakdown.frames import calls
+from tests.breakdown.synthetic import calls
 from tests.charts.artists import layers, looks, words
 
 if TYPE_CHECKING:

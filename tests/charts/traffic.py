@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.breakdown.frames import calls
+from tests.breakdown.synthetic import calls
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.cache.admin import cache_info
+import callkit
 from tests.cache.test_admin import HERS, HIS, call_from
 from tests.cache.test_store import fill
 from tests.cli.shell import run
@@ -26,14 +26,14 @@ def cache(tmp_path: Path) -> Path:
 def test_info_goes_to_standard_output(typed: Typed, cache: Path) -> None:
     code, out, errors = typed("cache", "info", cache)
     assert (code, errors) == (0, "")
-    assert out == f"{cache_info(cache)}\n"
-    assert out.startswith("calls          3\n  settled      3\n")
+    assert out == f"{callkit.cache.info(cache)}\n"
+    assert out.startswith("calls          3\n  final        3\n")
 
 
 def test_prune_says_how_many_are_gone(typed: Typed, cache: Path) -> None:
     told = f"3 calls removed from {cache}\n"
     assert typed("cache", "prune", cache, "--older-than", "4w") == (0, "", told)
-    assert cache_info(cache).calls == 0
+    assert callkit.cache.info(cache).calls == 0
 
 
 def test_prune_wants_to_know_how_old(refused: Refused, cache: Path) -> None:
@@ -45,7 +45,7 @@ def test_erase_says_how_many_and_not_of_whom(typed: Typed, cache: Path) -> None:
     told = f"2 calls erased from {cache}\n"
     assert typed("cache", "erase", cache, "+1 415 555 2671", "client:amy") == (0, "", told)
     assert typed("cache", "erase", cache, HERS, "--quiet") == (0, "", "")
-    assert cache_info(cache).calls == 1
+    assert callkit.cache.info(cache).calls == 1
 
 
 def test_erase_reads_numbers_from_standard_input(cache: Path) -> None:
@@ -60,7 +60,7 @@ def test_erase_wants_somebody(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     assert "standard input is empty" in refused("cache", "erase", cache, "-")
     assert "party 1 is none" in refused("cache", "erase", cache, "4155552671")
-    assert cache_info(cache).calls == 3
+    assert callkit.cache.info(cache).calls == 3
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import callkit
-from callkit import FetchInterrupted, SignInError
 from callkit.demo import run_demo, sample_sids
+from callkit.errors import FetchInterrupted, SignInError
 from callkit.sandbox import Sandbox
 from callkit.sids import read_sids
 from tests.cli.shell import ROOT, listed, run, sentence

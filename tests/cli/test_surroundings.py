@@ -104,7 +104,7 @@ def test_signals_logs_and_warnings_are_as_they_were_afterwards() -> None:
 def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def warn() -> int:
         warnings.simplefilter("default")
-        warnings.warn("the cache is full", callkit.CacheWarning, stacklevel=1)
+        warnings.warn("the cache is full", callkit.errors.CacheWarning, stacklevel=1)
         return 0
 
     assert run_as_a_command(warn, verbose=False) == 0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from callkit import CallFailedError, Client, InvalidSidError, RunStoppedError, SignInError
+from callkit import Client
+from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError, SignInError
 from callkit.fetch.connection import PlainConnection
 from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
 

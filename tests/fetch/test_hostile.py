@@ -12,7 +12,8 @@ import pytest
 import requests
 import trustme
 
-from callkit import Client, Failure, Fetched, RunStoppedError
+from callkit import Client, Failure, Fetched
+from callkit.errors import RunStoppedError
 from tests.support.sandbox import FaultySandbox
 from tests.support.scripted import ACCOUNT, TOKEN, ScriptedServer, sid
 

@@ -14,15 +14,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from callkit import (
-    Client,
-    Failure,
-    Fetched,
-    InvalidSidError,
-    RunStoppedError,
-    SignInError,
-    WrongAccountError,
-)
+from callkit import Client, Failure, Fetched
+from callkit.errors import InvalidSidError, RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.policy import RetryPolicy
 from callkit.sandbox import Sandbox
 from tests.support.scripted import (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit import Client, RunStoppedError
+from callkit import Client
+from callkit.errors import RunStoppedError
 from tests.support.scripted import ACCOUNT, TOKEN, sid
 
 if TYPE_CHECKING:

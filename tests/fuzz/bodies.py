@@ -12,7 +12,7 @@ from callkit.cache.finality import final_rows
 from callkit.fetch.connection import Response
 from callkit.fetch.credentials import Credentials, Secret
 from callkit.fetch.responses import judge, retry_after
-from callkit.normalise import table_to_frame, to_table
+from callkit.normaliser import table_to_frame, to_table
 from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
 from callkit.schema import ATTRIBUTES, SCHEMA, Kind

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import callkit
 from callkit import Fetched
-from callkit.cache.admin import cache_info, erase_from_cache, prune_cache
 from callkit.cache.store import Cache
 from callkit.errors import CacheError, CacheWarning
 from callkit.sandbox import Sandbox
@@ -59,9 +59,9 @@ class CacheFiles:
         self._bodies = [body_of(sandbox.call(sid)) for sid in self._sids]
         self._actions = {
             "use": self._use,
-            "info": cache_info,
-            "prune": lambda path: prune_cache(path, _NOW - _NOW.replace(year=2024)),
-            "erase": lambda path: erase_from_cache(path, ["+442079460000"]),
+            "info": callkit.cache.info,
+            "prune": lambda path: callkit.cache.prune(path, _NOW - _NOW.replace(year=2024)),
+            "erase": lambda path: callkit.cache.erase(path, ["+442079460000"]),
         }
         self._sample = self._made()
 

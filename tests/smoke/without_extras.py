@@ -61,7 +61,7 @@ def complaint() -> str:
     try:
         with Sandbox():
             return "none"
-    except callkit.SandboxError as error:
+    except callkit.errors.SandboxError as error:
         return str(error)
 
 

@@ -9,8 +9,8 @@ from callkit.sandbox.answers import Answer, not_found
 from callkit.sandbox.app import App
 from tests.support.breakage import BREAKAGES, STATUSLESS, Sending, break_off
 from tests.support.faults import HARMLESS
+from tests.support.protocol import wire_of
 from tests.support.substitutes import ELSEWHERE, Substitutes, accepts_gzip, unavailable
-from tests.support.wire import wire_of
 
 if TYPE_CHECKING:
     from callkit.sandbox.app import Exchange

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callkit.sandbox.answers import Answer
     from callkit.sandbox.app import Exchange
     from tests.support.faults import Kind
-    from tests.support.wire import Wire
+    from tests.support.protocol import Wire
 
 __all__ = ["BREAKAGES", "STATUSLESS", "Sending", "break_off"]
 

@@ -12,8 +12,8 @@ from tests.support.app import FaultyApp
 from tests.support.fate import Fate
 from tests.support.faults import HOSTILE, KINDS, OutageKind, check_kind
 from tests.support.foreign import ForeignLoad
+from tests.support.protocol import Wire
 from tests.support.remote import OtherProcess
-from tests.support.wire import Wire
 
 if TYPE_CHECKING:
     from collections import Counter

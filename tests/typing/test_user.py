@@ -149,7 +149,7 @@ def test_errors_carry_what_worked(sandbox: Sandbox, client: Client) -> None:
     else:
         kept = 0
     assert kept == 2
-    with pytest.raises(callkit.CallFailedError) as caught:
+    with pytest.raises(callkit.errors.CallFailedError) as caught:
         client.fetch(sids[-1])
     assert_type(caught.value.failure, callkit.Failure)
     assert caught.value.failure.reason == "not_found"
@@ -158,13 +158,15 @@ def test_errors_carry_what_worked(sandbox: Sandbox, client: Client) -> None:
 
 
 def test_an_interrupted_run_is_a_keyboard_interrupt() -> None:
-    def until(error: callkit.FetchInterrupted) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def until(error: callkit.errors.FetchInterrupted) -> tuple[pd.DataFrame, pd.DataFrame]:
         interrupt: KeyboardInterrupt = error
         assert interrupt is error
         return error.frame, error.failures
 
     empty = pd.DataFrame()
-    assert until(callkit.FetchInterrupted("stopped", frame=empty, failures=empty))[0] is empty
+    assert (
+        until(callkit.errors.FetchInterrupted("stopped", frame=empty, failures=empty))[0] is empty
+    )
 
 
 def test_files_out_and_in(sandbox: Sandbox, client: Client, tmp_path: Path) -> None:
@@ -198,12 +200,12 @@ def test_files_for_others(
 def test_a_cache_is_looked_after(sandbox: Sandbox, client: Client, tmp_path: Path) -> None:
     cache = tmp_path / "calls.sqlite"
     callkit.collect(sandbox.sids(3), client=client, cache=cache)
-    info = callkit.cache_info(cache)
-    assert_type(info, callkit.CacheInfo)
+    info = callkit.cache.info(cache)
+    assert_type(info, callkit.cache.CacheInfo)
     assert_type(info.calls, int)
     assert_type(info.fetched_first, datetime | None)
-    assert_type(callkit.prune_cache(str(cache), timedelta(days=90)), int)
-    assert callkit.erase_from_cache(cache, ["+442079460000", "client:amy"]) == 0
+    assert_type(callkit.cache.prune(str(cache), timedelta(days=90)), int)
+    assert callkit.cache.erase(cache, ["+442079460000", "client:amy"]) == 0
     assert info.calls == 3
 
 
@@ -230,7 +232,7 @@ def test_breakdowns_by_whatever_names_a_key(df: pd.DataFrame) -> None:
 
 def test_a_page_holds_its_tables(df: pd.DataFrame) -> None:
     page = callkit.summary(df, freq="MS", tz="UTC")
-    assert_type(page, callkit.Summary)
+    assert_type(page, callkit.breakdown.Summary)
     assert_type(page.calls, int)
     assert_type(page.tz, str)
     assert_type(page.first_start, pd.Timestamp)

@@ -62,7 +62,7 @@ def files(frame: pd.DataFrame) -> None:
     callkit.pseudonymise(frame)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     callkit.Pseudonyms("a key", keep="city")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     callkit.to_parquet(frame, "calls.parquet", pseudonyms="a key")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    callkit.prune_cache("calls.sqlite", 90)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    callkit.cache.prune("calls.sqlite", 90)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     callkit.export(["CA…"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
@@ -74,7 +74,7 @@ def breakdowns(frame: pd.DataFrame, figure: Figure) -> None:
     callkit.calls_in_progress(frame)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     callkit.summary(frame).calls = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     callkit.charts.cost(frame, ax=figure)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    callkit.charts.costs(frame)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+    callkit.charts.prices(frame)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def sandboxes() -> None:

@@ -1,0 +1,237 @@
+"""The columns of calls as exact integers, and exact integers as the columns of a breakdown.
+
+Money is counted in hundred-millionths of the price unit, the last place of ``decimal128(18, 8)``,
+durations in milliseconds. Means are rounded half-even, once, at the end.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as kinds
+from numpy.typing import NDArray
+
+from callkit.errors import FrameError
+from callkit.schema import ATTRIBUTES, MONEY
+
+_PLACES = MONEY.scale
+_MOST = 10**MONEY.precision - 1
+_LAST_PLACE = pa.scalar(Decimal(1).scaleb(-_PLACES), pa.decimal128(8, 8))
+_AS_DECIMAL = pa.decimal128(MONEY.precision + 1, 0)
+_OURS = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
+_TO_PANDAS = {
+    "to_pandas": "to_pandas()",
+    "toPandas": "toPandas()",
+    "collect": "collect().to_pandas()",
+}
+_SID_LENGTH = 34
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothing
+
+
+def need(df: object, columns: Iterable[str]) -> None:
+    """Refuse what is no frame, or lacks `columns`."""
+    if not isinstance(df, pd.DataFrame):
+        raise FrameError(f"expected a pandas DataFrame of calls, not {_kind(df)}: {_advice(df)}")
+    names = list(columns)
+    missing = [name for name in names if name not in df.columns]
+    if missing:
+        named = ", ".join(map(repr, missing))
+        known = {column.name for column in ATTRIBUTES}
+        ours = "" if known.isdisjoint(df.columns) else " (was it read with columns=?)"
+        raise FrameError(f"the frame of calls lacks the columns it needs here: {named}{ours}")
+    twice = [name for name in names if isinstance(df[name], pd.DataFrame)]
+    if twice:
+        raise FrameError(
+            f"the frame of calls has more than one column {', '.join(map(repr, twice))}: leave one "
+            "of each, such as by df.loc[:, ~df.columns.duplicated()]"
+        )
+
+
+def _kind(thing: object) -> str:
+    module = type(thing).__module__.partition(".")[0]
+    name = type(thing).__name__
+    return f"a {name}" if module == "builtins" else f"{module}.{name}"
+
+
+def _advice(thing: object) -> str:
+    for method, call in _TO_PANDAS.items():
+        if hasattr(thing, method):
+            return f"pass df.{call}"
+    if isinstance(thing, str | PathLike):
+        return "read the file with callkit.read_parquet"
+    return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
+
+
+def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read the prices: how many hundred-millionths, and where that is known."""
+    try:
+        amounts = _of_kind(df, "price", "exact decimals", kinds.is_decimal).cast(MONEY)
+    except pa.ArrowInvalid as error:
+        raise FrameError(
+            "price holds more digits than fit: it should have at most ten before the point and "
+            "eight after it"
+        ) from error
+    # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18
+    # digits the first eight bytes hold all.
+    whole = amounts.combine_chunks()
+    words = np.frombuffer(whole.buffers()[1] or b"", dtype="<i8")[2 * whole.offset :: 2]
+    known = np.asarray(whole.is_valid())
+    return np.where(known, words[: len(whole)], 0), known
+
+
+def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Read a column of durations: how many milliseconds, and where that is known."""
+    values = _of_kind(df, name, "durations", kinds.is_duration)
+    whole = values.cast(pa.duration("ms")).cast(pa.int64())
+    return whole.fill_null(0).to_numpy(), np.asarray(whole.is_valid())
+
+
+def instants(df: pd.DataFrame, name: str = "start_time") -> pd.Series:
+    """Read a column of instants: datetime64[us, UTC]."""
+    values = _of_kind(df, name, "instants with a zone", _is_zoned)
+    times = values.cast(pa.timestamp("us", tz="UTC")).to_pandas().to_numpy("datetime64[us]")
+    return pd.Series(times, index=df.index).dt.tz_localize("UTC")
+
+
+def _is_zoned(kind: pa.DataType) -> bool:
+    return bool(kinds.is_timestamp(kind) and kind.tz is not None)
+
+
+def _of_kind(
+    df: pd.DataFrame, name: str, wanted: str, holds: Callable[[pa.DataType], bool]
+) -> pa.ChunkedArray:
+    values = _arrow(df, name, wanted)
+    if not (holds(values.type) or kinds.is_null(values.type)):
+        raise FrameError(f"{name} is {df[name].dtype}: it should be {wanted}, so {_OURS}")
+    return values
+
+
+def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.bool_]:
+    """Say of each call whether `name` is one of `values`; a missing one is not."""
+    column = df[name]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.isin(list(values)).to_numpy(bool, copy=True)
+    chosen = np.append(column.cat.categories.isin(list(values)), False)
+    return chosen[column.cat.codes]  # the code of a missing one is -1
+
+
+def present(df: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Say of each call whether `name` is known."""
+    return df[name].notna().to_numpy(bool, copy=True)
+
+
+def each_once(df: pd.DataFrame) -> None:
+    """Refuse a frame in which a call stands twice, as after a merge that went wrong."""
+    if "sid" not in df.columns or not len(df):
+        return
+    sids = df["sid"].dropna()
+    if _surely_distinct(_arrow(df, "sid", "Call SIDs").drop_null()) or sids.is_unique:
+        return
+    again = sids[sids.duplicated()]
+    raise FrameError(
+        f"calls that stand in the frame more than once: {again.nunique():,}, such as "
+        f"{again.iloc[0]}; each would count every time, so drop_duplicates('sid'), or if a merge "
+        "multiplied the rows, merge with validate='many_to_one' (if they are meant to repeat, drop "
+        "the column sid)"
+    )
+
+
+def _surely_distinct(sids: pa.ChunkedArray) -> bool:
+    """Compare the first 16 hexadecimal digits of SIDs as numbers, which is faster than as text."""
+    if not (kinds.is_string(sids.type) or kinds.is_large_string(sids.type)):
+        return False
+    hashes = [np.empty(0, dtype=np.uint64)]
+    for chunk in sids.cast(pa.large_string()).chunks:
+        _, starts, text = chunk.buffers()
+        ends = np.frombuffer(starts, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+        if (np.diff(ends) != _SID_LENGTH).any():
+            return False
+        letters = np.frombuffer(text, dtype=np.uint8)[ends[0] : ends[-1]].reshape(-1, _SID_LENGTH)
+        words = np.ascontiguousarray(letters[:, 2:18]).view(np.uint64)
+        hashes.append(words[:, 0] * _ODD ^ words[:, 1])
+    ordered = np.sort(np.concatenate(hashes))
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
+def _arrow(df: pd.DataFrame, name: str, wanted: str) -> pa.ChunkedArray:
+    try:
+        return pa.chunked_array(pa.Table.from_pandas(df[[name]], preserve_index=False)[name])
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise FrameError(
+            f"{name} holds values of several kinds: it should be {wanted}, so {_OURS}"
+        ) from error
+
+
+def covering(
+    table: pd.DataFrame, df: pd.DataFrame, tz: str | None = None, *, calls: int | None = None
+) -> pd.DataFrame:
+    """Put into `table.attrs` what `df` says of its calls, how many are covered (all), and `tz`."""
+    said = df.attrs.get("callkit")
+    covered = {"calls_covered": len(df) if calls is None else calls}
+    zone = {} if tz is None else {"tz": tz}
+    table.attrs = {"callkit": (said if isinstance(said, dict) else {}) | covered | zone}
+    return table
+
+
+def money(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> pd.Series:
+    """Turn hundred-millionths back into decimals, null where not `known`."""
+    if (np.abs(counted) > _MOST).any():
+        raise too_large()
+    whole = pa.array(counted, mask=None if known is None else ~known).cast(_AS_DECIMAL)
+    amounts = pc.multiply(whole, _LAST_PLACE).cast(MONEY)
+    return pd.Series(amounts, dtype=pd.ArrowDtype(MONEY))
+
+
+def durations(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> pd.Series:
+    """Turn milliseconds into ``timedelta64[ms]``, null where not `known`."""
+    values = counted.astype("timedelta64[ms]")
+    if known is not None:
+        values[~known] = np.timedelta64("NaT", "ms")
+    return pd.Series(values)
+
+
+def divide(
+    dividend: NDArray[np.int64], divisor: NDArray[np.int64], *, times: int = 1
+) -> NDArray[np.int64]:
+    """Divide, multiply by `times` and round half-even, as one exact step; 0 where nothing divides.
+
+    Examples
+    --------
+    >>> divide(np.array([5, 7, -5, 1]), np.array([2, 2, 2, 0])).tolist()
+    [2, 4, -2, 0]
+    """
+    divisors = np.where(divisor == 0, 1, divisor)
+    whole, rest = np.divmod(np.where(divisor == 0, 0, dividend), divisors)
+    if (np.abs(whole) > _MOST // times).any():
+        raise too_large()
+    more, rest = np.divmod(rest * times, divisors)
+    return _half_even(whole * times + more, rest, divisors)
+
+
+def long_division(dividend: NDArray[np.int64], divisor: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Divide into hundred-millionths, half-even, digit by digit so that nothing overflows."""
+    quotient, rest = np.divmod(dividend, divisor)
+    for _ in range(_PLACES):
+        digit, rest = np.divmod(rest * 10, divisor)
+        quotient = quotient * 10 + digit
+    return _half_even(quotient, rest, divisor)
+
+
+def _half_even(
+    quotient: NDArray[np.int64], rest: NDArray[np.int64], divisor: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    tie = (rest == divisor - rest) & (quotient % 2 == 1)
+    rounded: NDArray[np.int64] = quotient + (tie | (rest > divisor - rest))
+    return rounded
+
+
+def too_large() -> FrameError:
+    """Make the error for an amount that does not fit."""
+    return FrameError(
+        "an amount of this breakdown is ten thousand million or more, which does not fit "
+        "decimal(18, 8): break it down further"
+    )

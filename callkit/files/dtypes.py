@@ -1,0 +1,176 @@
+"""Columns held to what their names promise, on the way out and on the way in.
+
+Arrow casts much that it should not: floats to decimals, times without a zone to UTC, numbers to
+text. So a column is first taken as it is, and cast only within its own family of types.
+
+What Arrow's types do not tell of a pandas dtype (masked integers, categories and their order, units
+that Parquet lacks) is noted in the field of its column, and goes wherever that goes.
+"""
+
+import json
+from typing import Any, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import types
+
+from callkit.errors import ParquetError
+from callkit.files.paths import first_line
+from callkit.normaliser.casts import categorical
+from callkit.schema import ATTRIBUTES, SCHEMA, Kind
+
+Values: TypeAlias = pa.Array | pa.ChunkedArray
+
+_CHUNK = 2**16  # rows; one chunk of text can hold two gigabytes, and a column may hold more
+_TEXT_CATEGORIES = pa.dictionary(pa.int32(), pa.string())
+_NOTE = b"dtype"
+_ARROW_BACKED = "pyarrow"
+_LISTED = {
+    column.name: list(column.vocabulary) for column in ATTRIBUTES if column.kind is Kind.CATEGORY
+}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_instant(kind: pa.DataType) -> bool:
+    return types.is_timestamp(kind) and kind.tz is not None
+
+
+_FAMILIES = (
+    (_is_text, "it takes text"),
+    (_is_instant, "it takes times with a zone, without which they are no moments"),
+    (types.is_duration, "it takes timedeltas, which say their unit"),
+    (types.is_decimal, "prices are exact, so it takes decimals; a float has lost cents already"),
+)
+
+
+def as_promised(name: str, values: Values, held: object = None) -> Values:
+    """Cast `values` to the type of the schema's column `name`, where they are of its family.
+
+    Values that are all null are of every family: a float column of nothing but NaN has no prices.
+    `held` is what to call their type, if not by Arrow's name.
+    """
+    kind = SCHEMA.field(name).type
+    misfit = f"column {name!r} is {values.type if held is None else held} and does not fit {kind}"
+    if values.null_count == len(values):
+        return pa.nulls(len(values), kind)
+    for is_of_family, advice in _FAMILIES:
+        if is_of_family(kind) and not is_of_family(values.type):
+            raise ParquetError(f"{misfit}: {advice}")
+    try:
+        if types.is_string_view(values.type):
+            values = values.cast(pa.string())
+        return values.cast(kind)
+    except pa.ArrowException as error:
+        raise ParquetError(f"{misfit}: {first_line(error)}") from error
+
+
+def plain_array(name: str, values: "pd.Series[Any]") -> Values:
+    """Make an Arrow array of a column as it is; text and its categories in their usual types."""
+    try:
+        array = pa.Array.from_pandas(values)
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        if types.is_dictionary(array.type):
+            coded = _is_text(array.type) or types.is_null(array.type.value_type)
+            return array.cast(_TEXT_CATEGORIES) if coded else array.dictionary_decode()
+        if types.is_large_string(array.type):
+            array = _usual_text(array)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise ParquetError(
+            f"column {name!r} is {values.dtype} and cannot be written: {first_line(error)}"
+        ) from error
+    if values.dtype == object and not types.is_nested(array.type):
+        # Arrow makes some objects alike: an aware time beside a naive one, say.
+        for given, kept in zip(values, array.to_pylist(), strict=True):
+            if kept is not None and kept != given:
+                raise ParquetError(
+                    f"column {name!r} mixes types: {given!r} would be written as {kept!r}"
+                )
+    return array
+
+
+def in_our_types(table: pa.Table) -> pa.Table:
+    """Cast columns of the schema that another tool's copy of the file has left in plainer types.
+
+    Among these are durations as integers, which is how SQL engines see and write them.
+    """
+    for place, field in enumerate(table.schema):
+        if field.name in SCHEMA.names:
+            ours = SCHEMA.field(field.name)
+            values = table.column(place)
+            if types.is_duration(ours.type) and types.is_integer(values.type):
+                values = values.cast(pa.int64()).cast(ours.type)
+            kept = ours.with_metadata({**ours.metadata, **(field.metadata or {})})
+            table = table.set_column(place, kept, as_promised(field.name, values))
+    return table
+
+
+def noted(field: pa.Field, dtype: Any) -> pa.Field:
+    """Note a dtype in the field of its column, where reading would not give it back anyway.
+
+    Columns of the schema always come back with the dtypes of :func:`callkit.to_frame`, except that
+    categories keep the list they had. Objects come back as what they hold.
+    """
+    ours = field.name in SCHEMA.names
+    if isinstance(dtype, pd.CategoricalDtype) and (not ours or field.name in _LISTED):
+        listed = _plain_categories(field.name, dtype)
+        if listed == _LISTED.get(field.name) and not dtype.ordered:
+            return field
+        note: object = {"categories": listed, "ordered": dtype.ordered}
+    elif ours or pd.api.types.is_object_dtype(dtype):
+        return field
+    else:
+        note = _ARROW_BACKED if isinstance(dtype, pd.ArrowDtype) else str(dtype)
+    return field.with_metadata({**(field.metadata or {}), _NOTE: json.dumps(note).encode()})
+
+
+def restored(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
+    """Give the columns of a frame that was made of `table` the dtypes noted in its fields."""
+    for place, field in enumerate(table.schema):
+        note = (field.metadata or {}).get(_NOTE)
+        if note is not None:
+            try:
+                values = _as_noted(frame.iloc[:, place], table.column(place), json.loads(note))
+            except (TypeError, ValueError, KeyError, pa.ArrowException) as error:
+                raise ParquetError(
+                    f"column {field.name!r} cannot be {note.decode(errors='replace')}, as the "
+                    "file says it was"
+                ) from error
+            frame.isetitem(place, values)
+    return frame
+
+
+def _usual_text(array: pa.Array) -> pa.ChunkedArray:
+    slices = (array.slice(start, _CHUNK) for start in range(0, len(array), _CHUNK))
+    # Put together with nothing, a slice is a copy that counts from its own beginning.
+    chunks = [pa.concat_arrays([slice_, array[:0]]).cast(pa.string()) for slice_ in slices]
+    return pa.chunked_array(chunks, pa.string())
+
+
+def _plain_categories(name: str, dtype: pd.CategoricalDtype) -> list[object]:
+    """List categories as JSON can give them back."""
+    listed = dtype.categories.tolist()
+    if not all(isinstance(category, str | bool | int | float) for category in listed):
+        raise ParquetError(
+            f"column {name!r} has categories of {dtype.categories.dtype}, which the file could not "
+            "give back: make it text, .astype('str'), or text categories"
+        )
+    return listed
+
+
+def _as_noted(series: "pd.Series[Any]", column: pa.ChunkedArray, note: Any) -> Any:
+    """Give the values of `series`, which was made of `column`, the dtype of the note."""
+    if isinstance(note, dict):
+        kind = pa.string() if types.is_dictionary(column.type) else column.type
+        series = categorical(column, note["categories"], kind).to_pandas()
+        return (series.cat.as_ordered() if note["ordered"] else series).array
+    dtype: Any
+    dtype = pd.ArrowDtype(column.type) if note == _ARROW_BACKED else pd.api.types.pandas_dtype(note)
+    if dtype != series.dtype and hasattr(dtype, "__from_arrow__"):
+        return dtype.__from_arrow__(column)
+    return series.astype(dtype).array

@@ -1,0 +1,170 @@
+"""SID list in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from callkit.cache.store import Refresh
+from callkit.calls import Run, check_options
+from callkit.errors import FetchInterrupted, IncompleteError
+from callkit.fetch import Client
+from callkit.files.datasets import Write
+from callkit.files.formats import Format, FormatName, format_named
+from callkit.files.parquet import frame_to_table
+from callkit.files.paths import (
+    check_beside,
+    check_cache_apart,
+    check_list_apart,
+    leave_failures,
+    name_beside,
+    set_aside,
+)
+from callkit.normaliser import table_to_frame
+from callkit.outcomes import failures_frame, price_changes_frame
+from callkit.pseudonyms import Pseudonyms
+from callkit.results import Errors, FetchResult, report
+from callkit.schema import SCHEMA
+from callkit.sids import SidSource, read_sids
+
+
+def export(
+    sids: SidSource,
+    path: str | PathLike[str],
+    *,
+    format: FormatName = "parquet",  # noqa: A002  (as Polars and DuckDB call it)
+    by_month: bool = False,
+    pseudonyms: Pseudonyms | None = None,
+    client: Client | None = None,
+    cache: str | PathLike[str] | None = None,
+    refresh: Refresh = None,
+    errors: Errors = "raise",
+    progress: bool | None = None,
+) -> FetchResult:
+    """Fetch calls straight into a file; memory does not grow with the bodies.
+
+    The file takes its name only when it is complete. Where calls fail, a CSV beside it
+    (``calls.failures.csv`` for ``calls.parquet``, ``calls.csv.failures.csv`` for ``calls.csv``,
+    ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; where none do, one
+    that an earlier export left is removed.
+
+    CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
+    (``-0.01700000``), in JSON as text, since its readers make floats of numbers; ``duration`` in
+    whole seconds and ``queue_time`` in milliseconds; times by ISO 8601 (``2025-03-09T08:05:17Z``);
+    what is absent is an empty field, or null. CSV is RFC 4180's, in UTF-8.
+
+    Parameters
+    ----------
+    sids, client, cache, refresh, errors, progress
+        As for :func:`callkit.to_frame`. To try failures again, give the whole list and the same
+        `cache`, which asks for nothing that it has; or export the failures to another file, since
+        this one is replaced whole.
+    path : str or path
+        Where to write.
+    format : {"parquet", "csv", "jsonl"}, default "parquet"
+        What to write.
+    by_month, pseudonyms
+        As for :func:`callkit.to_parquet`. The cache keeps calls as they arrived.
+
+    Returns
+    -------
+    FetchResult
+        Where the files are (``.path``, ``.failures_path``), how many calls they hold, and what
+        failed; ``.frame`` and ``.table`` read the calls back when they are asked for.
+
+    Raises
+    ------
+    FetchError
+        Calls did not arrive; both files are written all the same. ``.failures`` says why.
+    ParquetError
+        The file cannot be written there, or has the ending of another format, or would replace the
+        SID list or the cache, or the dataset or the failures something that is not callkit's;
+        found out before the first request.
+    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
+        As for :func:`callkit.collect`. Where calls had been fetched, they are in the file; where
+        none had, files of before are left as they were.
+    FetchInterrupted
+        Ctrl-C: files of before are left as they were. What had arrived is in the cache, or else in
+        ``.frame``.
+
+    Examples
+    --------
+    >>> from callkit.sandbox import Sandbox
+    >>> sandbox = Sandbox(calls=100)
+    >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
+    FetchResult(20 calls in 'calls.parquet', no failures)
+    """
+    check_options(refresh, errors)
+    target = Path(path)
+    form = format_named(format, target, by_month=by_month)
+    form.check(target)
+    beside = name_beside(target, by_month=by_month)
+    if cache is not None:
+        check_cache_apart(Path(cache), (target, beside))
+    check_beside(beside)
+    keys = read_sids(sids)
+    if isinstance(sids, str | PathLike):
+        check_list_apart(Path(sids), target, beside)
+    run = Run(keys, client, cache, refresh, progress)
+    pseudonymised: Callable[[pa.Table], pa.Table]
+    pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
+    schema = pseudonymised(SCHEMA.empty_table()).schema
+    with form.place(target) as part:
+        stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
+        read = partial(_read, form, schema, run.attributes())
+        failures = failures_frame(run.failures)
+        if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
+            if run.calls == 0:
+                stop.attach(table_to_frame(schema.empty_table()), failures)
+            else:
+                stop.attach(None if run.keeps else partial(read, set_aside(part, stop)), failures)
+            try:
+                raise stop
+            finally:
+                del stop  # else its own traceback would keep it, and with it what was set aside
+    failures_path = leave_failures(failures, beside)
+    if stop is not None:
+        stop.attach(partial(read, target), failures)
+        raise stop
+    result = FetchResult(
+        run.calls,
+        failures,
+        price_changes_frame(run.price_changes),
+        target,
+        failures_path,
+        load_frame=partial(read, target),
+        load_table=partial(_read_table, partial(read, target)),
+    )
+    report(result, errors)
+    return result
+
+
+def _write(
+    run: Run,
+    pseudonymised: Callable[[pa.Table], pa.Table],
+    written: AbstractContextManager[Write],
+) -> IncompleteError | FetchInterrupted | None:
+    """Write calls as they are handed over, and return what ended the run early, if anything did."""
+    with written as write, closing(run.tables()) as tables:
+        try:
+            for table in tables:
+                write(pseudonymised(table))
+        except (IncompleteError, FetchInterrupted) as stop:
+            return stop
+    return None
+
+
+def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Path) -> pd.DataFrame:
+    """Read what was written, and say of it what was said of the run."""
+    frame = form.read(path, schema)
+    frame.attrs.update(attributes)
+    return frame
+
+
+def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
+    return frame_to_table(read())

@@ -1,0 +1,282 @@
+"""A frame → Parquet, and back with the dtypes it had: one file, or a folder of them."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from callkit.breakdown.measures import KEYS, MEASURES
+from callkit.errors import ParquetError
+from callkit.files.datasets import files_at, month_files, parquet_file, writing_folder
+from callkit.files.dtypes import as_promised, in_our_types, noted, plain_array, restored
+from callkit.files.paths import file_errors, writing
+from callkit.normaliser import table_to_frame
+from callkit.pseudonyms import Pseudonyms, with_pseudonyms
+from callkit.schema import SCHEMA
+
+_DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
+_COUNTS = ("calls_asked", "calls_got", "calls_failed")
+_UNREADABLE = (pa.ArrowException, UnicodeDecodeError)
+
+
+def to_parquet(
+    df: pd.DataFrame,
+    path: str | PathLike[str],
+    *,
+    by_month: bool = False,
+    pseudonyms: Pseudonyms | None = None,
+) -> None:
+    """Write a frame of calls, or a breakdown, to a Parquet file, or calls to a dataset by month.
+
+    Calls have exactly the types of :data:`callkit.SCHEMA`, whatever is null or empty. Each field
+    carries its unit and description, and the file callkit's version and, where `df.attrs` has
+    them, as-of times and counts of calls; those only if `df` has as many rows as calls were
+    fetched. An index is not written, unless it has a name.
+
+    A dataset is a folder with a file for each month in which calls started, in UTC (as Twilio
+    bills): ``month=2025-03/part-0.parquet``. Calls never started are under ``month=none``, which
+    always exists.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown;
+        columns of your own may stand beside them.
+    path : str or path
+        Where to write. The file, or folder, takes that name only when it is complete; it keeps the
+        mode of an existing one. Links are followed.
+    by_month : bool, default False
+        Whether to write a dataset, of calls with a ``start_time``. It replaces a dataset that
+        callkit wrote, or an empty folder, and nothing else. That takes two renamings: a process
+        killed just between them leaves no `path`, but both datasets, complete, under the names
+        ``.NAME.….old`` and ``.NAME.….part`` beside it.
+    pseudonyms : Pseudonyms, optional
+        Put these in the place of numbers and addresses, and leave names out, as
+        :func:`callkit.pseudonymise` does.
+
+    Raises
+    ------
+    ParquetError
+        The file cannot be written there, a column does not hold what its name promises (floats for
+        prices, say, or times without a zone), or Parquet cannot hold it. By month: there is no
+        ``start_time``, there is a column ``month`` already, or the folder holds anything that is
+        not callkit's; nothing is removed then.
+    FrameError
+        Pseudonyms cannot be put in; see :func:`callkit.pseudonymise`.
+
+    Examples
+    --------
+    >>> calls = callkit.normalise([])
+    >>> callkit.to_parquet(calls, "none.parquet")
+    >>> callkit.read_parquet("none.parquet").equals(calls)
+    True
+    """
+    if not isinstance(df, pd.DataFrame):
+        raise ParquetError(f"to_parquet takes a pandas DataFrame, not {type(df).__name__}")
+    table = frame_to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
+    place, written = (writing_folder, month_files) if by_month else (writing, parquet_file)
+    said = _counted(df.attrs, len(table), table.schema.names)
+    with place(Path(path)) as part, written(part, table.schema, lambda: said) as write:
+        write(table)
+
+
+def read_parquet(
+    path: str | PathLike[str], *, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read what :func:`to_parquet` or :func:`callkit.export` wrote, with the dtypes it had.
+
+    Parameters
+    ----------
+    path : str or path
+        A file, a dataset by month, or a folder of files with the same columns, each named
+        ``.parquet``; another tool's copy of one will do, as long as prices in it are decimals and
+        times have a zone (Spark writes it under
+        ``spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS``).
+    columns : str or sequence of str, optional
+        Which columns, in which order; by default all. Only these are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The dtypes of :func:`callkit.to_frame`, and for other columns those they had when they were
+        written (objects come back as what they hold: text as ``str``, decimals exact);
+        ``df.attrs`` as it was written, but counts of calls only if as many are there as were
+        fetched, not for one month of a dataset. A dataset comes month by month, calls never started
+        last, without a column ``month``; a folder, file by file in the order of their names.
+        ``df.attrs`` then has the earliest ``as_of_first`` and the latest ``as_of_last``, of the
+        rest what is equal in all files, and for several breakdowns no counts.
+
+    Raises
+    ------
+    ParquetError
+        There is no such file, it is no Parquet, it lacks a column that was asked for or that others
+        of its folder have, or a column does not hold what its name promises. A folder holds what is
+        not read but may hold calls: a folder, a file named ``.parq`` or ``.pq``, or in a dataset by
+        month what is no month of it.
+
+    Examples
+    --------
+    >>> calls = callkit.normalise([])
+    >>> callkit.to_parquet(calls, "calls", by_month=True)
+    >>> callkit.read_parquet("calls", columns=["sid", "price"]).columns.tolist()
+    ['sid', 'price']
+    """
+    names = [columns] if isinstance(columns, str) else columns and list(columns)
+    first, *others = files_at(Path(path))
+    table, held, attributes = _of_file(first, names)
+    tables, said = [table], [attributes]
+    for other in others:
+        more, more_held, attributes = _of_file(other, table.column_names)
+        _check_alike(first, table.schema, other, more.schema, more_held if names is None else [])
+        tables.append(more)
+        said.append(attributes)
+    with file_errors(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
+        table = pa.concat_tables(tables)
+        frame = restored(table_to_frame(table), table)
+    frame.attrs.update(_counted(_agreed(said), len(table), held))
+    return frame
+
+
+def frame_to_table(df: pd.DataFrame) -> pa.Table:
+    """Make an Arrow table of a frame, every column in the type that its name promises."""
+    df = _with_named_index(df)
+    arrays, fields = [], []
+    for name, values in df.items():
+        array = plain_array(str(name), values)
+        if name in SCHEMA.names:
+            held = array.type if values.dtype == object else values.dtype
+            array = as_promised(str(name), array, held)
+            field = SCHEMA.field(name)
+        else:
+            field = pa.field(str(name), array.type, metadata=_DESCRIBED.get(str(name)))
+        arrays.append(array)
+        fields.append(noted(field, values.dtype))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
+    """Make columns of the index levels that have names, and see that names are text, each once."""
+    named = [name for name in df.index.names if name is not None]
+    names = [*named, *df.columns]
+    odd = [name for name in names if not isinstance(name, str)]
+    if odd:
+        raise ParquetError(
+            f"column names are text, and {odd[0]!r} is of type {type(odd[0]).__name__}"
+        )
+    hint = ", the index among them: reset_index(drop=True)" if named else ""
+    _check_named_once(names, "the frame", hint)
+    return df.reset_index(level=named) if named else df
+
+
+def _check_named_once(names: list[str], where: str, hint: str = "") -> None:
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ParquetError(f"{where} has more than one column {_listed(twice)}{hint}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -> dict[Any, Any]:
+    """Leave out the counts of calls where they are not those of a table's rows.
+
+    Of calls, which have a ``sid``, they are if as many were got as there are rows; of failures,
+    which have a ``reason`` too, if as many failed. A breakdown, which has no ``sid``, says what it
+    covers: its counts are of other rows than its own, and stay.
+    """
+    said = attributes.get("callkit")
+    if not isinstance(said, dict):
+        return dict(attributes)
+    if "sid" in names:
+        right = said.get("calls_failed" if "reason" in names else "calls_got") == rows
+    else:
+        right = "calls_covered" in said
+    if not right:
+        said = {key: value for key, value in said.items() if key not in _COUNTS}
+    return {**attributes, "callkit": said}
+
+
+def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[str], dict[str, Any]]:
+    """Read a file in our types, the names of all its columns, and what it says of itself."""
+    with _readable(path) as file:
+        held: list[str] = file.schema_arrow.names
+        _check_named_once(held, repr(str(path)))
+        missing = [name for name in names or () if name not in held]
+        if missing:
+            raise ParquetError(
+                f"{str(path)!r} has no column {_listed(missing)}; it has {', '.join(held)}"
+            )
+        table = file.read(columns=names)
+        written = (file.metadata.metadata or {}).get(b"callkit")
+    with file_errors(path, "cannot be read", (ParquetError, *_UNREADABLE)):
+        table.validate(full=True)  # else text that is no UTF-8 is found when it is looked at
+        table = in_our_types(table if names is None else table.select(names))
+    return table, held, {} if written is None else {"callkit": _attributes(written, path)}
+
+
+def _check_alike(
+    first: Path, expected: pa.Schema, other: Path, schema: pa.Schema, held: list[str]
+) -> None:
+    """See that another file of a folder has the columns of the first, in the same types."""
+    more = [name for name in held if name not in expected.names]
+    if more:
+        raise ParquetError(f"{str(other)!r} has a column {more[0]!r}, which {str(first)!r} lacks")
+    for field, same in zip(schema, expected, strict=True):
+        if field.type != same.type:
+            raise ParquetError(
+                f"{str(other)!r} holds {field.type} in the column {field.name!r}, and "
+                f"{str(first)!r} {same.type}"
+            )
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; its pages are held to their checksums, where it has any."""
+    if "\0" in str(path):
+        raise ParquetError(f"{str(path)!r} cannot be read: a path cannot hold a NUL character")
+    with (
+        file_errors(path, "cannot be read", (OSError,)),
+        file_errors(path, "is no Parquet file", _UNREADABLE),
+        path.open("rb") as raw,
+        pq.ParquetFile(raw, page_checksum_verification=True) as file,
+    ):
+        yield file
+
+
+def _attributes(written: bytes, path: Path) -> dict[str, Any]:
+    try:
+        attributes = json.loads(written)
+    except ValueError:
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise ParquetError(f"{str(path)!r} is damaged: what it says of itself is no JSON object")
+    return attributes
+
+
+def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Keep what every file says, and of as-of times the outermost; what breakdowns cover goes."""
+    if len(attributes) == 1:
+        return attributes[0]
+    first, *others = said = [each.get("callkit", {}) for each in attributes]
+    agreed = {
+        key: value
+        for key, value in first.items()
+        if key != "calls_covered" and all(key in other and other[key] == value for other in others)
+    }
+    for key, outermost in (("as_of_first", min), ("as_of_last", max)):
+        if all(key in each for each in said):
+            # A file of no calls has none.
+            instants = [each[key] for each in said if each[key] is not None]
+            try:
+                agreed[key] = outermost(instants, key=datetime.fromisoformat, default=None)
+            except (TypeError, ValueError):  # this is somebody else's
+                agreed[key] = None
+    return {"callkit": agreed}

@@ -1,0 +1,94 @@
+"""Bodies → Arrow table → DataFrame: every value right, or refused by name.
+
+``body`` reads one body as text, ``columns`` and ``dates`` cast whole columns of text, ``table``
+puts each call in exactly one place, and ``frame`` makes a DataFrame of the table.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import pandas as pd
+
+from callkit.errors import IncompleteWarning, NormaliseError
+from callkit.normaliser.body import Body
+from callkit.normaliser.frame import table_to_frame
+from callkit.normaliser.table import to_table
+from callkit.outcomes import failures_frame
+
+__all__ = ["Body", "normalise", "table_to_frame", "to_table"]
+
+
+def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
+    """Type the bodies of calls, wherever they came from.
+
+    Parameters
+    ----------
+    bodies : iterable of bytes, str or mapping
+        Each the JSON object of one call: as the server sent it, or already decoded. Bytes and text
+        are best: a float in a mapping has lost the digits of its number and is refused.
+    errors : {"raise", "warn"}
+        What to do, after all bodies are read, about those that break the contract: raise, or warn
+        once and go on with the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per distinct call, in the order of first mention, with the 26 columns of
+        :data:`callkit.SCHEMA`: ``str``; ``category`` (``status``, ``direction``, ``answered_by``);
+        ``datetime64[us, UTC]``; ``timedelta64[ms]`` (``duration``, ``queue_time``); Arrow
+        ``decimal128(18, 8)`` (``price``).
+
+    Raises
+    ------
+    NormaliseError
+        Some bodies break the contract. ``.frame`` has the others, ``.failures`` says what is wrong.
+
+    Warns
+    -----
+    IncompleteWarning
+        The same, with ``errors="warn"``.
+
+    Notes
+    -----
+    - ``null``, ``""`` and a missing attribute are all absent; ``"0"`` is zero. Only ``sid`` must be
+      there. Attributes beyond the 26 are passed over.
+    - Of several bodies of one call the last counts, broken or not, at the place of the first.
+    - Where a body has a key more than once, the last one counts, at every depth.
+    - A JSON number is read, digit by digit, where the contract has a number in text (``duration``,
+      ``queue_time``, ``price``); anywhere else what is not text is broken.
+    - Dates are read as RFC 5322 (the successor of RFC 2822, which the API names) writes them today:
+      ``Tue, 14 Nov 2023 10:00:00 +0000``, with or without the weekday, the zone an offset
+      (``-0000`` is UTC), GMT, UT or UTC. A date in any other form, without seconds or a zone, or
+      with a weekday that is not its own is broken.
+    - Prices have at most ten digits before the point and eight after it; more are broken, never
+      rounded.
+    - ``sid`` and ``parent_call_sid`` are given as ``CA`` and lower-case hexadecimal digits.
+
+    Examples
+    --------
+    >>> body = b'{"sid": "CA0123456789abcdef0123456789abcdef", "duration": "65", "price": "-0.03"}'
+    >>> frame = normalise([body])
+    >>> frame.loc[0, "duration"], frame.loc[0, "price"]
+    (Timedelta('0 days 00:01:05'), Decimal('-0.03000000'))
+    """
+    if errors not in {"raise", "warn"}:
+        raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
+    if isinstance(bodies, bytes | bytearray | memoryview | str | Mapping):
+        raise TypeError(f"bodies is a list of bodies: put the {type(bodies).__name__} into one")
+    table, failures = to_table(bodies)
+    frame = table_to_frame(table)
+    if failures:
+        message = (
+            f"{len(failures):,} of {len(failures) + len(frame):,} calls have a body that breaks "
+            f"the contract, the first: {failures[0].message}"
+        )
+        if errors == "raise":
+            raise NormaliseError(
+                f"{message}; after `except callkit.errors.NormaliseError as e`, e.frame holds the "
+                "other calls and e.failures says what is wrong with these",
+                frame=frame,
+                failures=failures_frame(failures),
+            )
+        warnings.warn(message, IncompleteWarning, stacklevel=2)
+    return frame

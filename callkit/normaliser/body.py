@@ -1,0 +1,175 @@
+"""One body → its 26 attributes as text. No body can affect another: each is read alone.
+
+msgspec reads bodies as Twilio sends them. What it refuses is read again by Python's own JSON
+reader, which is slower, accepts what else is right, and can say what is wrong. In both, the last of
+several equal keys counts.
+"""
+
+import json
+import re
+import reprlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from callkit.schema import ATTRIBUTES, Column, Kind
+from callkit.sids import canonical_call_sid, is_account_sid
+
+Body: TypeAlias = "bytes | bytearray | memoryview | str | Mapping[str, Any]"
+Row: TypeAlias = "tuple[str | dict[str, str | None] | None, ...]"
+
+_NUMERIC = {Kind.SECONDS, Kind.MILLISECONDS, Kind.MONEY}
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 60
+_FEW = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_TEXT = str | None
+_FIELDS: list[Any] = [
+    (column.name, dict[str, _TEXT] | None if column.kind is Kind.JSON else _TEXT, None)
+    for column in ATTRIBUTES
+]
+_astuple = msgspec.structs.astuple
+_decode = msgspec.json.Decoder[Any](msgspec.defstruct("Call", _FIELDS, gc=False)).decode
+
+
+class BodyError(Exception):
+    """A body breaks the contract; `sid` and `account_sid` are its own, where it has them."""
+
+    def __init__(self, message: str, attributes: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        known = attributes or {}
+        account = known.get("account_sid")
+        self.sid = canonical_call_sid(known.get("sid"))
+        self.account_sid: str | None = account if is_account_sid(account) else None
+
+
+class _Number(str):
+    """A JSON number as its digits stand in the body: a float would change them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+_KINDS = (
+    *((bool, "a boolean"), (_Number, "a number"), (str, "text")),
+    *((Mapping, "an object"), (list, "a list"), (type(None), "null")),
+)
+
+
+def abridged(value: object) -> str:
+    """Show `value` in a message: its repr, the middle left out where it is long."""
+    return _SHOWN.repr(value)
+
+
+def read_body(body: object) -> Row:
+    """Read the 26 attributes as text (the URIs as a dict), or None, in the schema's order.
+
+    Raises
+    ------
+    BodyError
+        It is no JSON object, or an attribute is not text where the contract has text.
+    """
+    try:
+        octets = body if isinstance(body, bytes) else _encoded(body)
+        if not octets.isascii():
+            str(octets, "utf-8")  # msgspec does not check what it passes over
+        return _astuple(_decode(octets))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        attributes = body if isinstance(body, Mapping) else _parsed(_text_of(body))
+    try:
+        return tuple([_checked(column, attributes.get(column.name)) for column in ATTRIBUTES])
+    except BodyError as error:
+        raise BodyError(str(error), attributes) from None
+
+
+def _encoded(body: object) -> bytes:
+    """Give the bytes of a body that is JSON text, else such as are no JSON."""
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body)
+    return body.encode() if isinstance(body, str) else b""
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Read a JSON object, its numbers as their digits."""
+    try:
+        attributes = json.loads(
+            text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant
+        )
+    except json.JSONDecodeError as error:
+        raise BodyError(f"the body is not JSON: {error}" if text else "the body is empty") from None
+    except RecursionError:
+        raise BodyError("the body is nested too deeply to be a call") from None
+    if not isinstance(attributes, dict):
+        raise BodyError(f"the body is {_kind_of(attributes)}, not a JSON object")
+    return attributes
+
+
+def _text_of(body: object) -> str:
+    """Decode a body, without the byte order mark that RFC 8259 §8.1 allows to pass over."""
+    if isinstance(body, str):
+        text = body
+    elif isinstance(body, bytes | bytearray | memoryview):
+        try:
+            text = str(body, "utf-8")
+        except UnicodeDecodeError as error:
+            raise BodyError(f"the body is not UTF-8 text: {error.reason}") from None
+    else:
+        raise BodyError(f"a body is bytes, text or a mapping, not {type(body).__name__}")
+    return text.removeprefix("\ufeff")
+
+
+def _refuse_constant(name: str) -> None:
+    raise json.JSONDecodeError(f"{name} is no JSON number", "", 0)
+
+
+def _checked(column: Column, value: object) -> str | dict[str, str | None] | None:
+    if value is None or (isinstance(value, str) and not value):
+        return None
+    if column.kind is Kind.JSON:
+        return _uris(column, value)
+    if column.kind in _NUMERIC and not isinstance(value, str):
+        return _digits_of(column, value)
+    if not isinstance(value, str) or (isinstance(value, _Number) and column.kind not in _NUMERIC):
+        raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
+    if _SURROGATE.search(value):
+        raise BodyError(f"{column.name}: {_shown(column, value)} holds half a surrogate pair")
+    return str(value)
+
+
+def _digits_of(column: Column, value: object) -> str:
+    if isinstance(value, float):
+        raise BodyError(
+            f"{column.name}: {value!r} is a float, whose digits may not be those of the body; "
+            "pass the body's bytes, or a Decimal"
+        )
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
+    try:  # without an exponent, unless that takes more than a few zeros
+        few = isinstance(value, Decimal) and abs(value.adjusted()) < _FEW
+        return f"{value:f}" if few else str(value)
+    except ValueError:  # Python writes no integer of more than some thousand digits
+        raise BodyError(f"{column.name}: an integer of far too many digits") from None
+
+
+def _uris(column: Column, value: object) -> dict[str, str | None]:
+    if not isinstance(value, Mapping):
+        raise BodyError(f"{column.name}: {_shown(column, value)} where an object of URIs belongs")
+    for name, uri in value.items():
+        for part in (name, "" if uri is None else uri):
+            if not isinstance(part, str) or isinstance(part, _Number) or _SURROGATE.search(part):
+                raise BodyError(f"{column.name}: {abridged(part)} where text belongs")
+    return dict(value)
+
+
+def _shown(column: Column, value: object) -> str:
+    """Name a value's kind, and the value too where it is nobody's personal data."""
+    return _kind_of(value) if column.personal else f"{abridged(value)}, {_kind_of(value)},"
+
+
+def _kind_of(value: object) -> str:
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), type(value).__name__)

@@ -1,0 +1,156 @@
+"""Columns of text → typed columns: cast whole, and one by one only what that refuses."""
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from callkit.normaliser.body import abridged
+from callkit.normaliser.dates import instants, one_instant
+from callkit.schema import ATTRIBUTES, MONEY, Kind
+from callkit.sids import canonical_call_sid
+
+_TEXT = pa.string()
+_NULL, _EMPTY = pa.scalar(None, _TEXT), pa.scalar("", _TEXT)
+_WHOLE_DIGITS = MONEY.precision - MONEY.scale
+_FRACTION_DIGITS = MONEY.scale
+_PLAIN_PRICE = rf"^-?[0-9]{{1,{_WHOLE_DIGITS}}}(\.[0-9]{{1,{_FRACTION_DIGITS}}})?$"
+_PRICE = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]*)(?:\.(?P<fraction>[0-9]+))?")
+# Some 30 years, in either unit: Arrow's own cast would take "0x41" for 65, and "-1".
+_DURATION_DIGITS = {"s": 9, "ms": 12}
+
+
+class _Cast(NamedTuple):
+    """How text becomes a column: `whole` nulls what it refuses, and `one` has the last word."""
+
+    whole: Callable[[pa.Array], pa.Array]
+    one: Callable[[str], object]
+
+
+def _matching(text: pa.Array, pattern: str) -> pa.Array:
+    """Keep the values that match `pattern`; null the others."""
+    taken = pc.match_substring_regex(text, pattern)
+    return pc.if_else(taken, text, _NULL) if taken.false_count else text
+
+
+def _durations(text: pa.Array, unit: str) -> pa.Array:
+    digits = _matching(text, rf"^[0-9]{{1,{_DURATION_DIGITS[unit]}}}$")
+    return digits.cast(pa.int64()).cast(pa.duration(unit))
+
+
+def _one_duration(text: str, unit: str) -> int:
+    """Refuse `text`: whatever is a whole number, the cast of the column has taken."""
+    name = {"s": "seconds", "ms": "milliseconds"}[unit]
+    raise ValueError(f"{abridged(text)} is not a whole number of {name}")
+
+
+def _prices(text: pa.Array) -> pa.Array:
+    return _matching(text, _PLAIN_PRICE).cast(MONEY)
+
+
+def one_price(text: str) -> Decimal:
+    """Read a price in any plain decimal form: a sign or not, zeros at either end or none."""
+    form = _PRICE.fullmatch(text)
+    if form is None or not (form["whole"] or form["fraction"]):
+        raise ValueError(f"{abridged(text)} is not a decimal number")
+    whole, fraction = form["whole"].lstrip("0"), (form["fraction"] or "").rstrip("0")
+    if len(whole) > _WHOLE_DIGITS or len(fraction) > _FRACTION_DIGITS:
+        raise ValueError(
+            f"{abridged(text)} has more digits than a price may have: {_WHOLE_DIGITS} before the "
+            f"point, {_FRACTION_DIGITS} after it"
+        )
+    return Decimal(f"{form['sign']}{whole or '0'}.{fraction or '0'}")
+
+
+def _canonical_sids(text: pa.Array) -> pa.Array:
+    return _matching(text, "^CA[0-9a-f]{32}$")
+
+
+def _one_sid(text: str) -> str:
+    sid = canonical_call_sid(text)
+    if sid is None:
+        raise ValueError(f"{abridged(text)} is no Call SID ('CA' and 32 hexadecimal digits)")
+    return sid
+
+
+def _one_parent(text: str) -> str:
+    return canonical_call_sid(text) or text
+
+
+_BY_KIND = {
+    Kind.INSTANT: _Cast(instants, one_instant),
+    Kind.SECONDS: _Cast(partial(_durations, unit="s"), partial(_one_duration, unit="s")),
+    Kind.MILLISECONDS: _Cast(partial(_durations, unit="ms"), partial(_one_duration, unit="ms")),
+    Kind.MONEY: _Cast(_prices, one_price),
+}
+_CASTS = {column.name: _BY_KIND[column.kind] for column in ATTRIBUTES if column.kind in _BY_KIND}
+# The SIDs that legs are joined by: compared as `callkit.sids` writes them.
+_CASTS["sid"] = _Cast(_canonical_sids, _one_sid)
+_CASTS["parent_call_sid"] = _Cast(_canonical_sids, _one_parent)
+
+
+def typed_columns(texts: Sequence[pa.Array]) -> tuple[list[pa.Array], dict[int, str]]:
+    """Cast the 26 columns of text; the empty text is absence, which the API writes so too.
+
+    Returns
+    -------
+    list of pyarrow.Array
+        The values, null where the text is absent or broken. Categories are still text.
+    dict of int to str
+        What is wrong with the rows that have broken values: the first of each.
+    """
+    columns: list[pa.Array] = []
+    reasons: dict[int, str] = {}
+    for column, text in zip(ATTRIBUTES, texts, strict=True):
+        empty = pc.equal(text, _EMPTY)
+        given = pc.if_else(empty, _NULL, text) if empty.true_count else text
+        cast = _CASTS.get(column.name)
+        values = given if cast is None else cast.whole(given)
+        if cast is not None and values.null_count > given.null_count:
+            values, broken = _corrected(values, given, cast.one)
+            for row, reason in broken.items():
+                reasons.setdefault(row, f"{column.name}: {reason}")
+        columns.append(values)
+    return columns, reasons
+
+
+def _corrected(
+    values: pa.Array, text: pa.Array, one: Callable[[str], object]
+) -> tuple[pa.Array, dict[int, str]]:
+    """Read one by one what the cast has nulled."""
+    refused = pc.and_(text.is_valid(), values.is_null())
+    readings: list[object] = []
+    broken: dict[int, str] = {}
+    for row in pc.indices_nonzero(refused).to_pylist():
+        try:
+            readings.append(one(text[row].as_py()))
+        except ValueError as error:
+            readings.append(None)
+            broken[row] = str(error)
+    if len(broken) < len(readings):
+        values = pc.replace_with_mask(values, refused, pa.array(readings, values.type))
+    return values, broken
+
+
+def categorical(
+    column: pa.ChunkedArray, vocabulary: Sequence[Any], kind: pa.DataType = _TEXT
+) -> pa.ChunkedArray:
+    """Encode values as categories: the vocabulary, then what it lacks in the order of appearance.
+
+    `kind` is the type of the categories.
+    """
+    values = column.cast(kind)
+    listed = pa.array(vocabulary, kind)
+    met = pc.unique(values)
+    met = met.filter(pc.invert(pc.is_in(met, listed, skip_nulls=False)))
+    categories = pa.concat_arrays([listed, met.drop_null()]) if len(met) else listed
+    chunks = values.chunks or [listed[:0]]  # without a chunk pandas would see no categories at all
+    encoded = [
+        pa.DictionaryArray.from_arrays(pc.index_in(chunk, categories), categories)
+        for chunk in chunks
+    ]
+    return pa.chunked_array(encoded, pa.dictionary(pa.int32(), kind))
