@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from callkit.errors import InvalidSidError, SidListError
 from callkit.interrupts import Interrupts
 
-SidSource: TypeAlias = "str | PathLike[str] | pd.DataFrame | Iterable[object]"
+SidSource: TypeAlias = str | PathLike[str] | pd.DataFrame | Iterable[object]
 
 CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")

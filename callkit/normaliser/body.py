@@ -17,7 +17,7 @@ import msgspec
 from callkit.schema import ATTRIBUTES, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
 
-Body: TypeAlias = "bytes | bytearray | memoryview | str | Mapping[str, Any]"
+Body: TypeAlias = bytes | bytearray | memoryview | str | Mapping[str, Any]
 Row: TypeAlias = "tuple[str | dict[str, str | None] | None, ...]"
 
 _NUMERIC = {Kind.SECONDS, Kind.MILLISECONDS, Kind.MONEY}
