@@ -52,7 +52,7 @@ def test_dir_lists_charts_and_sandbox_before_they_are_used() -> None:
 
 @pytest.mark.parametrize("use_jedi", [False, True])
 def test_completion_offers_the_public_names_alone(use_jedi: bool) -> None:
-    shell = InteractiveShell()
+    shell = InteractiveShell()  # type: ignore[no-untyped-call]
     shell.Completer.use_jedi = use_jedi
     shell.user_ns["callkit"] = callkit
     with provisionalcompleter():
@@ -104,7 +104,7 @@ def test_a_renamed_attribute_says_the_new_one() -> None:
         __getattr__ = renamed_attributes(old="new")
 
     with pytest.raises(AttributeError, match="'old'; it was renamed: use 'new'"):
-        _ = Renamed().old
+        _ = Renamed().old  # type: ignore[attr-defined]
     assert not hasattr(Renamed(), "other")
 
 
