@@ -317,7 +317,7 @@ def to_frame(
         Calls did not arrive. ``.frame`` has those that did, ``.failures`` says why the others
         did not.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
-        As for :func:`collect`, :class:`FetchInterrupted` too.
+        As for :func:`collect`, ``FetchInterrupted`` too.
 
     Warns
     -----

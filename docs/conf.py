@@ -1,6 +1,4 @@
-"""How the documentation is built, and the parts of it that are made from the code."""
-
-from __future__ import annotations
+"""How the documentation is built, and the tables that are generated from the code."""
 
 import callkit
 from callkit.breakdown.measures import COST, DURATION, IN_PROGRESS, KEYS, TREES
@@ -10,15 +8,17 @@ project = "callkit"
 project_copyright = "the callkit developers"
 release = callkit.__version__
 
-extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
-exclude_patterns = ["README.md"]
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = f"callkit {release}"
 
-autodoc_typehints = "none"  # docstrings name the types, in the reader's words
+autodoc_typehints = "none"  # docstrings describe the types in words
 numpydoc_show_class_members = False
 myst_enable_extensions = ["substitution"]
 myst_heading_anchors = 3
+copybutton_prompt_text = r">>> |\.\.\. ?|\$ "
+copybutton_prompt_is_regexp = True
+copybutton_selector = "div:not(.highlight-text) > div.highlight > pre"  # not on output
 
 
 def _table(columns: tuple[Column, ...]) -> str:

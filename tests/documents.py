@@ -1,4 +1,4 @@
-"""The README and the pages of the documentation, cut into what can be run."""
+"""The README and the pages of the documentation, split into blocks of code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple
 __all__ = ["PAGES", "ROOT", "Block", "blocks_of"]
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, and the line of the page that it begins on."""
+    """A fenced block: its language, its text, and the line of the page on which it begins."""
 
     language: str
     text: str

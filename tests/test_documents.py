@@ -1,4 +1,4 @@
-"""Every code block of the README and the documentation runs, and says what it is said to say."""
+"""Every code block of the README and the documentation runs, and prints what the page shows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ RUNS = {"python", "sh"}
 SHOWN = {"text", "console", "{eval-rst}", "{toctree}"}
 
 
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
 @pytest.fixture
 def folder(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Make what the pages take for granted: a sign-in, SID lists and files of calls."""
+    """Make what the pages assume: credentials, SID lists and files of calls."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TWILIO_ACCOUNT_SID", sandbox.account_sid)
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", sandbox.auth_token)
@@ -40,6 +44,7 @@ def folder(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Path("sids.txt").write_text("\n".join(sids))
     rows = [f"{sid.upper()},a" for sid in sids * 2]  # as a spreadsheet has them
     Path("campaigns.csv").write_text("\n".join(["sid,campaign", *rows]))
+    Path("semicolons.csv").write_text("\n".join(["sid;campaign", *(f"{sid};a" for sid in sids)]))
     with sandbox.client() as client:
         callkit.export(sandbox.sids(200), "calls.parquet", client=client)
     for number, (month, status) in enumerate({"march": "busy", "april": "frozen"}.items()):
@@ -50,7 +55,7 @@ def folder(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         plt.close("all")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_runs_and_prints_what_is_shown(page: Path, folder: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     printed = ""
@@ -67,20 +72,26 @@ def test_every_block_runs_and_prints_what_is_shown(page: Path, folder: Path) -> 
 
 
 def test_what_the_readme_makes_is_what_it_says(folder: Path) -> None:
-    namespace: dict[str, Any] = {}
-    for block in blocks_of(ROOT / "README.md"):
-        if block.language == "python":
-            run_python(ROOT / "README.md", block, namespace)
+    run_page(ROOT / "README.md")
     assert len(callkit.read_parquet("calls.parquet")) == 50
     assert Path("cost.png").stat().st_size > 10_000
-    assert len(namespace["joined"]) == 100
-    assert namespace["joined"]["from"].notna().all()
-    status = namespace["both"]["status"]
-    assert status.tolist() == ["busy", "frozen"]
-    assert status.cat.categories.tolist() == [*namespace["df"]["status"].cat.categories, "frozen"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_recipes_of_common_questions_do_what_they_say(folder: Path) -> None:
+    made = run_page(ROOT / "docs" / "questions.md")
+    assert len(made["found"]) == 50
+    assert len(made["joined"]) == 100
+    assert made["joined"]["from"].notna().all()
+    assert made["both"]["status"].tolist() == ["busy", "frozen"]
+    listed = made["df"]["status"].cat.categories
+    assert made["both"]["status"].cat.categories.tolist() == [*listed, "frozen"]
+    assert made["top"]["cost"].is_monotonic_decreasing
+    lines = Path("for-spreadsheet.csv").read_text("utf-8").splitlines()
+    assert [line.replace(";", ",") for line in lines[:1]] == [",".join(callkit.SCHEMA.names)]
+    assert len(lines) == 51
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_no_block_is_in_a_language_that_is_not_run(page: Path) -> None:
     assert {block.language for block in blocks_of(page)} <= RUNS | SHOWN
 
@@ -89,10 +100,18 @@ def test_every_make_target_that_is_shown_exists() -> None:
     shown = {
         target
         for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
-        for target in re.findall(r"(?:\$ |`)make ([a-z]+)", page.read_text("utf-8"))
+        for target in re.findall(r"(?:^|\$ |`)make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
     }
     made = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert {"demo", "test"} <= shown <= made
+
+
+def run_page(page: Path) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks_of(page):
+        if block.language == "python":
+            run_python(page, block, namespace)
+    return namespace
 
 
 def run_python(page: Path, block: Block, namespace: dict[str, Any]) -> str:

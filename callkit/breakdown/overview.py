@@ -29,7 +29,7 @@ _NO_TABLE = pd.DataFrame()
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """What :func:`summary` found: prints as one page, shows as tables in a notebook.
+    """What :func:`callkit.summary` found: prints as one page, shows as tables in a notebook.
 
     It holds no telephone number, no name and no address: calls are named by their SIDs,
     destinations by country.
@@ -45,11 +45,11 @@ class Summary:
     outcomes : DataFrame
         ``status``, ``calls``, and their ``share`` (float64, of 1) of all calls.
     costs : DataFrame
-        :func:`cost_breakdown` of all calls, one row per currency; ``open_calls``, int64: those that
-        are queued, ringing or in progress; and ``final``, bool: no completed call lacks its price
-        and none is open, among those without a currency either.
+        :func:`callkit.cost_breakdown` of all calls, one row per currency; ``open_calls``, int64:
+        those that are queued, ringing or in progress; and ``final``, bool: no completed call lacks
+        its price and none is open, among those without a currency either.
     durations : DataFrame
-        :func:`duration_breakdown` of all calls: one row, or none without calls.
+        :func:`callkit.duration_breakdown` of all calls: one row, or none without calls.
     most_expensive_calls, most_expensive_destinations : DataFrame
         At most ten per currency, the most expensive first; the destinations are those of outbound
         calls.
