@@ -79,7 +79,9 @@ def test_breakdowns_of_a_split_frame_are_those_of_the_whole(
     parts = [cost_breakdown(part, by, freq=freq, tz=tz) for part in (frame[:cut], frame[cut:])]
     together = pd.concat([part for part in parts if len(part)], ignore_index=True)
     assert (together.dtypes == whole.dtypes).all()
-    again = together.groupby(keys, dropna=False, observed=True)[SUMS].sum(min_count=1)
+    groups = together.groupby(keys, dropna=False, observed=True)[SUMS]
+    # Not min_count=1: pandas 3.0 ignores it for Arrow's decimals.
+    again = groups.sum().mask(groups.count() == 0)
     pd.testing.assert_frame_equal(
         again.reset_index().astype(whole[keys + SUMS].dtypes.to_dict()), whole[keys + SUMS]
     )
