@@ -74,7 +74,7 @@ def canonical(address: str) -> str:
     """Write an address the one way in which all spellings of it are the same.
 
     - Numbers, ``tel:`` URIs (RFC 3966) among them, are E.164 behind a ``+``, without an extension.
-      One that does not say its country stays as it is.
+      A number without a country code is unchanged.
     - SIP and SIPS URIs are addresses of record, canonical as by RFC 3261, 10.3: no parameters, no
       escapes; the host in small letters (19.1.4), no password and no port that is the default.
       ``sips:`` is ``sip:``, since it names the same resource (19.1). The user's case counts.
@@ -99,7 +99,7 @@ def canonical(address: str) -> str:
 
 
 def is_withheld(address: str) -> bool:
-    """Say whether the address, such as +266696687, stands for a caller who shows no number."""
+    """Whether the address, such as +266696687, means that the caller withheld the number."""
     return canonical(address).upper() in _WITHHELD
 
 
@@ -129,7 +129,7 @@ def origin_of(address: str) -> Origin:
 
 
 def read_pseudonym(text: str) -> tuple[str, Origin] | None:
-    """Read the channel and the origin that a pseudonym keeps; None for what is no pseudonym.
+    """Read the channel and the origin that a pseudonym keeps; None if it is not a pseudonym.
 
     Examples
     --------

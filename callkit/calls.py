@@ -36,7 +36,7 @@ _TYPED_AT_ONCE = 1_000  # calls
 
 
 class Run:
-    """A SID list being fetched and typed; its attributes say what has been handed over so far."""
+    """A run over a SID list; its attributes describe what has been yielded so far."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Run:
                 self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
             bar = stack.enter_context(progress_bar(self._list.total, self._progress))
-            while not (interrupts.heard or (self._list.exhausted and not self._chunks.unsettled)):
+            while not (interrupts.heard or (self._list.exhausted and not self._chunks.pending)):
                 keys: list[CallKey] = []
                 if not self._list.exhausted:
                     keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
@@ -99,7 +99,7 @@ class Run:
         return self._cache is not None and self._cache.writable
 
     def attributes(self) -> dict[str, Any]:
-        """Return what `df.attrs` and a Parquet file say of the whole."""
+        """Return the `df.attrs` of the whole run."""
         return attributes(self.calls, len(self.failures), self._as_of)
 
     def _is_hungry(self) -> bool:
@@ -111,7 +111,7 @@ class Run:
         if self._cache is not None:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
             if found:
-                keys = self._settle_found(keys, found, bar)
+                keys = self._add_found(keys, found, bar)
             self._list.note_missing(len(keys))
         if keys:
             if self._pool is None:
@@ -120,15 +120,15 @@ class Run:
                 stack.callback(self._pool.close)
             self._pool.put(keys)
 
-    def _settle_found(
+    def _add_found(
         self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
     ) -> list[CallKey]:
         """Take what the cache has, and return the calls that it has not, or not validly."""
         table, _ = to_table([each.body for each in found.values()], list(found))
-        self._settle(table, found)
+        self._store(table, found)
         if bar is not None:
             bar.add(len(table), 0, self._pool)
-        return [key for key in keys if key.sid in self._chunks.unsettled]
+        return [key for key in keys if key.sid in self._chunks.pending]
 
     def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
         """Take what the pool has settled, and type it once there is enough of it."""
@@ -144,7 +144,7 @@ class Run:
             bar.add(len(outcomes), failed, pool)
         now = time.monotonic()
         enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
-        if self._arrived and (enough or len(self._arrived) == len(self._chunks.unsettled)):
+        if self._arrived and (enough or len(self._arrived) == len(self._chunks.pending)):
             self._type_arrived()
             self._typed_at = now
 
@@ -157,12 +157,12 @@ class Run:
             final = final_rows(table, [call.fetched_at for call in valid])
             for change in self._cache.store(valid, table["price"].to_pylist(), final):
                 self._chunks.remark(change)
-        self._settle(table, arrived)
+        self._store(table, arrived)
         for failure in broken:
             self._chunks.fail(self._located(failure, arrived))
 
-    def _settle(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
-        self._chunks.settle(table)
+    def _store(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
+        self._chunks.add(table)
         times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
         self._as_of = [min(times), max(times)] if times else []
 
@@ -223,10 +223,10 @@ def collect(
         A path to a text, CSV or Parquet file, a frame with a ``sid`` column (and, for calls of
         several accounts, ``account_sid``), or the SIDs themselves.
     client : Client, optional
-        Who signs in, and where; by default as the environment says.
+        The client; by default one with the credentials of the environment.
     cache : str or path, optional
-        A file that keeps calls as they came, made if there is none. Calls whose records are final
-        are taken from it and never asked for again; a run that was cut short goes on from there.
+        A file that keeps calls as received; created if missing. Calls whose records are final
+        are taken from it and never requested again; an interrupted run can be resumed.
         It holds personal data, and only its owner may read it.
     refresh : {"all", "unpriced"} or datetime, optional
         Ask again for calls whose records are final: for all, for those without a price, or for
@@ -246,7 +246,7 @@ def collect(
     Raises
     ------
     InvalidSidError, SidListError
-        The list is no SID list; before the first request, except for a generator.
+        The list is not a SID list; before the first request, except for a generator.
     CredentialsError
         There are no credentials.
     SignInError, WrongAccountError, RunStoppedError
@@ -314,7 +314,7 @@ def to_frame(
     Raises
     ------
     FetchError
-        Calls did not arrive. ``.frame`` has those that did, ``.failures`` says why the others
+        Calls could not be fetched. ``.frame`` has the others, ``.failures`` the reasons why these
         did not.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`collect`, ``FetchInterrupted`` too.
@@ -322,7 +322,7 @@ def to_frame(
     Warns
     -----
     PriceChangeWarning
-        Prices are no longer what the cache had; :func:`collect` says which.
+        Prices differ from the cached ones; see :func:`collect`.
 
     Examples
     --------
@@ -360,11 +360,12 @@ def _framed(tables: list[pa.Table], attributes: dict[str, Any]) -> pd.DataFrame:
 def check_options(refresh: object, errors: object = "raise") -> None:
     """Refuse an invalid ``refresh=`` or ``errors=`` before any work is done."""
     if errors not in {"raise", "warn"}:
-        raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
+        raise ValueError(f"Invalid errors {errors!r}: expected 'raise' or 'warn'")
     known = refresh is None or refresh in ("all", "unpriced")
     if not known and not (isinstance(refresh, datetime) and refresh.tzinfo is not None):
         raise ValueError(
-            f"refresh must be 'all', 'unpriced' or a datetime with a time zone, not {refresh!r}"
+            f"Invalid refresh {refresh!r}: expected 'all', 'unpriced' or a datetime with a "
+            "time zone"
         )
 
 

@@ -18,9 +18,9 @@ _AHEAD = 2  # chunks: the next one starts while the last calls of the one before
 
 @dataclass(slots=True)
 class _Chunk:
-    """Some thousand calls that stand together in a list."""
+    """Consecutive calls of a list."""
 
-    unsettled: int = 0
+    pending: int = 0
     tables: list[pa.Table] = field(default_factory=list)
     places: list[int] = field(default_factory=list)  # in the list, of their rows
     remarks: list[tuple[int, Remark]] = field(default_factory=list)
@@ -36,13 +36,13 @@ class Chunks:
 
     Attributes
     ----------
-    unsettled : dict of str to int
+    pending : dict of str to int
         The calls that have neither arrived nor failed, and their places in the list.
     """
 
     def __init__(self, size: int = 16_000) -> None:
         self._size = size
-        self.unsettled: dict[str, int] = {}
+        self.pending: dict[str, int] = {}
         self._chunks: deque[_Chunk] = deque()
         self._read = 0
         self._handed_over = 0
@@ -55,30 +55,30 @@ class Chunks:
     def expect(self, keys: Sequence[CallKey]) -> None:
         """Take in calls, in the order of the list."""
         for place, key in enumerate(keys, start=self._read):
-            self.unsettled[key.sid] = place
+            self.pending[key.sid] = place
             if place % self._size == 0:
                 self._chunks.append(_Chunk())
-            self._chunks[-1].unsettled += 1
+            self._chunks[-1].pending += 1
         self._read += len(keys)
 
-    def settle(self, table: pa.Table) -> None:
+    def add(self, table: pa.Table) -> None:
         """Put calls that have arrived into their chunks."""
-        places = np.array([self.unsettled.pop(sid) for sid in table["sid"].to_pylist()], np.int64)
+        places = np.array([self.pending.pop(sid) for sid in table["sid"].to_pylist()], np.int64)
         for number in np.unique(places // self._size).tolist():
             rows = places // self._size == number
             chunk = self._chunks[number - self._handed_over]
             chunk.tables.append(table if rows.all() else table.filter(pa.array(rows)))
             chunk.places += places[rows].tolist()
-            chunk.unsettled -= int(rows.sum())
+            chunk.pending -= int(rows.sum())
 
     def fail(self, failure: Failure) -> None:
-        """Settle a call that will not arrive."""
-        self.remark(failure).unsettled -= 1
-        del self.unsettled[str(failure.sid)]
+        """Add a call that could not be fetched."""
+        self.remark(failure).pending -= 1
+        del self.pending[str(failure.sid)]
 
     def remark(self, remark: Remark) -> _Chunk:
-        """Keep what is to be said of a call that is under way, and return its chunk."""
-        place = self.unsettled[str(remark.sid)]
+        """Add a remark about a pending call, and return its chunk."""
+        place = self.pending[str(remark.sid)]
         chunk = self._chunks[place // self._size - self._handed_over]
         chunk.remarks.append((place, remark))
         return chunk
@@ -95,7 +95,7 @@ class Chunks:
         done = []
         while self._chunks:
             full = self._read >= self._size * (self._handed_over + 1)
-            if not (rest or (full and not self._chunks[0].unsettled)):
+            if not (rest or (full and not self._chunks[0].pending)):
                 break
             self._handed_over += 1
             chunk = self._chunks.popleft()

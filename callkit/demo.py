@@ -1,4 +1,4 @@
-"""The whole way in one command: SIDs in; frame, Parquet and charts out."""
+"""The demo: SIDs in; DataFrame, Parquet and charts out."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,14 +19,17 @@ from callkit.sandbox import Sandbox
 
 _SAMPLE = Path("data/sample_sids.txt")
 _CALLS, _SEED, _LATENCY = 10_000, 7, 0.02
+_WIDTH = 80
 _FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "duration.png")
 
 
-def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -> None:
-    """Fetch, type, price, chart and save, and print what came of it.
+def run_demo(
+    sids: Path | None, folder: Path, *, concurrency: int = 25, progress: bool | None = None
+) -> None:
+    """Fetch, break down, chart and save calls, and print the results.
 
-    Without a SID list, which takes the credentials of the environment, it fetches the sample list
-    from a sandbox of its own. The calls that came before an early end are saved all the same.
+    A SID list is fetched with the credentials of the environment; without one, a sample list is
+    fetched from a sandbox. Calls fetched before an early end are saved too.
     """
     if sids is not None:
         _check_apart(sids, folder)
@@ -34,10 +37,10 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
     with ExitStack() as stack:
         if sids is None:
             sandbox = stack.enter_context(Sandbox(calls=_CALLS, seed=_SEED, latency=_LATENCY))
-            client = stack.enter_context(sandbox.client())
+            client = stack.enter_context(sandbox.client(concurrency=concurrency))
             sids = _SAMPLE if _SAMPLE.exists() else _write_sample(sandbox, folder)
         else:
-            client = stack.enter_context(Client())
+            client = stack.enter_context(Client(concurrency=concurrency))
         print(f"Fetching the calls of {sids} from {client.base_url}")
         got = _collect(sids, client, files[0], progress)
     _report(got)
@@ -52,30 +55,31 @@ def run_demo(sids: Path | None, folder: Path, *, progress: bool | None = None) -
     weekly = cost_breakdown(got.frame, by="direction", freq="W")
     draw(cost_picture, charts.cost, weekly)
     draw(duration_picture, charts.duration, got.frame)
-    print(f"\nWritten to {folder.resolve()}:\n  " + "\n  ".join(_FILES))
+    print(f"\nFiles written to {folder.resolve()}:\n  " + "\n  ".join(_FILES))
 
 
 def _check_apart(sids: Path, folder: Path) -> None:
     if any(holds(folder / name, sids) for name in _FILES):
         raise ParquetError(
-            f"{str(sids)!r} is the SID list, and would be replaced: name another output folder"
+            "Cannot write the demo to this folder: it would replace the SID list "
+            f"{str(sids)!r}. Name another folder"
         )
 
 
 def sample_sids(sandbox: Sandbox) -> list[str]:
-    """Make the sample list: a thousand SIDs, three of them of no call."""
+    """Make the sample list: 1,000 SIDs, three of which do not exist."""
     known, unknown = sandbox.sids(997), sandbox.unknown_sids(3)
     return [*known[:300], unknown[0], *known[300:800], *unknown[1:], *known[800:]]
 
 
 def _collect(sids: Path, client: Client, calls_file: Path, progress: bool | None) -> FetchResult:
-    """Collect, and save what came of a run that ends early."""
+    """Collect calls; save those that were fetched if the run ends early."""
     try:
         return collect(sids, client=client, progress=progress)
     except (RunStoppedError, FetchInterrupted) as stop:
         if not stop.frame.empty:
             to_parquet(stop.frame, calls_file)
-            print(f"\n{len(stop.frame):,} calls came, and are in {calls_file.resolve()}.")
+            print(f"\n{len(stop.frame):,} calls were fetched and saved to {calls_file.resolve()}.")
         raise
 
 
@@ -87,7 +91,7 @@ def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
 
 
 def _report(got: FetchResult) -> None:
-    print(f"\n{len(got.frame):,} calls came", end="")
+    print(f"\n{len(got.frame):,} calls fetched", end="")
     if got.failures.empty:
         print(".")
         return
@@ -96,10 +100,10 @@ def _report(got: FetchResult) -> None:
 
 
 def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
-    """Print a breakdown turned on its side: there are more measures than groups."""
+    """Print a transposed breakdown, since there are more measures than groups."""
     upright = frame.set_index(keys).map(_cell).T
     upright.columns.names = [None] * len(keys)
-    print(f"\n{title}\n{upright.to_string()}")
+    print(f"\n{title}\n{upright.to_string(line_width=_WIDTH)}")
 
 
 def _cell(value: Any) -> str:

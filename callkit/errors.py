@@ -4,22 +4,22 @@
 
     CallkitError
     ├── SidListError         a SID list cannot be read at all
-    ├── CredentialsError     no credentials, or none that may be sent there
+    ├── CredentialsError     credentials are missing, invalid, or must not be sent there
     ├── CacheError           a cache that cannot be used
     ├── SandboxError         the sandbox cannot start
-    ├── FrameError           a frame, key, zone or period that a breakdown cannot work with
+    ├── FrameError           a DataFrame, key, zone or period that a breakdown cannot use
     ├── ParquetError         a file that cannot be written or read
-    ├── CallFailedError      the one call that was asked for did not arrive
+    ├── CallFailedError      the one call requested could not be fetched
     └── IncompleteError      part of the work failed; what worked is in ``.frame``
-        ├── InvalidSidError  a SID list holds something that is no Call SID
+        ├── InvalidSidError  a SID list contains an entry that is not a Call SID
         ├── NormaliseError   some bodies break the contract
         └── FetchError       some calls could not be fetched
-            └── RunStoppedError       what failed would have failed for every call
-                ├── SignInError       the server keeps refusing the sign-in
-                └── WrongAccountError none of the first calls is known there
+            └── RunStoppedError       the cause would have failed every call
+                ├── SignInError       authentication keeps failing
+                └── WrongAccountError none of the first calls was found
 
     KeyboardInterrupt
-    └── FetchInterrupted         Ctrl-C; what had arrived is in ``.frame``
+    └── FetchInterrupted         Ctrl-C; what was fetched is in ``.frame``
 """
 
 from collections.abc import Callable
@@ -63,27 +63,27 @@ class SidListError(CallkitError, ValueError):
 
 
 class CredentialsError(CallkitError):
-    """There are no credentials, or none that may be sent to that host."""
+    """Credentials are missing, invalid, or must not be sent to that host."""
 
 
 class CacheError(CallkitError):
-    """A cache cannot be opened, is damaged, or is no cache of callkit's; it is not touched."""
+    """A cache cannot be opened, is damaged, or is not a callkit cache; it is left unchanged."""
 
 
 class SandboxError(CallkitError):
-    """The sandbox cannot start: its port is taken, say, or an extra is not installed."""
+    """The sandbox cannot start: for example, its port is taken or a package is missing."""
 
 
 class FrameError(CallkitError, ValueError):
-    """A frame lacks what was asked of it, or a key, zone or period is not one."""
+    """A DataFrame lacks columns or has wrong ones, or a key, time zone or period is invalid."""
 
 
 class ParquetError(CallkitError):
-    """A file cannot be written where it was asked for, or is no Parquet that callkit reads."""
+    """A file cannot be written there, or is not a Parquet file that callkit can read."""
 
 
 class CallFailedError(CallkitError):
-    """The one call that was asked for did not arrive; ``.failure`` says why."""
+    """The one call requested could not be fetched; see ``.failure``."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.sid}: {failure.reason}: {failure.message}")
@@ -122,8 +122,8 @@ class _Keeping(BaseException):
 def _attached(frame: pd.DataFrame | None) -> pd.DataFrame:
     if frame is None:
         raise AttributeError(
-            "no frame was made: nothing was fetched, or fetch_many handed it over, or an "
-            "interrupted export left it in the cache"
+            "No DataFrame is available: nothing was fetched, fetch_many had already returned "
+            "the calls, or the calls of an interrupted export are in the cache"
         )
     return frame
 
@@ -133,7 +133,7 @@ class IncompleteError(_Keeping, CallkitError):
 
 
 class InvalidSidError(IncompleteError, ValueError):
-    """A SID list holds entries that are no Call SIDs; the message names the first few.
+    """A SID list contains entries that are not Call SIDs; the message lists the first few.
 
     A list is refused before the first request. A generator is checked as it is read, and what was
     fetched until then is in ``.frame``.
@@ -141,40 +141,40 @@ class InvalidSidError(IncompleteError, ValueError):
 
 
 class NormaliseError(IncompleteError):
-    """Some bodies break the contract; the good ones are in ``.frame``."""
+    """Some bodies break the contract; the others are in ``.frame``."""
 
 
 class FetchError(IncompleteError):
-    """Some calls could not be fetched; those that could are in ``.frame``."""
+    """Some calls could not be fetched; the others are in ``.frame``."""
 
 
 class FetchInterrupted(_Keeping, KeyboardInterrupt):
     """Ctrl-C, or a notebook's stop button, while calls were fetched.
 
-    ``.frame`` and ``.failures`` hold what had arrived, and what had failed, until then. Where an
-    export has a cache, the calls are in the cache alone.
+    ``.frame`` and ``.failures`` contain what had been fetched and had failed until then. If an
+    export has a cache, the calls are in the cache only.
     """
 
 
 class RunStoppedError(FetchError):
-    """The run ended early: what failed would have failed for every call."""
+    """The run ended early: the cause would have failed every call."""
 
 
 class SignInError(RunStoppedError):
-    """The server keeps refusing the sign-in."""
+    """Authentication keeps failing."""
 
 
 class WrongAccountError(RunStoppedError):
-    """None of the first calls is known there: a wrong account or region."""
+    """None of the first calls was found: a wrong account or region, or calls that are too old."""
 
 
 class IncompleteWarning(UserWarning):
-    """What :class:`FetchError` and :class:`NormaliseError` say, under ``errors="warn"``."""
+    """The message of a FetchError or NormaliseError, under ``errors="warn"``."""
 
 
 class CacheWarning(UserWarning):
-    """The cache can no longer be written; the run goes on without it."""
+    """The cache can no longer be written; the run continues without it."""
 
 
 class PriceChangeWarning(UserWarning):
-    """Prices are no longer what the cache had."""
+    """Prices differ from the cached ones."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and Jupyter's stop button, heard at a moment when nothing can be lost."""
+"""Ctrl-C and Jupyter's stop button, handled at a moment when nothing can be lost."""
 
 import asyncio
 import signal
@@ -16,8 +16,7 @@ class Interrupts:
     heard : bool
         Set by the first interrupt; a second one is a KeyboardInterrupt.
     at_once : bool
-        While this is set, the first interrupt is a KeyboardInterrupt too: for as long as code of
-        the user's runs.
+        While this is set, the first interrupt is a KeyboardInterrupt too: while user code runs.
     """
 
     def __init__(self) -> None:

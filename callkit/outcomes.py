@@ -1,4 +1,4 @@
-"""How a call that was asked for ends: as a body, or as a failure that says why."""
+"""The outcome of a call: a body, or a failure with its reason."""
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -27,7 +27,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A call that arrived: its body as the server sent it."""
+    """A fetched call: its body as the server sent it."""
 
     sid: str
     account_sid: str
@@ -39,7 +39,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that did not arrive, and why.
+    """A call that could not be fetched, and why.
 
     ``http_status``, ``code`` and ``request_id`` are the server's, where there was an answer.
     ``attempts`` counts the requests that were sent for this call.

@@ -8,7 +8,7 @@ from typing import Any
 import tqdm
 
 with warnings.catch_warnings():
-    # Without ipywidgets, a notebook gets a bar of text: nothing that a user must hear of.
+    # Without ipywidgets, a notebook shows a text bar; the warning about it is noise.
     warnings.simplefilter("ignore", tqdm.TqdmWarning)
     import tqdm.auto
 
@@ -46,7 +46,7 @@ class Bar:
 
 @contextmanager
 def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | None]:
-    """Show how far a fetch is; give None where nobody watches.
+    """Show the progress of a fetch; yield None if no bar is shown.
 
     Parameters
     ----------

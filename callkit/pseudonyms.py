@@ -1,4 +1,4 @@
-"""Pseudonyms in the place of parties: the same party, the same pseudonym, and no way back.
+"""Pseudonyms for parties: the same party has the same pseudonym, and there is no way back.
 
 A pseudonym reads ``pstn~3f2a…``, or ``pstn~DE~mobile~3f2a…`` where country and type are kept: the
 channel, then the first 128 bits of HMAC-SHA256 (RFC 2104) of the address in its canonical form
@@ -6,7 +6,7 @@ channel, then the first 128 bits of HMAC-SHA256 (RFC 2104) of the address in its
 two share one are below 1 in 10²⁰.
 
 There are so few telephone numbers, some 10⁹ to a country, that anyone can hash them all and look a
-plain hash up in the list. Without the key nobody can make that list.
+plain hash up in the list. Without the key that list cannot be made.
 """
 
 import hmac
@@ -38,7 +38,7 @@ _CHUNK = 2**20  # rows; a chunk of text can hold two gigabytes
 
 
 def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFrame:
-    """Put pseudonyms in the place of parties, so that a frame can be handed on.
+    """Replace parties by pseudonyms, so that the DataFrame can be shared.
 
     Under one key a party has the same pseudonym everywhere, in a table of your own too: joins still
     work, and parties can be counted.
@@ -48,11 +48,11 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
     df : pandas.DataFrame
         Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown.
     key : bytes or str
-        A secret of at least 16 bytes, such as ``secrets.token_hex(32)`` makes. Whoever has it can
-        tell who is who: keep it apart from the data, and out of notebooks. Without it, later
-        pseudonyms will not match these.
+        A secret of at least 16 bytes, for example from ``secrets.token_hex(32)``. Anyone who has it
+        can identify the parties: keep it away from the data and out of notebooks. Without it,
+        later pseudonyms do not match these.
     keep : {"country"}, optional
-        Let the pseudonym of a number say its country and number type, as breakdowns have them.
+        Keep the country and type of a number in its pseudonym, as breakdowns have them.
 
     Returns
     -------
@@ -60,13 +60,13 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
         The same rows in the same order. ``from``, ``to``, ``forwarded_from`` and, of breakdowns,
         ``our_number`` and ``other_party`` hold pseudonyms (``str``); ``caller_name``,
         ``from_formatted`` and ``to_formatted`` are gone; other columns stay. Of ``df.attrs`` only
-        callkit's own remain.
+        ``callkit`` remains.
 
     Raises
     ------
     FrameError
-        `df` is no pandas DataFrame, a column of parties is not text or holds pseudonyms already, or
-        parties stand in the index or as names of columns.
+        `df` is not a pandas DataFrame, a column of parties is not text or already contains
+        pseudonyms, or parties are in the index or in names of columns.
     TypeError, ValueError
         The key is neither bytes nor text, or is too short; `keep` is invalid.
 
@@ -81,12 +81,12 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
       number stands alone), SIP addresses of one address of record. A SIP, WhatsApp or client
       address made of a number is another party than the number.
     - Numbers withheld (``+266696687``, ``anonymous``) and nulls stay, and so do columns of your
-      own, even where they hold numbers (``to_x`` after a merge, say), and an index without a name.
+      own, even where they hold numbers (such as ``to_x``), and an index without a name.
     - Country and number type follow the package phonenumbers, whose numbering plans change: to join
       over the years, join the digits, ``df["to"].str[-32:]``.
     - The result is pseudonymous, not anonymous, and so still personal data (GDPR, Article 4(5) and
       recital 26): times, durations, prices, SIDs and the pattern of somebody's calls stay.
-      ``keep="country"`` tells more of those who are alone in their country and type.
+      ``keep="country"`` reveals more about parties that are alone in their country and type.
 
     Examples
     --------
@@ -96,11 +96,11 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
     >>> pseudonymise(calls, "only this example's key").loc[0, "from"]
     'pstn~d5e878670d98a0a7e6e2f72e3aaf6aaa'
 
-    A table of your own still joins, when its numbers stand in a column of the same name:
+    A table of your own can still be joined, if its numbers are in a column of the same name:
 
     >>> customers = pd.DataFrame({"from": ["+44 20 7946 0000"], "customer": [17]})
-    >>> ours, theirs = (pseudonymise(df, "only this example's key") for df in (calls, customers))
-    >>> ours.merge(theirs, on="from", how="left", validate="many_to_one")["customer"].tolist()
+    >>> left, right = (pseudonymise(df, "only this example's key") for df in (calls, customers))
+    >>> left.merge(right, on="from", how="left", validate="many_to_one")["customer"].tolist()
     [17]
     """
     try:
@@ -126,8 +126,8 @@ def _of_column(names: "Pseudonyms", name: str, values: pd.Series) -> ExtensionAr
     made: ExtensionArray = table_to_frame(names.of_table(table))[name].array
     if any(map(read_pseudonym, table.column(0).unique().drop_null().to_pylist())):
         raise FrameError(
-            f"column {name!r} holds pseudonyms already, and a pseudonym of a pseudonym joins to "
-            "nothing: pass addresses as they came"
+            f"Column {name!r} already contains pseudonyms. Pass the original addresses: a "
+            "pseudonym of a pseudonym cannot be joined to anything"
         )
     return made
 
@@ -136,19 +136,19 @@ def _arrow(name: str, values: pd.Series) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.Array.from_pandas(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        pass  # what Arrow says of it quotes values
-    raise FrameError(f"column {name!r} holds values of several kinds: parties are text")
+        pass  # Arrow's message would quote values
+    raise FrameError(f"Column {name!r} holds values of several types: expected parties as text")
 
 
 def _check(df: pd.DataFrame) -> None:
     need(df, ())
     if df.columns.nlevels > 1:
-        raise FrameError("the columns have names of several levels: one is expected")
+        raise FrameError("The columns have several levels of names: expected one")
     for name in (*df.index.names, *df.columns.names):
         if name in _PARTIES or name in _DROPPED:
             raise FrameError(
-                f"{name!r} stands in the index or over the columns, and should be a column: "
-                "reset_index() or melt() first"
+                f"{name!r} is a name of the index or of the column axis. Make it a column "
+                "first, with reset_index() or melt()"
             )
 
 
@@ -158,9 +158,9 @@ class Pseudonyms:
     Parameters
     ----------
     key : bytes or str
-        A secret of at least 16 bytes; a line break at its end is no part of it.
+        A secret of at least 16 bytes; a line break at its end is ignored.
     keep : {"country"}, optional
-        Let the pseudonym of a number say its country and number type.
+        Keep the country and type of a number in its pseudonym.
 
     Raises
     ------
@@ -192,7 +192,7 @@ class Pseudonyms:
         return f"Pseudonyms(keep={self._keep!r})"
 
     def __reduce__(self) -> str:
-        raise TypeError("pseudonyms cannot be pickled: make them anew, from the key")
+        raise TypeError("Pseudonyms cannot be pickled. Create them again from the key")
 
     def of(self, address: str) -> str:
         """Make the pseudonym of one address; one withheld (``anonymous``) or blank stays."""
@@ -206,7 +206,7 @@ class Pseudonyms:
         return "~".join((channel, *kept, mac.hexdigest()[:32]))
 
     def of_table(self, table: pa.Table) -> pa.Table:
-        """Put pseudonyms in the place of parties in a table of calls, or of a breakdown.
+        """Replace parties by pseudonyms in a table of calls or of a breakdown.
 
         Names and what is written for display are left out, and metadata of the table; other columns
         and the metadata of the fields stay.
@@ -239,19 +239,21 @@ class Pseudonyms:
 
 def _fault_of(secret: object, keep: object) -> TypeError | ValueError | None:
     if not isinstance(secret, bytes):
-        return TypeError(f"the key should be bytes or text, not {type(secret).__name__}")
+        return TypeError(f"Invalid key: expected bytes or text, not {type(secret).__name__}")
     length = len(secret.strip())
     if length < _LEAST_KEY:
         return ValueError(
-            f"the key has {length} bytes: it should have at least {_LEAST_KEY}, such as "
-            "secrets.token_hex(32) makes"
+            f"The key has {length} bytes: expected at least {_LEAST_KEY}, for example from "
+            "secrets.token_hex(32)"
         )
     if keep not in (None, "country"):
-        return ValueError(f"keep must be 'country' or None, not {keep!r}")
+        return ValueError(f"Invalid keep {keep!r}: expected 'country' or None")
     return None
 
 
 def _check_text(name: str, kind: pa.DataType) -> None:
     plain = kind.value_type if types.is_dictionary(kind) else kind
     if not (types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain)):
-        raise FrameError(f"column {name!r} is {kind}: parties are text, such as '+442079460000'")
+        raise FrameError(
+            f"Column {name!r} has type {kind}: expected parties as text, such as '+442079460000'"
+        )

@@ -1,11 +1,8 @@
 """Public names of version 0.1 that changed: using one raises an error that names the new one."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import NoReturn, ParamSpec, TypeVar
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+from collections.abc import Callable
+from inspect import Signature, signature
+from typing import NoReturn
 
 NAMES = {
     "CacheInfo": "callkit.cache.CacheInfo",
@@ -34,16 +31,7 @@ def renamed_attributes(**names: str) -> Callable[[object, str], NoReturn]:
     return refuse
 
 
-def renamed_parameters(names: Mapping[str, str]) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
-    """Have a function name the new parameter where it is passed an old one."""
-
-    def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
-        @wraps(function)
-        def checked(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-            for old in names.keys() & kwargs.keys():
-                raise TypeError(f"the parameter {old!r} was renamed: use {names[old]!r}")
-            return function(*args, **kwargs)
-
-        return checked
-
-    return decorate
+def signature_of_init(init: Callable[..., None]) -> Signature:
+    """Return the signature of a class from its ``__init__``."""
+    with_self = signature(init)
+    return with_self.replace(parameters=list(with_self.parameters.values())[1:])

@@ -84,8 +84,8 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
     """Make a folder, and see that files can go there before there is something to write."""
     if any(folder.glob(f"{KEY}=*")):
         raise ParquetError(
-            f"the output folder {str(folder)!r} is a dataset by month, which other files would "
-            "spoil: name another folder"
+            f"Refusing to write to {str(folder)!r}: it is a dataset by month, and other files "
+            "in it would make it unreadable. Name another folder"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
         (folder / ".writable").unlink()
     except OSError as error:
         raise ParquetError(
-            f"the output folder {str(folder)!r} cannot be written: {error.strerror or error}"
+            f"Cannot write to the folder {str(folder)!r}: {error.strerror or error}"
         ) from error
     files = [folder / name for name in names]
     for file in files:

@@ -1,4 +1,4 @@
-"""What comes of a SID list: the calls, the failures, and what is said of both."""
+"""The result of a SID list: the calls, the failures, and their counts."""
 
 import warnings
 from collections import Counter
@@ -20,7 +20,7 @@ Errors: TypeAlias = Literal["raise", "warn"]
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What came of a SID list: every call is in the frame or among the failures.
+    """The result of a SID list: every call is in the frame or among the failures.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class FetchResult:
 
 
 def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, Any]:
-    """Return what `df.attrs` and a Parquet file say of calls that were fetched at some times."""
+    """Return the `df.attrs` of calls that were fetched at these times."""
     first, last = (min(as_of), max(as_of)) if as_of else (None, None)
     return {
         "callkit": {
@@ -90,7 +90,7 @@ def count_failures(reasons: Iterable[str]) -> str:
 
 
 def report(result: FetchResult, errors: Errors) -> None:
-    """Warn of changed prices; raise or warn, as `errors` says, where calls failed.
+    """Warn of changed prices; raise or warn, by `errors`, if calls failed.
 
     A first price is not a change.
 
@@ -102,8 +102,8 @@ def report(result: FetchResult, errors: Errors) -> None:
     changed = result.price_changes["old"].notna().sum()
     if changed:
         warnings.warn(
-            f"{changed:,} calls have another price than the cache had; see "
-            "callkit.collect(…).price_changes",
+            f"The price of {changed:,} {'call' if changed == 1 else 'calls'} differs from the "
+            "cached price; see callkit.collect(…).price_changes",
             PriceChangeWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""What every column means, said once: its name, kind, unit, privacy and description.
+"""What every column means: its name, kind, unit, privacy and description.
 
 :data:`ATTRIBUTES` are the 26 attributes of a call in Twilio's Fetch Call reference, in the order of
 the frame's columns: first what matters on a screen (which call, when, how long, how it ended, who,
@@ -149,7 +149,7 @@ ATTRIBUTES: tuple[Column, ...] = (
     Column(
         "forwarded_from",
         Kind.TEXT,
-        "The number that forwarded an incoming call, where the carrier tells.",
+        "The number that forwarded an incoming call, if the carrier reports it.",
         personal=True,
     ),
     Column("api_version", Kind.TEXT, "The API version that created the call."),

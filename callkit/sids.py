@@ -27,7 +27,7 @@ _READ_FOR = 0.5  # seconds, from a list that is slow
 
 
 class CallKey(NamedTuple):
-    """One call to fetch. ``account_sid`` is None where the list does not say whose it is."""
+    """One call to fetch. ``account_sid`` is None if the list does not name it."""
 
     sid: str
     account_sid: str | None
@@ -59,7 +59,7 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     source : str, path, DataFrame, Series, Index or any iterable
         A path to a text file (one SID a line), a CSV or a Parquet file (with a ``sid`` column); a
         frame with a ``sid`` column; or the SIDs themselves. An ``account_sid`` column beside the
-        SIDs, where there is one, says whose calls they are.
+        SIDs, if there is one, names the account of each call.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     Raises
     ------
     InvalidSidError
-        Entries are no Call SIDs. The message names the first few and where they stand.
+        Entries are not Call SIDs. The message lists the first few and their positions.
     SidListError
         The list cannot be read at all.
 
@@ -86,13 +86,13 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
         return _checked_whole(_from_columns(source, "the frame"))
     if hasattr(type(source), "columns"):
         raise SidListError(
-            f"a SID list is no {_class_name(source)}: pass its column, ['sid'], or a pandas frame "
-            "of it, .to_pandas()"
+            f"Cannot read a SID list from a {_class_name(source)}: pass its column ['sid'], or "
+            "convert it with .to_pandas()"
         )
     if isinstance(source, bytes) or not isinstance(source, Iterable):
         raise SidListError(
-            f"a SID list is a list, Series, Index, frame, generator or path, "
-            f"not {type(source).__name__}"
+            "Expected a SID list as a list, Series, Index, DataFrame, generator or path, not "
+            f"{type(source).__name__}"
         )
     if isinstance(source, Iterator):
         return _distinct(_checked_as_read(source))
@@ -195,8 +195,8 @@ def _checked_account(account: object, entries: _Entries, index: int) -> str | No
     if account is None or is_account_sid(account):
         return account
     raise InvalidSidError(
-        f"{entries.name(index)} names the account {_abridged(account)}, which is no Account SID "
-        "('AC' and 32 hexadecimal digits)"
+        f"{entries.name(index)} has an invalid account SID {_abridged(account)}: expected 'AC' "
+        "followed by 32 hexadecimal digits"
     )
 
 
@@ -205,8 +205,8 @@ def _checked_as_read(entries: Iterator[object]) -> Iterator[CallKey]:
         sid = canonical_call_sid(entry)
         if sid is None:
             raise InvalidSidError(
-                f"entry {number} is no Call SID ('CA' and 32 hexadecimal digits): "
-                f"{_abridged(entry)}"
+                f"Entry {number}, {_abridged(entry)}, is not a Call SID: expected 'CA' "
+                "followed by 32 hexadecimal digits"
             )
         yield CallKey(sid, None)
 
@@ -218,8 +218,9 @@ def _describe(malformed: list[int], entries: _Entries) -> str:
     )
     more = len(malformed) - _NAMED_AT_MOST
     return (
-        f"{len(malformed):,} of {len(entries.sids):,} entries are no Call SIDs ('CA' and 32 "
-        f"hexadecimal digits): {shown}" + (f", and {more:,} more" if more > 0 else "")
+        f"{len(malformed):,} of {len(entries.sids):,} entries are not Call SIDs (expected 'CA' "
+        f"followed by 32 hexadecimal digits): {shown}"
+        + (f", and {more:,} more" if more > 0 else "")
     )
 
 
@@ -240,21 +241,24 @@ def _class_name(value: object) -> str:
 
 def _from_file(path: Path) -> _Entries:
     if CALL_SID.fullmatch(str(path)):
-        raise SidListError(f"{str(path)!r} is one SID, not a path: pass it in a list")
+        raise SidListError(
+            f"Expected a path or a list of SIDs, found the single SID {str(path)!r}: put it in "
+            "a list"
+        )
     if "\0" in str(path):
-        raise SidListError(f"{str(path)!r} is no path: it holds a NUL character")
+        raise SidListError(f"Invalid path {str(path)!r}: it contains a NUL character")
     kind, read = _READERS.get(path.suffix.lower(), ("UTF-8 text", _from_text))
     try:
         return read(path)
     except OSError as error:
         raise SidListError(
-            f"the SID list {str(path)!r} cannot be read: {error.strerror or _first_line(error)}"
+            f"Cannot read the SID list {str(path)!r}: {error.strerror or _first_line(error)}"
         ) from error
     except UnicodeEncodeError as error:
-        raise SidListError(f"{str(path)!r} is no path: {_first_line(error)}") from error
+        raise SidListError(f"Invalid path {str(path)!r}: {_first_line(error)}") from error
     except (UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
         raise SidListError(
-            f"the SID list {str(path)!r} is not {kind}: {_first_line(error)}"
+            f"The SID list {str(path)!r} is not {kind}: {_first_line(error)}"
         ) from error
 
 
@@ -291,8 +295,8 @@ def _from_csv(path: Path) -> _Entries:
         for cells in filter(None, csv.reader(file, delimiter=separator, strict=True)):
             if any(cells[len(header) :]):
                 raise SidListError(
-                    f"{holder} has {len(cells)} cells in row {len(rows) + 1} and names "
-                    f"{len(header)} of them: quote what holds a {separator!r}"
+                    f"{holder} has {len(cells)} cells in row {len(rows) + 1}, but "
+                    f"{len(header)} columns: quote the cells that contain {separator!r}"
                 )
             rows.append([cells[place] if place < len(cells) else "" for place in wanted])
     accounts = [row[1] or None for row in rows] if len(wanted) > 1 else None
@@ -301,13 +305,13 @@ def _from_csv(path: Path) -> _Entries:
 
 def _check_header(header: list[str], separator: str, holder: str) -> None:
     if not header:
-        raise SidListError(f"{holder} is empty: it should begin with a header that names 'sid'")
+        raise SidListError(f"{holder} is empty: expected a header with a column 'sid'")
     if "sid" not in header:
         for other in ",;\t|":
             if any("sid" in name.replace('"', "").split(other) for name in header):
                 raise SidListError(
-                    f"{holder} needs a column 'sid': is it separated by {other!r}? It should be by "
-                    f"{separator!r}"
+                    f"{holder} has no column 'sid': it seems to be separated by {other!r}, but "
+                    f"expected {separator!r}"
                 )
     _check_names(header, holder)
 
@@ -333,7 +337,7 @@ def _from_columns(frame: pd.DataFrame, holder: str) -> _Entries:
 def _check_names(names: list[str], holder: str) -> None:
     if "sid" not in names:
         shown = ", ".join(_cut(repr(name)) for name in islice(names, 10)) or "no columns at all"
-        raise SidListError(f"{holder} needs a column 'sid' and has {shown}")
+        raise SidListError(f"{holder} has no column 'sid'. Available columns: {shown}")
     for name in ("sid", "account_sid"):
         if names.count(name) > 1:
-            raise SidListError(f"{holder} has {names.count(name)} columns {name!r}: leave one")
+            raise SidListError(f"{holder} has {names.count(name)} columns named {name!r}: keep one")

@@ -90,7 +90,7 @@ def test_an_unknown_column_is_refused_before_the_first_request(
 
 
 def test_errors_is_raise_or_warn(client: Client) -> None:
-    with pytest.raises(ValueError, match="errors must be 'raise' or 'warn', not 'ignore'"):
+    with pytest.raises(ValueError, match="Invalid errors 'ignore': expected 'raise' or 'warn'"):
         callkit.to_frame([], client=client, errors="ignore")  # type: ignore[arg-type]
 
 
@@ -156,7 +156,7 @@ def test_a_stopped_run_carries_what_was_fetched(
 
 def test_a_generators_bad_entry_loses_nothing_before_it(sandbox: Sandbox, client: Client) -> None:
     sids = sandbox.sids(10)
-    with pytest.raises(InvalidSidError, match="entry 11") as caught:
+    with pytest.raises(InvalidSidError, match="Entry 11") as caught:
         callkit.to_frame(iter([*sids, "nonsense", sid(1)]), client=client)
     assert caught.value.frame["sid"].tolist() == sids
 
@@ -276,7 +276,9 @@ def test_a_list_may_be_a_file(sandbox: Sandbox, client: Client, tmp_path: Path) 
 
 @pytest.mark.parametrize("refresh", ["none", True, 1, datetime(2025, 1, 1)])  # noqa: DTZ001
 def test_an_invalid_refresh_is_refused(refresh: Any) -> None:
-    with pytest.raises(ValueError, match="refresh must be 'all', 'unpriced' or a datetime with"):
+    with pytest.raises(
+        ValueError, match="Invalid refresh .*: expected 'all', 'unpriced' or a datetime with"
+    ):
         callkit.collect([], refresh=refresh)
 
 

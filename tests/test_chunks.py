@@ -15,9 +15,9 @@ def expect(chunks: Chunks, *numbers: int) -> None:
     chunks.expect([CallKey(sid(number), None) for number in numbers])
 
 
-def settle(chunks: Chunks, *numbers: int) -> None:
+def add(chunks: Chunks, *numbers: int) -> None:
     table, _ = to_table([{"sid": sid(number)} for number in numbers])
-    chunks.settle(table)
+    chunks.add(table)
 
 
 def fail(chunks: Chunks, number: int) -> None:
@@ -32,18 +32,18 @@ def finished(chunks: Chunks, *, rest: bool = False) -> list[list[str]]:
 def test_a_chunk_is_handed_over_when_its_last_call_has_arrived() -> None:
     chunks = Chunks(size=3)
     expect(chunks, 0, 1, 2, 3)
-    settle(chunks, 2, 0)
+    add(chunks, 2, 0)
     assert finished(chunks) == []
-    settle(chunks, 1)
+    add(chunks, 1)
     assert finished(chunks) == [[sid(0), sid(1), sid(2)]]
 
 
 def test_a_later_chunk_waits_for_the_one_before() -> None:
     chunks = Chunks(size=2)
     expect(chunks, 0, 1, 2, 3)
-    settle(chunks, 2, 3, 1)
+    add(chunks, 2, 3, 1)
     assert finished(chunks) == []
-    settle(chunks, 0)
+    add(chunks, 0)
     assert finished(chunks) == [[sid(0), sid(1)], [sid(2), sid(3)]]
 
 
@@ -52,7 +52,7 @@ def test_the_next_chunk_may_be_read_while_one_is_under_way_and_no_further() -> N
     assert chunks.room == 4
     expect(chunks, 0, 1, 2)
     assert chunks.room == 1
-    settle(chunks, 0, 1)
+    add(chunks, 0, 1)
     assert finished(chunks) == [[sid(0), sid(1)]]
     assert chunks.room == 3
 
@@ -61,7 +61,7 @@ def test_what_failed_is_told_in_the_order_of_the_list() -> None:
     chunks = Chunks(size=4)
     expect(chunks, 0, 1, 2, 3)
     fail(chunks, 2)
-    settle(chunks, 3, 1)
+    add(chunks, 3, 1)
     fail(chunks, 0)
     [(table, remarks)] = chunks.finished(rest=False)
     assert table is not None
@@ -72,7 +72,7 @@ def test_what_failed_is_told_in_the_order_of_the_list() -> None:
 def test_the_rest_is_what_has_arrived() -> None:
     chunks = Chunks(size=4)
     expect(chunks, *range(6))
-    settle(chunks, 5, 3, 1)
+    add(chunks, 5, 3, 1)
     assert finished(chunks, rest=True) == [[sid(1), sid(3)], [sid(5)]]
 
 
@@ -88,7 +88,7 @@ def test_any_order_of_arrival_gives_the_order_of_the_list() -> None:
             expect(chunks, read[-1])
         batch = rng.sample(read, rng.randint(1, len(read)))
         read = [number for number in read if number not in batch]
-        settle(chunks, *batch)
+        add(chunks, *batch)
         for sids in finished(chunks):
             handed_over += sids
     for sids in finished(chunks, rest=True):

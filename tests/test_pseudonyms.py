@@ -138,13 +138,18 @@ def test_a_key_is_the_same_as_text_and_as_bytes() -> None:
             "too short",
             None,
             ValueError,
-            r"the key has 9 bytes: it should have at least 16, such as",
+            r"The key has 9 bytes: expected at least 16, for example",
         ),
-        (b"", None, ValueError, r"the key has 0 bytes"),
-        (None, None, TypeError, r"the key should be bytes or text, not NoneType"),
-        (17, None, TypeError, r"the key should be bytes or text, not int"),
-        (KEY, "city", ValueError, r"keep must be 'country' or None, not 'city'"),
-        (KEY, ["country"], ValueError, r"keep must be 'country' or None, not \['country'\]"),
+        (b"", None, ValueError, r"The key has 0 bytes"),
+        (None, None, TypeError, r"Invalid key: expected bytes or text, not NoneType"),
+        (17, None, TypeError, r"Invalid key: expected bytes or text, not int"),
+        (KEY, "city", ValueError, r"Invalid keep 'city': expected 'country' or None"),
+        (
+            KEY,
+            ["country"],
+            ValueError,
+            r"Invalid keep .*: expected 'country' or None",
+        ),
     ],
 )
 def test_a_wrong_key_or_keep_is_refused(
@@ -167,7 +172,7 @@ def test_a_key_shows_in_no_repr_and_no_pickle() -> None:
 @pytest.mark.parametrize("key", ["a secret of some length", "a short secret"])
 def test_a_traceback_with_locals_does_not_show_the_key(key: str) -> None:
     frame = calls({}).assign(**{"from": 17})
-    with pytest.raises(ValueError, match="column 'from'|the key has 14 bytes") as caught:
+    with pytest.raises(ValueError, match="Column 'from'|The key has 14 bytes") as caught:
         pseudonymise(frame, key)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [entry for entry in shown.stack if "test_pseudonyms" not in entry.filename]
@@ -211,7 +216,9 @@ def test_a_column_without_a_value_stays_without_one(kind: pa.DataType) -> None:
     ids=lambda column: str(column.type),
 )
 def test_a_column_of_parties_that_is_no_text_is_refused(column: pa.Array) -> None:
-    with pytest.raises(FrameError, match=r"^column 'to' is .*: parties are text, such as '\+"):
+    with pytest.raises(
+        FrameError, match=r"^Column 'to' has type .*: expected parties as text, such as '\+"
+    ):
         PLAIN.of_table(pa.table({"to": column}))
 
 
@@ -259,5 +266,5 @@ def test_a_line_break_at_the_end_of_a_key_is_no_part_of_it(
 
 
 def test_blanks_are_no_key() -> None:
-    with pytest.raises(ValueError, match="the key has 0 bytes"):
+    with pytest.raises(ValueError, match="The key has 0 bytes"):
         Pseudonyms(" " * 20)

@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import callkit
 import callkit.charts
-from callkit.renamed import NAMES, renamed_attributes, renamed_parameters
+from callkit.renamed import NAMES, renamed_attributes
 
 MOST_NAMES = 35
 MODULES = (callkit, callkit.cache, callkit.charts, callkit.errors, callkit.sandbox)
@@ -108,12 +108,7 @@ def test_a_renamed_attribute_says_the_new_one() -> None:
     assert not hasattr(Renamed(), "other")
 
 
-def test_a_renamed_parameter_says_the_new_one() -> None:
-    @renamed_parameters({"old": "new"})
-    def function(*, new: int) -> int:
-        return new
-
-    with pytest.raises(TypeError, match="the parameter 'old' was renamed: use 'new'"):
-        function(old=1)  # type: ignore[call-arg]
-    assert function(new=1) == 1
-    assert list(inspect.signature(function).parameters) == ["new"]
+def test_the_signature_of_a_client_is_that_of_its_constructor() -> None:
+    names = list(inspect.signature(callkit.Client).parameters)
+    assert names[0] == "account_sid"
+    assert "give_up_after" in names

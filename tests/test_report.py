@@ -69,5 +69,5 @@ def test_a_folder_that_cannot_be_is_told_in_one_sentence(
     calls: pd.DataFrame, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ParquetError, match="the output folder .* cannot be written: Not a direct"):
+    with pytest.raises(ParquetError, match="Cannot write to the folder .*: Not a direct"):
         write_report(calls, tmp_path / "file" / "report")

@@ -150,14 +150,14 @@ def test_to_frame_warns_of_prices_that_changed(
     server.script[sid(1)] = [Reply(body=priced(1)), Reply(body=priced(1, "-0.02"))]
     cache = tmp_path / "calls.sqlite"
     callkit.to_frame([sid(1)], client=scripted_client, cache=cache)
-    with pytest.warns(PriceChangeWarning, match="1 calls have another price"):
+    with pytest.warns(PriceChangeWarning, match="The price of 1 call differs"):
         callkit.to_frame([sid(1)], client=scripted_client, cache=cache, refresh=datetime.now(UTC))
 
 
 def test_a_cache_that_cannot_be_is_found_out_before_the_first_request(
     server: ScriptedServer, scripted_client: Client, tmp_path: Path
 ) -> None:
-    with pytest.raises(CacheError, match="cannot be opened"):
+    with pytest.raises(CacheError, match="Cannot open the cache"):
         callkit.to_frame(
             [sid(1)], client=scripted_client, cache=tmp_path / "missing" / "calls.sqlite"
         )
@@ -259,7 +259,7 @@ def test_a_killed_export_goes_on_where_it_was(tmp_path: Path) -> None:
 
 ASLEEP = """
 import callkit
-with callkit.Client(patience=4.0, timeout=20, concurrency=10) as client:
+with callkit.Client(give_up_after=4.0, timeout=20, concurrency=10) as client:
     print(len(callkit.to_frame("sids.txt", client=client)))
 """
 
@@ -278,7 +278,7 @@ def test_a_closed_lid_is_not_impatience(tmp_path: Path) -> None:
             while sandbox.served[200] < 100:
                 threading.Event().wait(0.01)
             process.send_signal(signal.SIGSTOP)
-            threading.Event().wait(6.0)  # the lid is closed for longer than its patience
+            threading.Event().wait(6.0)  # the lid is closed for longer than its give_up_after
             process.send_signal(signal.SIGCONT)
             output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (0, "600\n")

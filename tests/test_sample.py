@@ -58,7 +58,7 @@ def test_every_breakdown_and_chart_takes_it(df: pd.DataFrame) -> None:
 
 
 def test_fewer_calls_than_one_are_refused() -> None:
-    with pytest.raises(ValueError, match="calls is 0, and should be at least 1"):
+    with pytest.raises(ValueError, match="Invalid calls 0: expected at least 1"):
         callkit.sample(0)
 
 

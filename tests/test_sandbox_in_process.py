@@ -132,7 +132,7 @@ def test_a_wrong_sign_in_is_refused_without_a_server_too(sandbox: Sandbox) -> No
             auth_token="0" * 32,
             base_url=BASE_URL,
             session=answered_by(sandbox._api),
-            patience=0.1,
+            give_up_after=0.1,
         ) as client,
         pytest.raises(callkit.errors.RunStoppedError),
     ):

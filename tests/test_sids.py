@@ -65,7 +65,7 @@ def test_a_generator_is_read_as_it_is_needed() -> None:
 def test_a_generator_names_its_malformed_entry_where_it_is_met() -> None:
     keys = iter(read_sids(iter([ONE, "nonsense"])))
     next(keys)
-    with pytest.raises(InvalidSidError, match="entry 2 is no Call SID .*: 'nonsense'"):
+    with pytest.raises(InvalidSidError, match="Entry 2, 'nonsense', is not a Call SID"):
         next(keys)
 
 
@@ -76,7 +76,7 @@ def test_a_frame_may_say_whose_calls_they_are() -> None:
 
 def test_an_account_that_is_none_is_refused() -> None:
     frame = pd.DataFrame({"sid": [ONE], "account_sid": ["../Keys"]})
-    with pytest.raises(InvalidSidError, match=r"row 1 names the account '\.\./Keys'"):
+    with pytest.raises(InvalidSidError, match=r"row 1 has an invalid account SID '\.\./Keys'"):
         read_sids(frame)
 
 
@@ -205,7 +205,7 @@ def test_an_index_of_what_is_no_unicode_is_malformed() -> None:
 
 
 def test_a_path_that_is_no_unicode_is_none() -> None:
-    with pytest.raises(SidListError, match="is no path: 'utf-8' codec can't encode"):
+    with pytest.raises(SidListError, match="Invalid path .*: 'utf-8' codec can't encode"):
         read_sids("\ud800")
 
 
@@ -217,7 +217,9 @@ def test_half_a_byte_order_mark_is_no_empty_list(tmp_path: Path) -> None:
 
 def test_a_long_name_of_a_column_is_cut(tmp_path: Path) -> None:
     (tmp_path / "sids.csv").write_text("x" * 100_000)
-    with pytest.raises(SidListError, match=r"needs a column 'sid' and has 'x+\.\.\.$") as caught:
+    with pytest.raises(
+        SidListError, match=r"has no column 'sid'. Available columns: 'x+\.\.\.$"
+    ) as caught:
         read_sids(tmp_path / "sids.csv")
     assert len(str(caught.value)) < 300
 
@@ -235,7 +237,7 @@ def test_a_complaint_of_many_lines_is_told_in_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sid", "account_sid"])
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
     names = ["sid", "account_sid", name]
-    sentence = f"has 2 columns '{name}': leave one"
+    sentence = f"has 2 columns named '{name}': keep one"
     with pytest.raises(SidListError, match=f"the frame {sentence}"):
         read_sids(pd.DataFrame([[ONE] * len(names)], columns=names))
     pq.write_table(pa.table([pa.array([ONE])] * len(names), names), tmp_path / "sids.parquet")
@@ -247,28 +249,30 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> N
 
 def test_columns_of_several_levels_have_no_sid() -> None:
     columns = pd.MultiIndex.from_tuples([("sid", "a"), ("sid", "b")])
-    with pytest.raises(SidListError, match=r"needs a column 'sid' and has \('sid', 'a'\)"):
+    with pytest.raises(
+        SidListError, match=r"has no column 'sid'. Available columns: \('sid', 'a'\)"
+    ):
         read_sids(pd.DataFrame([[ONE, TWO]], columns=columns))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("none.txt", None, "cannot be read: No such file"),
-        ("folder", "folder", "cannot be read: Is a directory"),
+        ("none.txt", None, "Cannot read the SID list .*: No such file"),
+        ("folder", "folder", "Cannot read the SID list .*: Is a directory"),
         ("binary.txt", b"\xff\xfe\x00", "is not UTF-8 text"),
         ("fake.parquet", b"not parquet at all", "is not a Parquet file"),
-        ("other.csv", b"a,b\n1,2\n", "needs a column 'sid' and has 'a', 'b'"),
+        ("other.csv", b"a,b\n1,2\n", "has no column 'sid'. Available columns: 'a', 'b'"),
         ("empty.csv", b"", "is empty"),
         ("binary.csv", b"\xff\xfe\x00", "is not a CSV file"),
         ("open.csv", b'sid\n"CA', "is not a CSV file"),
-        ("long.csv", b"note,sid\nx,y,z\n", "has 3 cells in row 1 and names 2 of them"),
-        ("semicolons.csv", b"sid;note\nx;y\n", "is it separated by ';'. It should be by ','"),
-        ("quoted.csv", b'"note";"sid"\n"x";"y"\n', "is it separated by ';'"),
-        ("tabs.csv", b"note\tsid\nx\ty\n", r"is it separated by '\\t'"),
-        ("commas.tsv", b"sid,note\nx,y\n", r"is it separated by ','. It should be by '\\t'"),
-        ("a\0b.txt", None, "is no path: it holds a NUL character"),
-        ("a\0b.csv", None, "is no path: it holds a NUL character"),
+        ("long.csv", b"note,sid\nx,y,z\n", "has 3 cells in row 1, but 2 columns"),
+        ("semicolons.csv", b"sid;note\nx;y\n", "separated by ';', but expected ','"),
+        ("quoted.csv", b'"note";"sid"\n"x";"y"\n', "separated by ';'"),
+        ("tabs.csv", b"note\tsid\nx\ty\n", r"separated by '\\t'"),
+        ("commas.tsv", b"sid,note\nx,y\n", r"separated by ',', but expected '\\t'"),
+        ("a\0b.txt", None, "Invalid path .*: it contains a NUL character"),
+        ("a\0b.csv", None, "Invalid path .*: it contains a NUL character"),
     ],
 )
 def test_an_unreadable_file_is_told_in_one_sentence(
@@ -285,12 +289,12 @@ def test_an_unreadable_file_is_told_in_one_sentence(
 
 
 def test_one_bare_sid_is_a_path_and_says_so() -> None:
-    with pytest.raises(SidListError, match="is one SID, not a path: pass it in a list"):
+    with pytest.raises(SidListError, match="found the single SID .*: put it in a list"):
         read_sids(ONE)
 
 
 def test_a_frame_without_sids_names_what_it_has() -> None:
-    with pytest.raises(SidListError, match="the frame needs a column 'sid' and has 'a'"):
+    with pytest.raises(SidListError, match="the frame has no column 'sid'. Available columns: 'a'"):
         read_sids(pd.DataFrame({"a": [1]}))
 
 
@@ -301,7 +305,7 @@ def test_a_frame_without_sids_names_what_it_has() -> None:
 )
 def test_another_librarys_frame_is_told_what_to_pass(frame: SidSource) -> None:
     name = type(frame).__name__
-    with pytest.raises(SidListError, match=rf"is no [a-z.]+\.{name}: pass its column, \['sid'\]"):
+    with pytest.raises(SidListError, match=rf"from a [a-z.]+\.{name}: pass its column \['sid'\]"):
         read_sids(frame)
 
 
@@ -317,5 +321,5 @@ def test_a_list_in_a_list_is_named_by_what_it_is(entry: object, named: str) -> N
 
 @pytest.mark.parametrize("source", [None, 7, b"CA"])
 def test_what_is_no_list_is_refused(source: object) -> None:
-    with pytest.raises(SidListError, match="a SID list is a list, Series"):
+    with pytest.raises(SidListError, match="Expected a SID list as a list, Series"):
         read_sids(source)  # type: ignore[arg-type]

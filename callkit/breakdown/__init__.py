@@ -1,7 +1,7 @@
 """Frames of calls broken down by period and key: what they cost, and where the minutes went.
 
 Reading order: ``columns`` reads a frame of calls and makes columns of results, ``keys`` and
-``periods`` say what a call is grouped by, ``groups`` puts calls that share their keys together and
+``periods`` define what a call is grouped by, ``groups`` groups the calls and
 lays out the table, ``cost`` and ``duration`` measure each group; ``measures`` lists what they give.
 ``trees`` and ``in_progress`` group by other things: by root, and by being up at once. ``summary``
 puts all on one page.

@@ -108,7 +108,7 @@ def cost_breakdown(
     Raises
     ------
     FrameError
-        `df` is no frame of calls, or has a call twice; a key, `freq`, `tz` or `increment` is
+        `df` is not a DataFrame of calls, or has duplicates; a key, `freq`, `tz` or `increment` is
         invalid; `fill` lacks a `freq` or gives more rows than fit in memory; or an amount does not
         fit.
 
@@ -179,7 +179,7 @@ class _Bills:
         }
 
     def _amounts(self, groups: Groups) -> tuple[NDArray[np.int64], ...]:
-        """Find each group's charges, cost and dearest call."""
+        """Find each group's charges, cost and most expensive call."""
         most = np.bincount(groups.codes, np.abs(self.cost), minlength=len(groups))
         if (most > _MOST_TURNOVER).any():
             raise too_large()
@@ -204,8 +204,8 @@ def increment_ms(increment: Increment) -> int:
 
 def _wrong(increment: object) -> FrameError:
     return FrameError(
-        f"increment={increment!r} should be a whole number of seconds above zero, such as 60, "
-        "'6s' or timedelta(minutes=1)"
+        f"Invalid increment {increment!r}: expected a whole number of seconds above zero, such "
+        "as 60, '6s' or timedelta(minutes=1)"
     )
 
 

@@ -58,8 +58,8 @@ def duration_breakdown(
         - ``rounding_waste``, timedelta64[ms]: billed but not spoken, that is the billed minutes of
           calls with a price less their durations.
         - ``queued_calls``, int64: the outbound-api calls that have a queue time, zero included.
-        - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over those. Null if there
-          are none.
+        - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over
+          those; null without any.
 
         ``attrs["callkit"]`` is as for :func:`cost_breakdown`.
 

@@ -22,7 +22,7 @@ _PLACES = MONEY.scale
 _MOST = 10**MONEY.precision - 1
 _LAST_PLACE = pa.scalar(Decimal(1).scaleb(-_PLACES), pa.decimal128(8, 8))
 _AS_DECIMAL = pa.decimal128(MONEY.precision + 1, 0)
-_OURS = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
+_HINT = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
 _TO_PANDAS = {
     "to_pandas": "to_pandas()",
     "toPandas": "toPandas()",
@@ -33,21 +33,21 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothi
 
 
 def need(df: object, columns: Iterable[str]) -> None:
-    """Refuse what is no frame, or lacks `columns`."""
+    """Refuse anything but a DataFrame with these columns."""
     if not isinstance(df, pd.DataFrame):
-        raise FrameError(f"expected a pandas DataFrame of calls, not {_kind(df)}: {_advice(df)}")
+        raise FrameError(f"Expected a pandas DataFrame of calls, not {_kind(df)}: {_advice(df)}")
     names = list(columns)
     missing = [name for name in names if name not in df.columns]
     if missing:
         named = ", ".join(map(repr, missing))
         known = {column.name for column in ATTRIBUTES}
-        ours = "" if known.isdisjoint(df.columns) else " (was it read with columns=?)"
-        raise FrameError(f"the frame of calls lacks the columns it needs here: {named}{ours}")
+        hint = "" if known.isdisjoint(df.columns) else " (was it read with columns=?)"
+        raise FrameError(f"Missing columns: {named}{hint}")
     twice = [name for name in names if isinstance(df[name], pd.DataFrame)]
     if twice:
         raise FrameError(
-            f"the frame of calls has more than one column {', '.join(map(repr, twice))}: leave one "
-            "of each, such as by df.loc[:, ~df.columns.duplicated()]"
+            f"Duplicate column names: {', '.join(map(repr, twice))}. Keep one of each, for "
+            "example with df.loc[:, ~df.columns.duplicated()]"
         )
 
 
@@ -72,8 +72,8 @@ def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         amounts = _of_kind(df, "price", "exact decimals", kinds.is_decimal).cast(MONEY)
     except pa.ArrowInvalid as error:
         raise FrameError(
-            "price holds more digits than fit: it should have at most ten before the point and "
-            "eight after it"
+            "Column 'price' holds more digits than decimal(18, 8): expected at most ten "
+            "before the decimal point and eight after it"
         ) from error
     # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18
     # digits the first eight bytes hold all.
@@ -106,12 +106,12 @@ def _of_kind(
 ) -> pa.ChunkedArray:
     values = _arrow(df, name, wanted)
     if not (holds(values.type) or kinds.is_null(values.type)):
-        raise FrameError(f"{name} is {df[name].dtype}: it should be {wanted}, so {_OURS}")
+        raise FrameError(f"Column {name!r} has dtype {df[name].dtype}: expected {wanted}; {_HINT}")
     return values
 
 
 def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.bool_]:
-    """Say of each call whether `name` is one of `values`; a missing one is not."""
+    """For each call, whether `name` is one of `values`; null is not."""
     column = df[name]
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return column.isin(list(values)).to_numpy(bool, copy=True)
@@ -120,23 +120,24 @@ def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.boo
 
 
 def present(df: pd.DataFrame, name: str) -> NDArray[np.bool_]:
-    """Say of each call whether `name` is known."""
+    """For each call, whether `name` is known."""
     return df[name].notna().to_numpy(bool, copy=True)
 
 
 def each_once(df: pd.DataFrame) -> None:
-    """Refuse a frame in which a call stands twice, as after a merge that went wrong."""
+    """Refuse duplicate calls, such as a wrong merge leaves."""
     if "sid" not in df.columns or not len(df):
         return
     sids = df["sid"].dropna()
     if _surely_distinct(_arrow(df, "sid", "Call SIDs").drop_null()) or sids.is_unique:
         return
     again = sids[sids.duplicated()]
+    count = again.nunique()
     raise FrameError(
-        f"calls that stand in the frame more than once: {again.nunique():,}, such as "
-        f"{again.iloc[0]}; each would count every time, so drop_duplicates('sid'), or if a merge "
-        "multiplied the rows, merge with validate='many_to_one' (if they are meant to repeat, drop "
-        "the column sid)"
+        f"Duplicate calls: {count:,} {'SID occurs' if count == 1 else 'SIDs occur'} more than once "
+        f"(for example {again.iloc[0]}). Remove them with drop_duplicates('sid'); if a merge "
+        "multiplied the rows, merge with validate='many_to_one'; if the rows are meant to repeat, "
+        "drop the column 'sid'"
     )
 
 
@@ -162,14 +163,14 @@ def _arrow(df: pd.DataFrame, name: str, wanted: str) -> pa.ChunkedArray:
         return pa.chunked_array(pa.Table.from_pandas(df[[name]], preserve_index=False)[name])
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise FrameError(
-            f"{name} holds values of several kinds: it should be {wanted}, so {_OURS}"
+            f"Column {name!r} holds values of several types: expected {wanted}; {_HINT}"
         ) from error
 
 
 def covering(
     table: pd.DataFrame, df: pd.DataFrame, tz: str | None = None, *, calls: int | None = None
 ) -> pd.DataFrame:
-    """Put into `table.attrs` what `df` says of its calls, how many are covered (all), and `tz`."""
+    """Set `table.attrs`: those of `df`, the number of calls covered (default: all), and `tz`."""
     said = df.attrs.get("callkit")
     covered = {"calls_covered": len(df) if calls is None else calls}
     zone = {} if tz is None else {"tz": tz}
@@ -232,6 +233,6 @@ def _half_even(
 def too_large() -> FrameError:
     """Make the error for an amount that does not fit."""
     return FrameError(
-        "an amount of this breakdown is ten thousand million or more, which does not fit "
-        "decimal(18, 8): break it down further"
+        "An amount of this breakdown is 10,000,000,000 or more and does not fit decimal(18, "
+        "8). Use more keys or shorter periods"
     )

@@ -88,7 +88,7 @@ class Groups:
     def nearest_ranks(
         self, values: NDArray[np.int64], chosen: NDArray[np.bool_], percents: Sequence[int]
     ) -> list[NDArray[np.int64]]:
-        """Find the percentiles of the `chosen` values of each group; 0 where there are none.
+        """Find the percentiles of the `chosen` values of each group; 0 without any.
 
         The p-th percentile of n values is the one of rank ⌈p · n / 100⌉, the smallest having
         rank 1: always a value that occurred, and what SQL's ``percentile_disc`` gives.
@@ -96,7 +96,7 @@ class Groups:
         ranks, distinct = pd.factorize(values[chosen], sort=True)
         if len(distinct) == 0:
             return [np.zeros(len(self), dtype=np.int64) for _ in percents]
-        # one number says group and value, and is ordered as they are
+        # one number for group and value, in their order
         ordered = np.sort(self.codes[chosen] * len(distinct) + ranks)
         counts = self.count(chosen)
         starts = np.cumsum(counts) - counts
@@ -155,7 +155,7 @@ def _with_totals(
 def _filled(df: pd.DataFrame, groups: Groups, layout: Layout) -> Groups:
     """Add a group without calls for each period that a combination of the other keys lacks."""
     if layout.freq is None:
-        raise FrameError("fill=True puts in the empty periods: it needs a freq, such as 'D'")
+        raise FrameError("fill=True adds empty periods and needs freq, for example freq='D'")
     starts = instants(df).dropna()
     if starts.empty:
         return groups
@@ -163,8 +163,8 @@ def _filled(df: pd.DataFrame, groups: Groups, layout: Layout) -> Groups:
     others = groups.regrouped(groups.keys.drop(columns="period")).keys
     if len(periods) * len(others) > _MOST_ROWS:
         raise FrameError(
-            f"fill=True would give {len(periods):,} periods of {layout.freq!r} for each of "
-            f"{len(others):,} combinations of keys: take longer periods or fewer keys"
+            f"fill=True would add {len(periods):,} periods of {layout.freq!r} for each of "
+            f"{len(others):,} combinations of keys: use longer periods or fewer keys"
         )
     every = others.iloc[np.repeat(np.arange(len(others)), len(periods))]
     of_each = np.tile(np.arange(len(periods)), len(others))
@@ -178,7 +178,7 @@ def _nullable(key: pd.Series) -> pd.Series:
 
 
 def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:
-    """Rank the values of a key from 0, missing ones last; say how many ranks there may be."""
+    """Rank the values of a key from 0, nulls last; also return the number of ranks."""
     if isinstance(key.dtype, pd.CategoricalDtype):
         codes, distinct = key.cat.codes.to_numpy(), key.dtype.categories
     else:
@@ -186,8 +186,7 @@ def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:
             codes, distinct = pd.factorize(key, sort=True)
         except TypeError as error:
             raise FrameError(
-                f"by={key.name!r} holds values that cannot be grouped ({error}): it should hold "
-                "text, numbers or times"
+                f"Cannot group by {key.name!r} ({error}): expected text, numbers or times"
             ) from error
     size = len(distinct)
     return np.where(codes < 0, size, codes).astype(np.int64), size + 1

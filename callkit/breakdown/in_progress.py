@@ -45,7 +45,7 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     Raises
     ------
     FrameError
-        `df` is no frame of calls, has a call twice or one that ends before it starts; `freq` or
+        `df` is not a DataFrame of calls, has duplicates or calls that end too early; `freq` or
         `tz` is invalid, or there are too many periods.
 
     Notes
@@ -79,7 +79,7 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
 
 
 def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read when each call that started did, and when it ended, in microseconds."""
+    """Return start and end of each call that started, in microseconds."""
     starts, ends = (
         instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
         for name in ("start_time", "end_time")
@@ -89,8 +89,8 @@ def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     backwards = int((ends < starts).sum())
     if backwards:
         raise FrameError(
-            f"calls that end before they start: {backwards:,}; leave them out first, such as by "
-            "df[~(df['end_time'] < df['start_time'])]"
+            f"Number of calls that end before they start: {backwards:,}. Remove them "
+            "first, for example with df[~(df['end_time'] < df['start_time'])]"
         )
     if not len(starts):
         return starts.view("int64"), ends.view("int64")

@@ -23,13 +23,13 @@ _PARTIES = ("direction", "from", "to")
 
 
 def channel_of_party(party: str) -> str:
-    """Find the channel of an address, or of the pseudonym in its place."""
+    """Find the channel of an address or its pseudonym."""
     kept = read_pseudonym(party)
     return addresses.channel_of(party) if kept is None else kept[0]
 
 
 def origin_of_party(party: str) -> Origin:
-    """Find country and number type of an address, or what the pseudonym in its place keeps."""
+    """Find country and number type of an address, or those that its pseudonym keeps."""
     kept = read_pseudonym(party)
     return addresses.origin_of(party) if kept is None else kept[1]
 
@@ -40,7 +40,7 @@ def names_of(by: By) -> list[str]:
         return []
     names: object = [by] if isinstance(by, str) else by
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise FrameError(f"by={by!r} should be the name of a key, or a list of names")
+        raise FrameError(f"Invalid by={by!r}: expected the name of a key or a list of names")
     return list(dict.fromkeys(names))
 
 
@@ -50,7 +50,7 @@ def read_keys(
     """Make the frame of keys: the period where `freq` is given, then one column for each name.
 
     A column of the frame goes before a derived key of the same name. `taken` are the names of the
-    measures beside which the keys will stand.
+    measures of the same table.
     """
     zone(tz)
     keys: dict[str, pd.Series] = {}
@@ -60,7 +60,7 @@ def read_keys(
     for name in names:
         if name in keys or name in taken:
             raise FrameError(
-                f"by={name!r} is what a breakdown calls a column of its own: rename it"
+                f"Cannot group by {name!r}: a breakdown has a column of that name. Rename yours"
             )
         keys[name] = _key(df, name, tz)
     return pd.DataFrame(keys, index=df.index)
@@ -70,13 +70,16 @@ def _key(df: pd.DataFrame, name: str, tz: str) -> pd.Series:
     if name in df.columns:
         column = df[name]
         if isinstance(column, pd.DataFrame):
-            raise FrameError(f"by={name!r} is the name of {column.shape[1]} columns of the frame")
+            raise FrameError(
+                f"Cannot group by {name!r}: the DataFrame has {column.shape[1]} columns of "
+                "that name"
+            )
         return column
     if name not in _DERIVED:
         columns = ", ".join(map(str, df.columns))
         raise FrameError(
-            f"by={name!r} is neither a column of the frame ({columns}) nor a key derived from "
-            f"them ({', '.join(_DERIVED)})"
+            f"Unknown key {name!r}. Available columns: {columns}. Derived keys: "
+            f"{', '.join(_DERIVED)}"
         )
     needed, derive = _DERIVED[name]
     need(df, needed)
@@ -105,7 +108,7 @@ def _category(
 
 
 def _channel(df: pd.DataFrame, _tz: str) -> pd.Series:
-    """Find what carried the call: a trunk, or else what the other party's address says."""
+    """Find the channel of each call: a trunk, or else that of the other party's address."""
     kinds = _of_other_party(df, channel_of_party, pd.CategoricalDtype(list(CHANNELS)))
     return kinds.mask(any_of(df, "direction", _TRUNKING) | present(df, "trunk_sid"), "trunk")
 
@@ -126,16 +129,16 @@ def _side(df: pd.DataFrame, *, inbound: str, outbound: str) -> pd.Series:
 
 
 def _of_other_party(
-    df: pd.DataFrame, told: Callable[[str], str], dtype: pd.CategoricalDtype | pd.StringDtype
+    df: pd.DataFrame, derive: Callable[[str], str], dtype: pd.CategoricalDtype | pd.StringDtype
 ) -> pd.Series:
-    """Say of each call what its other party's address tells; each address is read once."""
+    """Derive a key of each call from its other party's address; each address is read once."""
     callers, calling = pd.factorize(df["from"])
     callees, called = pd.factorize(df["to"])
     codes = np.where(any_of(df, "direction", _INBOUND), callers, -1)
     outward = any_of(df, "direction", OUTBOUND) & (callees >= 0)
     codes = np.where(outward, len(calling) + callees, codes)
     parties = [*calling.tolist(), *called.tolist()]
-    known = pd.array([told(str(party)) for party in parties], dtype=dtype)
+    known = pd.array([derive(str(party)) for party in parties], dtype=dtype)
     return pd.Series(known.take(codes, allow_fill=True), index=df.index)
 
 

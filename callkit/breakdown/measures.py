@@ -57,7 +57,7 @@ KEYS: tuple[Column, ...] = (
     _key(
         "country",
         "The country of the other party's number, in ISO 3166-1 alpha-2; in small letters, or a "
-        "calling code, where the address tells none.",
+        "calling code, if the address does not show which.",
     ),
     _key(
         "number_type",
@@ -109,7 +109,7 @@ COST: tuple[Column, ...] = (
         "Cost divided by priced calls, rounded half-even; null if no call has a price.",
         "price_unit per call",
     ),
-    _money("largest_call", "The cost of the dearest call; null if no call has a price."),
+    _money("largest_call", "The cost of the most expensive call; null if no call has a price."),
 )
 
 DURATION: tuple[Column, ...] = (
@@ -154,11 +154,11 @@ DURATION: tuple[Column, ...] = (
 )
 
 TREES: tuple[Column, ...] = (
-    _key("root_sid", "The call that no other created, from which the legs come."),
+    _key("root_sid", "The first call of the tree, which has no parent."),
     _key(
         "root",
         "Whether the root is in the frame (present), is only named as a parent (absent), or cannot "
-        "be told, because the legs name one another as parents in a circle (none).",
+        "be determined, because the legs name each other as parents in a circle (none).",
         *ROOTS,
     ),
     _count("legs", "How many calls of the tree are in the frame."),

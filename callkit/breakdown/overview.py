@@ -29,9 +29,9 @@ _NO_TABLE = pd.DataFrame()
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """What :func:`callkit.summary` found: prints as one page, shows as tables in a notebook.
+    """The result of :func:`callkit.summary`: prints as text, shows as tables in a notebook.
 
-    It holds no telephone number, no name and no address: calls are named by their SIDs,
+    It contains no telephone numbers, names or addresses: calls are identified by their SIDs,
     destinations by country.
 
     Attributes
@@ -92,7 +92,7 @@ class Summary:
 
 
 def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
-    """Sum calls up on one page: outcomes, cost, durations, the dearest, and what changed.
+    """Summarise calls: outcomes, cost, durations, most expensive calls, and changes.
 
     Parameters
     ----------
@@ -162,10 +162,10 @@ def _costs(df: pd.DataFrame) -> pd.DataFrame:
     still_open = any_of(df, "status", LIVE_STATUSES)
     of_each = df.loc[still_open, "price_unit"].value_counts(dropna=False)
     opened = costs["price_unit"].map(of_each).fillna(0).astype("int64")
-    settled = (costs["unpriced_calls"] == 0) & (opened == 0)
-    # Calls to be priced in a currency that nobody knows yet leave none final.
-    anywhere = settled[costs["price_unit"].isna()].all()
-    return costs.assign(open_calls=opened, final=np.logical_and(settled, anywhere))
+    priced = (costs["unpriced_calls"] == 0) & (opened == 0)
+    # Unpriced calls without a currency may belong to any of them.
+    anywhere = priced[costs["price_unit"].isna()].all()
+    return costs.assign(open_calls=opened, final=np.logical_and(priced, anywhere))
 
 
 def _most_expensive_calls(df: pd.DataFrame, tz: str) -> pd.DataFrame:
@@ -173,11 +173,11 @@ def _most_expensive_calls(df: pd.DataFrame, tz: str) -> pd.DataFrame:
     cost = pd.Series(-price)
     charged = cost[cost > 0]
     unit = df["price_unit"].set_axis(cost.index)
-    dearest = charged.groupby(unit[charged.index], dropna=False).nlargest(_MOST, keep="all")
-    calls = df.iloc[dearest.index.get_level_values(-1)].reset_index(drop=True)
+    highest = charged.groupby(unit[charged.index], dropna=False).nlargest(_MOST, keep="all")
+    calls = df.iloc[highest.index.get_level_values(-1)].reset_index(drop=True)
     calls["start_time"] = instants(calls).dt.tz_convert(tz)
-    calls["cost"] = money(dearest.to_numpy())
-    return _dearest(calls, ["price_unit", "cost", "sid", "start_time", "duration"], "sid")
+    calls["cost"] = money(highest.to_numpy())
+    return _most_expensive(calls, ["price_unit", "cost", "sid", "start_time", "duration"], "sid")
 
 
 def _most_expensive_destinations(df: pd.DataFrame) -> pd.DataFrame:
@@ -185,10 +185,10 @@ def _most_expensive_destinations(df: pd.DataFrame) -> pd.DataFrame:
     where = cost_breakdown(called, ["country", "number_type"])
     charged = where[(where["cost"] > 0).fillna(value=False)]
     columns = ["price_unit", "country", "number_type", "calls", "billed_minutes", "cost"]
-    return _dearest(charged, columns, "country")
+    return _most_expensive(charged, columns, "country")
 
 
-def _dearest(rows: pd.DataFrame, columns: list[str], tie_breaker: str) -> pd.DataFrame:
+def _most_expensive(rows: pd.DataFrame, columns: list[str], tie_breaker: str) -> pd.DataFrame:
     """Choose the ten rows of each currency that cost most."""
     order = rows.sort_values(
         ["price_unit", "cost", tie_breaker], ascending=[True, False, True], kind="stable"
@@ -217,7 +217,7 @@ def _compared(df: pd.DataFrame, freq: str, tz: str) -> pd.DatetimeIndex:
 
 
 def _sections(summary: Summary) -> Iterator[_Section]:
-    """Make each section of the page: a heading, a table of text (or none), and notes."""
+    """Yield the sections: a heading, a table of text (or none), and notes."""
     heading = f"{summary.calls:,} {'call' if summary.calls == 1 else 'calls'}"
     yield heading, _NO_TABLE, _period(summary)
     if not summary.calls:
@@ -227,22 +227,22 @@ def _sections(summary: Summary) -> Iterator[_Section]:
     yield "Connectivity cost", *_cost(summary.costs)
     calls, places = summary.most_expensive_calls, summary.most_expensive_destinations
     yield (
-        f"The dearest calls (times in {summary.tz})",
+        f"Most expensive calls (times in {summary.tz})",
         _written(calls, "sid", "start_time", "duration", "cost", "price_unit"),
         [] if len(calls) else ["No call was charged."],
     )
     columns = ("country", "number_type", "calls", "billed_minutes", "cost", "price_unit")
     yield (
-        "The dearest destinations of calls that went out",
+        "Most expensive outbound destinations",
         _written(places, *columns),
-        [] if len(places) else ["No call that went out was charged."],
+        [] if len(places) else ["No outbound call was charged."],
     )
     yield _what_changed(summary)
 
 
 def _period(summary: Summary) -> list[str]:
     if not summary.calls:
-        return ["There is nothing to sum up."]
+        return ["No calls."]
     never = [f"{summary.never_started:,} never started."] if summary.never_started else []
     if pd.isna(summary.first_start):
         return never

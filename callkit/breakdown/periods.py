@@ -49,9 +49,9 @@ def frequency(freq: object) -> Frequency:
     match = _ALIAS.fullmatch(freq) if isinstance(freq, str) else None
     if match is None:
         raise FrameError(
-            f"freq={freq!r} is no period: it should be one of 's', 'min', 'h', 'D', 'W' (from "
-            "Monday), 'M' or 'MS', 'Q' or 'QS', 'Y' or 'YS', with a whole number before it for "
-            "multiples ('6h') and a month after it for other quarters and years ('YS-APR')"
+            f"Invalid freq {freq!r}: expected 's', 'min', 'h', 'D', 'W' (from Monday), 'M' or "
+            "'MS', 'Q' or 'QS', 'Y' or 'YS', with a number in front for multiples ('6h') and "
+            "a month behind for other quarters and years ('YS-APR')"
         )
     name = match["short"] or match["long"]
     unit, length = _UNITS[name]
@@ -67,7 +67,7 @@ def zone(tz: str) -> ZoneInfo:
         return ZoneInfo(tz)
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise FrameError(
-            f"tz={tz!r} is no time zone: it should be an IANA name such as 'UTC' or 'Europe/Berlin'"
+            f"Unknown time zone {tz!r}: expected an IANA name such as 'UTC' or 'Europe/Berlin'"
         ) from error
 
 
@@ -117,7 +117,7 @@ def period_bounds(first: pd.Timestamp, last: pd.Timestamp, freq: str, tz: str) -
     count = np.ptp(counted) // every.length
     if count > _MOST_PERIODS:
         raise FrameError(
-            f"freq={freq!r} makes {count:,} periods from {first} to {last}: take longer ones"
+            f"freq={freq!r} makes {count:,} periods from {first} to {last}: use a longer freq"
         )
     low, high = counted.min() - margin * every.length, counted.max() + margin * every.length
     ticks = np.arange(low, high + 1, every.length).view(tick)

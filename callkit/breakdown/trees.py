@@ -33,7 +33,7 @@ _PRESENT, _ABSENT, _NONE = range(len(ROOTS))
 
 
 def roll_up(df: pd.DataFrame) -> pd.DataFrame:
-    """Put the legs of each call together: what it cost from end to end.
+    """Roll the legs of each call up: what it cost from end to end.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
         One row per tree and currency (nearly every tree has one), by first start, then SID; trees
         that never started come last.
 
-        - ``root_sid``, str: the call that the legs come from, through however many generations.
+        - ``root_sid``, str: the first call of the tree, through any number of generations.
         - ``price_unit``, str.
         - ``root``, category: ``present``, the root is in the frame; ``absent``, it is not, and
           ``root_sid`` is the highest call that a leg names as its parent; ``none``, the legs name
-          one another in a circle (broken data), and ``root_sid`` is the smallest SID in it.
+          each other in a circle (broken data), and ``root_sid`` is the smallest SID in it.
         - ``legs``, int64: the calls of the tree in the frame, the root included; legs that a SID
-          list did not name are missing, and nothing tells.
+          list did not contain are missing without notice.
         - ``answered_legs``, int64, and ``talk_time``, timedelta64[ms]: the completed legs that
           lasted longer than zero, and the sum of their durations, each counted as it is billed.
         - ``priced_calls``, ``unpriced_calls``, int64, ``cost``, decimal128(18, 8): as in
@@ -67,7 +67,8 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     FrameError
-        `df` is no frame of calls, has a call twice or without a SID, or an amount does not fit.
+        `df` is not a DataFrame of calls, has duplicates or calls without a SID, or an amount does
+        not fit.
 
     Examples
     --------
@@ -109,7 +110,10 @@ class _Forest(NamedTuple):
 def _forest(df: pd.DataFrame) -> _Forest:
     sids, parents = (_text(df, name) for name in ("sid", "parent_call_sid"))
     if sids.null_count:
-        raise FrameError(f"calls without a sid: {sids.null_count:,}; nobody can tell their legs")
+        raise FrameError(
+            f"Number of calls without a SID, whose legs cannot be found: {sids.null_count:,}. "
+            "Remove them with dropna(subset='sid')"
+        )
     encoded = pa.concat_arrays([sids, parents]).dictionary_encode()
     sids, parents = encoded.dictionary, encoded.indices[len(df) :]
     up = np.arange(len(sids))
@@ -150,7 +154,9 @@ def _text(df: pd.DataFrame, name: str) -> pa.Array:
     try:
         text = pa.array(df[name].array, from_pandas=True).cast(pa.large_string())
     except pa.ArrowException as error:
-        raise FrameError(f"{name} is {df[name].dtype}: it should be Call SIDs, as text") from error
+        raise FrameError(
+            f"Column {name!r} has dtype {df[name].dtype}: expected Call SIDs as text"
+        ) from error
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
 

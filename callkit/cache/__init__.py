@@ -1,4 +1,4 @@
-"""The cache: one SQLite file of calls as they came. Here is what looks after such a file."""
+"""The cache, one SQLite file of call bodies, and the functions that manage it."""
 
 from callkit.cache.admin import CacheInfo, erase, info, prune
 

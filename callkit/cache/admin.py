@@ -1,4 +1,4 @@
-"""The care of a cache: what is in it, what is too old, and whose calls have to go."""
+"""Managing a cache: what it contains, removing old calls, erasing a person's calls."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -9,8 +9,9 @@ from os import PathLike
 from pathlib import Path
 
 from callkit.cache.erasure import Mentions
-from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
+from callkit.cache.file import body_of, cache_errors, connect, microseconds, moment_at
 from callkit.errors import CacheError
+from callkit.renamed import renamed_attributes
 
 _SHOWN_AT_MOST = 3  # accounts
 _KIBIBYTE = 1 << 10
@@ -18,15 +19,15 @@ _KIBIBYTE = 1 << 10
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What a cache holds. It says nothing of who called whom; ``str()`` is a few lines.
+    """The contents of a cache, without personal data; ``str()`` gives a few lines.
 
     Attributes
     ----------
     calls, final, not_final : int
-        How many calls it has; of how many the record is final, so that they are never asked for
-        again, and of how many it is not.
+        Number of calls; of calls whose record is final, so that they are never requested again; and
+        of all others.
     accounts : tuple of str
-        Whose they are.
+        The accounts of the calls.
     fetched_first, fetched_last : datetime or None
         When the oldest and the newest record was fetched, in UTC; None without calls.
     size : int
@@ -40,6 +41,8 @@ class CacheInfo:
     fetched_first: datetime | None
     fetched_last: datetime | None
     size: int
+
+    __getattr__ = renamed_attributes(settled="final", unsettled="not_final")
 
     def __str__(self) -> str:
         times = (self.fetched_first, self.fetched_last)
@@ -58,12 +61,12 @@ class CacheInfo:
 
 
 def info(path: str | PathLike[str]) -> CacheInfo:
-    """Say what a cache holds.
+    """Return what a cache contains.
 
     Parameters
     ----------
     path : str or path
-        The cache's file.
+        The cache file.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def info(path: str | PathLike[str]) -> CacheInfo:
     Raises
     ------
     CacheError
-        There is no such file, or it is damaged, in use, or no cache of callkit's.
+        The file does not exist, is damaged or in use, or is not a callkit cache.
 
     Examples
     --------
@@ -105,22 +108,22 @@ def info(path: str | PathLike[str]) -> CacheInfo:
 
 
 def prune(path: str | PathLike[str], older_than: timedelta) -> int:
-    """Remove the calls that were fetched too long ago.
+    """Remove the calls that were fetched longer ago than a given time.
 
-    What counts is when a record was fetched, not when the call was. Nothing of them stays in the
-    file. A later run that names them asks the API again.
+    What counts is when a call was fetched, not when it was made. None of their bytes stay in the
+    file. A later run that lists these calls requests them again.
 
     Parameters
     ----------
     path : str or path
-        The cache's file.
+        The cache file.
     older_than : timedelta
-        How long ago is too long.
+        The age from which calls are removed.
 
     Returns
     -------
     int
-        How many calls were removed.
+        Number of calls removed.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def prune(path: str | PathLike[str], older_than: timedelta) -> int:
     0
     """
     if older_than < timedelta(0):
-        raise ValueError(f"older_than must be a length of time, zero or more, not {older_than!r}")
+        raise ValueError(f"Invalid older_than {older_than!r}: expected a timedelta of zero or more")
     age = older_than // timedelta(microseconds=1)
     before = max(0, microseconds(datetime.now(UTC)) - age)
     with _rewriting(Path(path)) as db:
@@ -147,34 +150,34 @@ def prune(path: str | PathLike[str], older_than: timedelta) -> int:
 
 
 def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
-    """Erase every call that names one of these parties: the bytes, not only the rows.
+    """Erase every call that involves one of these parties, including its bytes in the file.
 
-    The file is written anew without the calls, and the journal emptied. What backups hold, and what
-    a file system keeps of blocks that it has freed, is beyond callkit. A later run that names these
-    calls fetches them again.
+    The file is rewritten without the calls, and the journal is emptied. callkit cannot erase
+    backups, or blocks that the file system has freed. A later run that lists these calls fetches
+    them again.
 
     Parameters
     ----------
     path : str or path
-        The cache's file.
+        The cache file.
     parties : iterable of str
-        Telephone numbers in international form, however punctuated, or addresses such as
-        ``sip:amy@example.com`` and ``client:amy``. A number is looked for in everything that a
-        call's record says: with and without its country code, and within a SIP address too. In
-        doubt a call goes, since it can be fetched again.
+        Telephone numbers in international form, with any punctuation, or addresses such as
+        ``sip:amy@example.com`` and ``client:amy``. A number is searched for in the whole record of
+        a call, with and without its country code, and inside SIP addresses. In doubt a call is
+        erased, since it can be fetched again.
 
     Returns
     -------
     int
-        How many calls were erased.
+        Number of calls erased.
 
     Raises
     ------
     CacheError
         As for :func:`info`; a cache that cannot be used is not touched. Or another process
-        kept the file from being written anew: the message says to erase again.
+        prevented the file from being rewritten: erase again.
     ValueError
-        One of `parties` is neither number nor address, or they are one text rather than a list.
+        An entry of `parties` is neither a number nor an address, or `parties` is a string.
 
     Examples
     --------
@@ -186,7 +189,9 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     0
     """
     if isinstance(parties, str):
-        raise ValueError("parties must be a list of numbers and addresses, not one text")  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004
+            "Invalid parties: expected a list of numbers and addresses, not a single string"
+        )
     is_named = Mentions(parties)
     with _rewriting(Path(path)) as db:
         erased = [
@@ -200,22 +205,23 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    with complaining(path), closing(connect(path, create=False)) as db:
+    with cache_errors(path), closing(connect(path, create=False)) as db:
         yield db
 
 
 @contextmanager
 def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
-    """Have others wait while calls are removed; then leave no byte of them in the file."""
+    """Lock the cache while calls are removed; then remove their bytes from the file."""
     with _opened(path) as db:
         if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise CacheError(
-                f"the cache {str(path)!r} is damaged; it was left as it is: move it away"
+                f"The cache {str(path)!r} is damaged and was left unchanged. Move it away; the "
+                "next run makes a new one"
             )
         db.execute("BEGIN IMMEDIATE")
         with db:
             yield db
-        # Zeros overwrite what is deleted, but not what SQLite without secure_delete has left.
+        # secure_delete overwrites what is deleted now, but not what was deleted without it before.
         try:
             db.execute("VACUUM")
             busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -224,6 +230,7 @@ def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
             why = str(error)
         if why is not None:
             raise CacheError(
-                f"the calls are removed from the cache {str(path)!r}, but their bytes may still be "
-                f"in the file, since {why}: do the same again when it is free"
+                f"The calls were removed from the cache {str(path)!r}, but their bytes may "
+                f"still be in the file because {why}. Run the same command again when the file "
+                "is free"
             )

@@ -1,4 +1,4 @@
-"""Whether the record of a call names somebody, however it is written there."""
+"""Whether the record of a call contains a party, in any spelling."""
 
 import re
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ _INTERNATIONAL = re.compile(r"\+[0-9 ().-]+")
 
 
 class Mentions:
-    """A question to put to calls as they came: whether they name any of these parties.
+    """Tests whether the body of a call contains any of these parties.
 
-    A telephone number is looked for in everything that the record says, by its digits: with or
+    A telephone number is searched for in the whole record by its digits: with or
     without country code, prefix and punctuation, and within a SIP address too. Other addresses are
     the same if their canonical spellings are, but for case. In doubt the answer is yes.
 
-    A party that is neither number nor address raises a ValueError, which says which one of them,
-    not what it was.
+    A party that is neither number nor address raises a ValueError, which gives its position
+    but not its value.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class Mentions:
                 self._addresses.add(canonical(party).casefold())
 
     def __call__(self, body: bytes) -> bool:
-        """Say whether a body names any of them."""
+        """Whether a body contains any of them."""
         text = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)).encode("utf-8", "replace"), body)
         digits = text.translate(None, _PUNCTUATION)
         if any(national in digits and proof.search(digits) for national, proof in self._numbers):
@@ -58,7 +58,7 @@ def _number(party: str, place: int) -> tuple[bytes, re.Pattern[bytes]]:
     country, national = _split(party)
     if len(country + national) < _FEWEST_DIGITS:
         raise ValueError(
-            f"party {place} is none: it should be a number in international form, such as "
+            f"Invalid party {place}: expected a number in international form, such as "
             "+442079460000, or an address such as sip:user@host or client:name"
         )
     with_country = f"(?:00|011)?{country}0?{national}"
@@ -70,7 +70,7 @@ def _number(party: str, place: int) -> tuple[bytes, re.Pattern[bytes]]:
 def _split(party: str) -> tuple[str, str]:
     """Split a number into country code and the rest, by Google's numbering plans.
 
-    No country code, where they have none that fits; nothing at all, where this is no number.
+    The country code is empty if none fits; both are empty if this is not a number.
     """
     written = re.sub(r"^\s*\(?00", "+", party)
     try:

@@ -1,4 +1,4 @@
-"""The SQLite file that a cache is: seen to be callkit's own, made private, opened."""
+"""Opening the SQLite file of a cache: checked, made private."""
 
 import errno
 import sqlite3
@@ -20,11 +20,11 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS calls (
     sid TEXT PRIMARY KEY,
     account_sid TEXT NOT NULL,
-    body BLOB NOT NULL,  -- as it came, compressed by zlib
+    body BLOB NOT NULL,  -- as received, compressed by zlib
     request_id TEXT,
     fetched_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
-    price TEXT,  -- as it came
-    settled INTEGER NOT NULL
+    price TEXT,  -- as received
+    settled INTEGER NOT NULL  -- whether the record is final
 );
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
@@ -32,9 +32,9 @@ PRAGMA user_version = {_VERSION};
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
-    """Open a cache's file, and have only its owner read it; `create` one if there is none.
+    """Open a cache file and make it private to its owner; `create` it if it does not exist.
 
-    A file that is not callkit's, or a newer callkit's, is refused and not touched.
+    A file of another program, or of a newer callkit, is refused and left unchanged.
     """
     _refuse_foreign(path, create=create)
     path.touch(mode=0o600)
@@ -51,34 +51,34 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
 
 
 @contextmanager
-def complaining(path: Path) -> Iterator[None]:
-    """Turn errors into a CacheError that says in one sentence what is wrong with a cache's file."""
+def cache_errors(path: Path) -> Iterator[None]:
+    """Turn errors into a CacheError that describes in one sentence what is wrong with the file."""
     try:
         yield
     except OSError as error:
         raise CacheError(
-            f"the cache {str(path)!r} cannot be opened: {error.strerror or error}"
+            f"Cannot open the cache {str(path)!r}: {error.strerror or error}"
         ) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
         # Its low byte is the plain code: https://www.sqlite.org/rescode.html
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise CacheError(
-                f"the cache {str(path)!r} is in use: wait until the other process is done with it, "
-                "and try again"
+                f"The cache {str(path)!r} is in use by another process. Try again when that "
+                "process has finished"
             ) from error
         why, _, _ = str(error).partition("\n")
         raise CacheError(
-            f"the cache {str(path)!r} cannot be used: {why}; move it away, or name another file"
+            f"Cannot use the cache {str(path)!r}: {why}. Move it away or name another file"
         ) from error
 
 
 def microseconds(moment: datetime) -> int:
-    """Count the microseconds since 1970, which is how the file tells times."""
+    """Return microseconds since 1970, the form of times in the file."""
     return round(moment.timestamp() * 1e6)
 
 
 def body_of(stored: bytes) -> bytes:
-    """Read a body as it came."""
+    """Decompress a body."""
     try:
         return zlib.decompress(stored)
     except (TypeError, zlib.error):
@@ -90,7 +90,7 @@ def moment_at(microseconds: int) -> datetime:
     try:
         return datetime.fromtimestamp(microseconds / 1e6, UTC)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise sqlite3.DataError(f"{microseconds!r} is no time") from None
+        raise sqlite3.DataError(f"{microseconds!r} is not a valid time") from None
 
 
 def _refuse_foreign(path: Path, *, create: bool) -> None:
@@ -104,10 +104,10 @@ def _refuse_foreign(path: Path, *, create: bool) -> None:
     is_database = head.startswith(_MAGIC)
     is_ours = is_database and head[_ID_AT] == _APPLICATION_ID.to_bytes(4, "big")
     if not is_ours and (head or not create):
-        kind = "another program's database" if is_database else "no database"
+        kind = "a database of another program" if is_database else "not a database"
         raise CacheError(
-            f"the cache {str(path)!r} is {kind}, or damaged; it was left as it is: "
-            "name another file"
+            f"Cannot use {str(path)!r} as a cache: it is {kind}, or damaged. It was left "
+            "unchanged; name another file"
         )
 
 
@@ -115,12 +115,12 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > _VERSION:
         raise CacheError(
-            f"the cache {str(path)!r} was made by a newer callkit (format {version}; "
-            f"this one reads {_VERSION}): update callkit, or name another file"
+            f"The cache {str(path)!r} has format {version}, but this version of callkit reads "
+            f"format {_VERSION}. Update callkit or name another file"
         )
     db.execute("PRAGMA secure_delete = ON")  # what is replaced or deleted is overwritten by zeros
     if version == 0:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-    # Only now: what tells our file from another's must be in the file, not in its journal.
+    # Only now: the mark that identifies the file must be in the file itself, not in its journal.
     db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
     db.execute("PRAGMA synchronous = NORMAL")

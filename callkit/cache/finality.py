@@ -1,4 +1,4 @@
-"""Which records are final, so that their calls need never be asked for again."""
+"""Which records are final, so that their calls are never requested again."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ _NEVER_PRICED_AFTER = timedelta(days=30)
 def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:
     """Say for each call whether its record was final when it was fetched.
 
-    Final is a call that has ended, and is priced; or ended with a status that is not billed, and
+    A call is final if it has ended and is priced; or ended with a status that is not billed, and
     was fetched at least a day after its end; or ended unpriced, and was fetched at least thirty
     days after. Ages count up to the fetch: a record that was fetched too early does not grow older
     in a cache. In doubt a record is not final.
@@ -46,6 +46,8 @@ def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:
         pa.scalar(_NEVER_PRICED_AFTER, age.type),
         pa.scalar(_UNBILLED_AFTER, age.type),
     )
-    settled = pc.or_(table["price"].is_valid(), pc.fill_null(pc.greater_equal(age, wait), False))
-    final: list[bool] = pc.and_(ended, settled).to_pylist()
+    price_is_final = pc.or_(
+        table["price"].is_valid(), pc.fill_null(pc.greater_equal(age, wait), False)
+    )
+    final: list[bool] = pc.and_(ended, price_is_final).to_pylist()
     return final

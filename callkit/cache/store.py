@@ -1,4 +1,4 @@
-"""Calls kept in a file, as they came, so that nothing final is asked for twice.
+"""Calls kept in a file as received, so that nothing final is requested twice.
 
 One SQLite file, opened by as many processes as like. It holds personal data, so only its owner may
 read it.
@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
-from callkit.cache.file import body_of, complaining, connect, microseconds, moment_at
+from callkit.cache.file import body_of, cache_errors, connect, microseconds, moment_at
 from callkit.errors import CacheWarning
 from callkit.normaliser.casts import one_price
 from callkit.outcomes import Fetched, PriceChange
@@ -48,7 +48,7 @@ class Cache:
     Parameters
     ----------
     path : str or path
-        The file; made if there is none.
+        The file; created if it does not exist.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class Cache:
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(path)
         self.writable = True
-        with complaining(self._path):
+        with cache_errors(self._path):
             self._db = connect(self._path, create=True)
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ class Cache:
         self._db.close()
 
     def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:
-        """Return those of some thousand calls that need not be asked for again, in any order."""
+        """Return the calls that need not be requested again, in any order."""
         query = _LOOK_UP
         parameters: list[str | int] = [json.dumps(keys)]
         if isinstance(refresh, datetime):
@@ -77,7 +77,7 @@ class Cache:
             parameters.append(microseconds(refresh))
         else:
             query += _WANTED[refresh]
-        with complaining(self._path):
+        with cache_errors(self._path):
             return [
                 Fetched(sid, account_sid, body_of(body), request_id, moment_at(at), attempts=0)
                 for sid, account_sid, body, request_id, at in self._db.execute(query, parameters)
@@ -109,8 +109,8 @@ class Cache:
         except sqlite3.Error as error:
             self.writable = False
             warnings.warn(
-                f"the cache {str(self._path)!r} can no longer be written ({error}); "
-                "the run goes on without it",
+                f"Cannot write to the cache {str(self._path)!r} any more ({error}). The run "
+                "continues without it",
                 CacheWarning,
                 stacklevel=2,
             )

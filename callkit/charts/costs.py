@@ -53,7 +53,7 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     if not breakdowns.holds(breakdown, _NEEDED):
         raise FrameError(
-            "charts.cost draws what callkit.cost_breakdown returns: pass it "
+            "charts.cost expects the result of callkit.cost_breakdown, for example "
             "callkit.cost_breakdown(df, by=..., freq=...)"
         )
     breakdown = breakdowns.without_totals(breakdown)

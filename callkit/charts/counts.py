@@ -77,7 +77,7 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     if not breakdowns.holds(breakdown, ["period", "status", "calls"]):
         raise FrameError(
-            "charts.status draws calls by status over time: pass it "
+            "charts.status expects calls by status over time, for example "
             "callkit.duration_breakdown(df, by='status', freq=...)"
         )
     breakdown = breakdowns.without_totals(breakdown)
@@ -231,7 +231,7 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     if not breakdowns.holds(table, _IN_PROGRESS):
         raise FrameError(
-            "charts.in_progress draws what callkit.calls_in_progress returns: pass it "
+            "charts.in_progress expects the result of callkit.calls_in_progress, for example "
             "callkit.calls_in_progress(df, freq=...)"
         )
     notes = ["calls in the frame only"]

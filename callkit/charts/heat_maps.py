@@ -97,7 +97,7 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
 
 def _checked(breakdown: object, measure: object) -> _Measure:
     if not isinstance(measure, str) or measure not in _MEASURES:
-        raise FrameError(f"measure={measure!r} should be 'calls', 'minutes' or 'cost'")
+        raise FrameError(f"Invalid measure {measure!r}: expected 'calls', 'minutes' or 'cost'")
     chosen = _MEASURES[measure]
     needed = {*_CLOCK, "calls", chosen.column, chosen.counted}
     if measure != "calls":
@@ -106,7 +106,7 @@ def _checked(breakdown: object, measure: object) -> _Measure:
         breakdown[key].dropna().isin(values).all() for key, values in _CLOCK.items()
     ):
         raise FrameError(
-            "charts.heat_map draws weekdays and hours: pass it "
+            "charts.heat_map expects weekdays and hours, for example "
             "callkit.cost_breakdown(df, by=['weekday', 'hour'], tz=...)"
         )
     return chosen

@@ -1,4 +1,4 @@
-"""What commands share: their arguments, and how they say what came of it.
+"""What the commands share: arguments, input and output.
 
 Data goes to standard output, everything else to standard error.
 """
@@ -24,59 +24,68 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class CommandError(CallkitError):
-    """Something that the command line asked for cannot be done."""
+    """The command line asks for something that is not possible."""
 
 
 def add_calls(command: argparse.ArgumentParser) -> None:
-    """Let a command say which calls it is about, and how to tell periods."""
+    """Add the file of calls and the period to a command."""
     command.add_argument(
         "calls", type=Path, metavar="CALLS", help="a Parquet file of calls, or a folder of them"
     )
     command.add_argument(
-        "--freq", default="W", help="the length of a period: D, W, M, Q or Y, say (%(default)s)"
+        "--freq", default="W", help="length of a period: D, W, M, Q or Y (default: %(default)s)"
     )
     command.add_argument(
-        "--tz", default="UTC", help="the time zone whose calendar counts (%(default)s)"
+        "--tz", default="UTC", help="time zone of the periods (default: %(default)s)"
     )
 
 
 def add_quiet(command: argparse._ActionsContainer) -> None:
-    """Let a command be asked to say less."""
+    """Add --quiet to a command."""
     command.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress and no notes; complaints remain"
+        "-q",
+        "--quiet",
+        action="store_true",
+        help="no progress bar and no notes, only errors",
     )
 
 
-def add_loudness(command: argparse.ArgumentParser) -> None:
-    """Let a command be asked to say less, or more."""
+def add_fetching(command: argparse.ArgumentParser) -> None:
+    """Add the options of every command that fetches."""
+    command.add_argument(
+        "--concurrency",
+        type=Whole(1),
+        default=25,
+        help="highest number of requests in flight for each account (default: %(default)s)",
+    )
     loudness = command.add_mutually_exclusive_group()
     add_quiet(loudness)
     loudness.add_argument(
-        "-v", "--verbose", action="store_true", help="log each request and answer, without secrets"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="log each request and response (no secrets)",
     )
 
 
 def progress(options: argparse.Namespace) -> bool | None:
-    """Say whether to show a bar, which would disturb a log; None leaves it to the terminal."""
+    """Return whether to show a bar, which would disturb a log; None lets the terminal decide."""
     return False if options.quiet or options.verbose else None
 
 
 def lines_of_standard_input(what: str) -> list[str]:
-    """Read standard input, without blank lines and the blanks around others.
-
-    `what` says, in a complaint, what it should name.
-    """
+    """Read the lines of standard input, stripped, without blank lines; `what` they should be."""
     if sys.stdin is None:
         raise CommandError("standard input is closed")
     try:
         text = sys.stdin.buffer.read().decode("utf-8-sig")
     except OSError as error:
-        raise CommandError(f"standard input cannot be read: {error.strerror}") from error
+        raise CommandError(f"cannot read standard input: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"standard input is not UTF-8 text: {error}") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
-        raise CommandError(f"standard input is empty: it should name {what}")
+        raise CommandError(f"standard input is empty: expected {what}")
     return lines
 
 
@@ -89,7 +98,7 @@ class Whole:
         self.__name__ = f"whole number from {least:,}{f' to {most:,}' if most < math.inf else ''}"
 
     def __call__(self, text: str) -> int:
-        """Read it; a ValueError makes argparse complain."""
+        """Read a number; argparse reports a ValueError."""
         number = int(text)
         if not self._least <= number <= self._most:
             raise ValueError
@@ -97,7 +106,7 @@ class Whole:
 
 
 def seconds(text: str) -> float:
-    """Read how many seconds something takes."""
+    """Read a number of seconds."""
     number = float(text)
     if not 0.0 <= number <= _SLOWEST:
         raise ValueError
@@ -108,57 +117,51 @@ seconds.__name__ = "number of seconds from 0 to 3,600"
 
 
 def age(text: str) -> timedelta:
-    """Read a length of time.
-
-    Examples
-    --------
-    >>> age("4w")
-    datetime.timedelta(days=28)
-    """
+    """Read an age such as ``4w``."""
     match = _AGE.fullmatch(text)
     if match is None:
         raise ValueError
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-age.__name__ = "length of time (such as 90d, 12h or 4w)"
+age.__name__ = "age (such as 90d, 12h or 4w)"
 
 
 def say(data: object) -> None:
-    """Write a page of data to standard output."""
-    with _complaining():
+    """Write data to standard output."""
+    with _output_errors():
         print(data, flush=True)
 
 
 def pour(file: BinaryIO) -> None:
-    """Write the whole of a file to standard output."""
-    with _complaining():
+    """Write a file to standard output."""
+    with _output_errors():
         shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
 @contextmanager
-def _complaining() -> Iterator[None]:
+def _output_errors() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise CommandError(f"standard output cannot be written: {error.strerror}") from error
+        raise CommandError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def note(what: object, *, quiet: bool) -> None:
-    """Say what came of it, unless told to be quiet."""
+    """Print a note to standard error, unless `quiet`."""
     if not quiet:
         print(what, file=sys.stderr)
 
 
 def complain(what: object, code: int) -> int:
-    """Say what went wrong, and hand on the exit code."""
+    """Print an error to standard error, and return the exit code."""
     print(f"callkit: {what}", file=sys.stderr)
     return code
 
 
 def calls_counted(count: int) -> str:
-    """Say how many calls there are."""
+    """Write a number of calls."""
     return f"{count:,} call{'' if count == 1 else 's'}"

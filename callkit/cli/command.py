@@ -18,29 +18,38 @@ from types import FrameType
 import callkit
 from callkit.cli import demo, export, offline, sandbox
 from callkit.cli.arguments import complain
-from callkit.errors import CallkitError, SignInError
+from callkit.errors import CallkitError, CredentialsError, SignInError
 
 _WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
 _EXIT_CODES = """\
 exit codes:
   0    done
-  1    some calls failed; the others are written, and a file beside them
-       says which failed and why
-  2    wrong usage, or something that could not be done, told in one sentence
-  3    the sign-in is refused
-  130  interrupted, by Ctrl-C or SIGTERM
+  1    some calls failed; the others were written, and a CSV file beside them
+       lists the failures
+  2    wrong usage, or an error that is described in one sentence
+  3    authentication failed
+  130  interrupted by Ctrl-C or SIGTERM
 
-"callkit COMMAND --help" says more, with an example.
+Run "callkit COMMAND --help" for the options of a command and an example.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code, which ``callkit --help`` explains."""
-    options = parser().parse_args(arguments)
+    whole = parser()
+    options, unknown = whole.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.run is None:
+        whole.print_help()
+        return 0
     try:
         return run_as_a_command(partial(options.run, options), verbose=options.verbose)
     except SignInError as error:
         return complain(error, _SIGN_IN_REFUSED)
+    except CredentialsError as error:
+        for_a_shell, _, _ = str(error).partition("; in Python")
+        return complain(for_a_shell, _WRONG)
     except CallkitError as error:
         return complain(error, _WRONG)
     except KeyboardInterrupt as interruption:
@@ -49,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make what understands the command line."""
+    """Make the parser of the command line."""
     whole = argparse.ArgumentParser(
         prog="callkit",
         description="What Twilio calls cost and where the minutes went.",
@@ -57,20 +66,20 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"callkit {callkit.__version__}")
-    whole.set_defaults(verbose=False)
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    whole.set_defaults(verbose=False, run=None, parser=whole)
+    commands = whole.add_subparsers(metavar="COMMAND")
     for add_to in (demo.add_to, export.add_to, *offline.ADD_TO, sandbox.add_to):
         add_to(commands)
     return whole
 
 
 def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
-    """Run something as a command should run, and return its exit code.
+    """Run a function as a command, and return its exit code.
 
-    SIGTERM interrupts like Ctrl-C, so that a job that is stopped leaves whole files, and in the
-    cache what it fetched. Whoever reads standard output may go away, as ``head`` does. What its
-    encoding does not have is written as an escape. A warning is one line. `verbose` logs what is
-    asked and answered, on standard error.
+    SIGTERM interrupts like Ctrl-C, so that a stopped job leaves complete files and keeps what it
+    fetched in the cache. The reader of standard output may close it, as ``head`` does. Characters
+    that its encoding lacks are written as escapes. A warning is one line. `verbose` logs requests
+    and responses to standard error.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -87,14 +96,14 @@ def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
             code = run()
             print(end="", flush=True)
         except BrokenPipeError:
-            # At its end Python flushes once more, and would complain of it.
+            # Python flushes once more when it exits, which would raise again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         return code
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Do what Ctrl-C does, also where a shell has switched that off (``&`` in a script)."""
+    """Act like Ctrl-C, even where a shell has disabled it (``&`` in a script)."""
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
         handler = signal.default_int_handler

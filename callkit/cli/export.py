@@ -13,7 +13,7 @@ import callkit
 from callkit.cli.arguments import (
     CommandError,
     Commands,
-    add_loudness,
+    add_fetching,
     calls_counted,
     complain,
     lines_of_standard_input,
@@ -38,69 +38,72 @@ def add_to(commands: Commands) -> None:
     """Add the command to the others."""
     export = commands.add_parser(
         "export",
-        help="fetch a list of calls into a file",
-        description="Fetch calls into a Parquet, CSV or JSON Lines file, with the sign-in of the "
-        "environment (TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
-        "TWILIO_API_SECRET). Calls that fail are listed in a CSV beside it, calls.failures.csv for "
-        "calls.parquet and calls.csv.failures.csv for calls.csv, and the exit code is then 1.",
+        help="fetch calls into a file",
+        description="Fetch the calls of a SID list into a Parquet, CSV or JSON Lines file. "
+        "Credentials are read from the environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or "
+        "TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls that fail are listed in "
+        "a CSV file beside the output (calls.failures.csv for calls.parquet, "
+        "calls.csv.failures.csv for calls.csv); the exit code is then 1.",
         epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
     )
     export.add_argument(
         "sids",
-        help="a SID list: a text, CSV or Parquet file; or - for standard input, one SID a line",
+        help="a SID list: a text, CSV or Parquet file, or - for standard input (one SID per line)",
     )
     export.add_argument(
         "-o",
         "--out",
         required=True,
-        help="the file to write; or - for standard output, after the last call has come, with "
+        help="output file, or - for standard output, which is written at the end of the run with "
         "failures on standard error",
     )
     export.add_argument(
         "--format",
         choices=_FORMATS.values(),
-        help="what to write (what the file's name ends in; else parquet; to standard output csv)",
+        help="output format (default: by the file extension, else parquet; csv on standard output)",
     )
     export.add_argument(
         "--by-month",
         action="store_true",
-        help="write a folder, a Parquet dataset with a file for each month",
+        help="write a folder: a Parquet dataset with one file per month",
     )
     export.add_argument(
         "--cache",
         type=Path,
-        help="keep calls in this file; settled ones are not asked for again, and a run that was "
-        "cut short goes on from there",
+        metavar="FILE",
+        help="keep calls in this file; final calls are not requested again, and an interrupted "
+        "run can be resumed",
     )
     export.add_argument(
         "--refresh",
         choices=["all", "unpriced"],
-        help="ask again for calls that the cache has settled, and tell changed prices",
+        help="request cached calls again (all, or those without a price) and report changed prices",
     )
     export.add_argument(
         "--errors",
         choices=["raise", "warn"],
         default="raise",
-        help="whether the exit code is 1 or 0 if some calls failed (%(default)s: 1)",
+        help="exit with 1 (raise) or 0 (warn) if some calls failed (default: %(default)s)",
     )
     _add_pseudonyms(export)
-    add_loudness(export)
-    export.set_defaults(run=_run)
+    add_fetching(export)
+    export.set_defaults(run=_run, parser=export)
 
 
 def _add_pseudonyms(command: argparse.ArgumentParser) -> None:
-    # The key itself is no argument: it would stay in the shell's history, and show in the list of
-    # processes.
+    # The key is not an argument: it would be visible in the shell history and the process list.
     group = command.add_argument_group("pseudonyms")
     group.add_argument(
         "--pseudonymise",
         action="store_true",
-        help="put pseudonyms in the place of numbers and addresses, and leave names out; the key "
-        f"is what {_VARIABLE} is set to, or the content of --key-file",
+        help="replace numbers and addresses by pseudonyms and leave names out; the key is read "
+        f"from {_VARIABLE} or --key-file",
     )
-    group.add_argument("--key-file", type=Path, metavar="FILE", help="a file that holds the key")
+    group.add_argument("--key-file", type=Path, metavar="FILE", help="a file that contains the key")
     group.add_argument(
-        "--keep", choices=["country"], help="let a pseudonym say the number's country and type"
+        "--keep",
+        choices=["country"],
+        help="keep country and type of numbers in pseudonyms",
     )
 
 
@@ -109,9 +112,11 @@ def _run(options: argparse.Namespace) -> int:
     of_name = _FORMATS.get(Path(options.out).suffix.lower(), "parquet")
     format_name = options.format or ("csv" if standard_output else of_name)
     if options.by_month and format_name != "parquet":
-        raise CommandError(f"--by-month is for Parquet, not for {format_name}")
+        raise CommandError(f"--by-month works with Parquet only, not with {format_name}")
     if standard_output and format_name == "parquet":
-        raise CommandError("Parquet is not for standard output: name a file, or say --format csv")
+        raise CommandError(
+            "Parquet cannot be written to standard output: name a file, or use --format csv"
+        )
     if not standard_output:
         exported = _export(options, Path(options.out), format_name)
         return _report(exported, f" in {options.out}", options)
@@ -119,7 +124,7 @@ def _run(options: argparse.Namespace) -> int:
         path = Path(folder, f"calls.{format_name}")
         try:
             exported = _export(options, path, format_name)
-        finally:  # of a run that ended early, what had come
+        finally:  # after an early end too
             _pour_out(path)
         return _report(exported, "", options)
 
@@ -129,15 +134,19 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
     pseudonyms = _pseudonyms(options, written=(path, beside))
     sids: list[str] | pd.DataFrame
     if options.sids == _STANDARD:
-        sids = lines_of_standard_input("calls, one SID a line")
+        sids = lines_of_standard_input("one SID per line")
     else:
         sids = _listed(Path(options.sids), path, beside)
-    with warnings.catch_warnings():
-        for told_below in (IncompleteWarning, PriceChangeWarning):
-            warnings.simplefilter("ignore", told_below)
+    with (
+        warnings.catch_warnings(),
+        callkit.Client(concurrency=options.concurrency) as client,
+    ):
+        for reported_below in (IncompleteWarning, PriceChangeWarning):
+            warnings.simplefilter("ignore", reported_below)
         return callkit.export(
             sids,
             path,
+            client=client,
             format=format_name,
             by_month=options.by_month,
             cache=options.cache,
@@ -149,10 +158,10 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
 
 
 def _pseudonyms(options: argparse.Namespace, written: tuple[Path, Path]) -> Pseudonyms | None:
-    """Make pseudonyms, if asked for, under a key whose file is none of those `written`."""
+    """Make the pseudonyms asked for; the key file must not be one of those `written`."""
     if not options.pseudonymise:
         if options.key_file is not None or options.keep is not None:
-            raise CommandError("--key-file and --keep are for --pseudonymise: say that too")
+            raise CommandError("--key-file and --keep need --pseudonymise")
         return None
     try:
         return Pseudonyms(_key(options.key_file, written), keep=options.keep)
@@ -165,31 +174,32 @@ def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
         key = os.fsencode(os.environ.get(_VARIABLE, ""))
         if not key:
             raise CommandError(
-                f"there is no key: set {_VARIABLE}, or name a file that holds it, --key-file FILE"
+                f"--pseudonymise needs a key: set {_VARIABLE}, or pass a file that contains it "
+                "with --key-file FILE"
             )
         return key
     try:
         key = file.read_bytes()
     except OSError as error:  # not the path: it might be the key
-        raise CommandError(f"the key file cannot be read: {error.strerror}") from None
+        raise CommandError(f"cannot read the key file: {error.strerror}") from None
     if any(holds(place, file) for place in written):
         raise CommandError("the export would replace the key file: export to another name")
     return key
 
 
 def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
-    """Read a SID list, once: it may be a pipe. One of no calls is what a failed query leaves."""
+    """Read a SID list once, since it may be a pipe. An empty list may come from a failed query."""
     keys = list(read_sids(source))
     if not keys:
-        raise CommandError(f"{str(source)!r} names no call: it should list one SID or more")
+        raise CommandError(f"{str(source)!r} contains no SIDs: expected at least one")
     check_list_apart(source, path, beside)
     return pd.DataFrame(keys, columns=list(CallKey._fields))
 
 
 def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
-    """Say what came of it, and with which exit code."""
+    """Report the result, and return the exit code."""
     note(f"{calls_counted(exported.calls)}{where}", quiet=options.quiet)
-    _tell_changes(exported.price_changes)
+    _report_changes(exported.price_changes)
     if exported.failures.empty:
         return 0
     counts = count_failures(exported.failures["reason"])
@@ -197,11 +207,11 @@ def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> i
     return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
 
 
-def _tell_changes(changes: pd.DataFrame) -> None:
-    """Name each price that is no longer what the cache had: nobody else will."""
+def _report_changes(changes: pd.DataFrame) -> None:
+    """Print each price that differs from the cached one."""
     for sid, old, new in changes.dropna(subset="old").itertuples(index=False):
-        told = "none" if pd.isna(new) else f"{new:f}"
-        complain(f"the price of {sid} was {old:f}, and is {told}", 0)
+        now = "none" if pd.isna(new) else f"{new:f}"
+        complain(f"the price of {sid} changed from {old:f} to {now}", 0)
 
 
 def _pour_out(calls: Path) -> None:

@@ -25,13 +25,13 @@ _PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 def _add_summary(commands: Commands) -> None:
     summary = commands.add_parser(
         "summary",
-        help="print one page about calls that were exported",
-        description="Print one page about calls: how they ended, what they cost, the dearest, and "
-        "what changed from one period to the next. It names no telephone number.",
+        help="print a one-page overview of exported calls",
+        description="Print a one-page overview of calls: outcomes, cost, most expensive calls and "
+        "destinations, and changes between periods. It contains no telephone numbers.",
         epilog="example: callkit summary calls.parquet --tz Europe/Berlin",
     )
     add_calls(summary)
-    summary.set_defaults(run=_summary)
+    summary.set_defaults(run=_summary, parser=summary)
 
 
 def _summary(options: argparse.Namespace) -> int:
@@ -43,88 +43,88 @@ def _summary(options: argparse.Namespace) -> int:
 def _add_report(commands: Commands) -> None:
     report = commands.add_parser(
         "report",
-        help="leave a folder of tables and charts about calls that were exported",
-        description="Leave a folder that can be handed on: the summary as text, the breakdowns of "
-        "cost and duration as Parquet, and charts of them as PNG. It names people, or their "
-        f"numbers, with --by {', '.join(_PERSONAL[:-1])} or {_PERSONAL[-1]}; else it names nobody.",
+        help="write tables and charts about exported calls to a folder",
+        description="Write a report to a folder: the summary as text, the breakdowns of cost and "
+        "duration as Parquet, and charts as PNG. It contains no personal data, unless you pass "
+        f"--by {', '.join(_PERSONAL[:-1])} or {_PERSONAL[-1]}.",
         epilog="example: callkit report calls.parquet -o report --by country --freq M",
     )
     add_calls(report)
     report.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="FOLDER", help="where to leave them"
+        "-o", "--out", type=Path, required=True, metavar="FOLDER", help="output folder"
     )
     report.add_argument(
         "--by",
         action="append",
         metavar="KEY",
-        help="what to break down by: direction (unless you say otherwise), country, number_type, "
-        "channel, status, hour, weekday or another column; may be given several times",
+        help="key to break down by: direction (the default), country, number_type, channel, "
+        "status, hour, weekday or another column; can be repeated",
     )
     add_quiet(report)
-    report.set_defaults(run=_report)
+    report.set_defaults(run=_report, parser=report)
 
 
 def _report(options: argparse.Namespace) -> int:
     from callkit.report import FILES, write_report
 
     source, folder = options.calls, options.out
-    # Not over the calls, nor in between the files of a folder of them.
+    # Neither over the calls nor among the files of a folder of calls.
     if holds(source, folder) or any(holds(folder / name, source) for name in FILES):
         raise CommandError(
-            f"{str(source)!r} holds the calls, and the report would be written over them or among "
-            "them: name another folder"
+            "cannot write the report to this folder: it would replace files of "
+            f"{str(source)!r}. Name another folder"
         )
     calls = callkit.read_parquet(source)
     files = write_report(
         calls, folder, by=options.by or ["direction"], freq=options.freq, tz=options.tz
     )
     names = ", ".join(file.name for file in files)
-    note(f"written to {folder}: {names}", quiet=options.quiet)
+    note(f"Wrote {names} to {folder}", quiet=options.quiet)
     return 0
 
 
 def _add_cache(commands: Commands) -> None:
     cache = commands.add_parser(
         "cache",
-        help="look after a cache: info, prune, erase",
-        description="Look after a cache of calls, as callkit export --cache keeps it. It holds "
-        "personal data.",
+        help="manage a cache: info, prune, erase",
+        description="Manage a cache made by callkit export --cache. It contains personal data.",
         epilog="example: callkit cache info calls.sqlite",
     )
+    cache.set_defaults(parser=cache)
     kinds = cache.add_subparsers(required=True, metavar="COMMAND")
     info = kinds.add_parser(
         "info",
-        help="say how many calls it has, whose, how old, how large",
-        description="Say how many calls a cache has, how many of them are settled (never asked for "
-        "again), of which accounts, when they were fetched, and its size. No personal data.",
+        help="print number, accounts and age of the calls, and the size",
+        description="Print how many calls a cache has, how many of them are final (never requested "
+        "again), their accounts, when they were fetched, and the size of the file.",
         epilog="example: callkit cache info calls.sqlite",
     )
     prune = kinds.add_parser(
         "prune",
-        help="remove the calls that were fetched too long ago",
-        description="Remove the calls that were fetched too long ago, and leave no byte of them in "
-        "the file. What counts is when a call was fetched, not when it was made.",
+        help="remove calls fetched before a given time",
+        description="Remove the calls that were fetched longer ago than --older-than, and every "
+        "byte of them in the file. What counts is when a call was fetched, not when it was made.",
         epilog="example: callkit cache prune calls.sqlite --older-than 90d",
     )
     erase = kinds.add_parser(
         "erase",
-        help="erase the calls of a number, and every byte of them",
-        description="Erase every call that names a number, however it is written there, and leave "
-        "no byte of it in the file. A later export that lists these calls fetches them again.",
+        help="erase all calls that involve a number",
+        description="Erase every call that contains a number, however it is written, and every "
+        "byte of it in the file. A later export that lists these calls fetches them again.",
         epilog="example: callkit cache erase calls.sqlite - < number.txt",
     )
     for command, run in ((info, _info), (prune, _prune), (erase, _erase)):
-        command.add_argument("cache", type=Path, metavar="CACHE", help="the cache's file")
-        command.set_defaults(run=run)
+        command.add_argument("cache", type=Path, metavar="CACHE", help="the cache file")
+        command.set_defaults(run=run, parser=command)
     prune.add_argument(
-        "--older-than", type=age, required=True, metavar="AGE", help="such as 90d, 12h or 4w"
+        "--older-than", type=age, required=True, metavar="AGE", help="for example 90d, 12h or 4w"
     )
     erase.add_argument(
         "parties",
         nargs="+",
         metavar="NUMBER",
-        help="+442079460000, say, or sip:user@host, or client:name; or - for standard input, one a "
-        "line: an argument stays in the shell's history and shows in the list of processes",
+        help="for example +442079460000, sip:user@host or client:name; or - to read one per line "
+        "from standard input, since arguments are visible in the shell history and process list",
     )
     for command in (prune, erase):
         add_quiet(command)

@@ -1,4 +1,4 @@
-"""The client: who signs in, where, and how hard it may ask."""
+"""The client: credentials, host and limits."""
 
 from collections.abc import Generator, Iterator
 from itertools import islice
@@ -15,6 +15,7 @@ from callkit.fetch.policy import RetryPolicy
 from callkit.fetch.pool import Pool, StopConditions
 from callkit.fetch.transport import Transport, TransportError
 from callkit.outcomes import Failure, Outcome
+from callkit.renamed import renamed_attributes, signature_of_init
 from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
 
 _LONGEST_TIMEOUT = 3_600
@@ -23,43 +24,45 @@ _READ_AT_ONCE = 256
 
 
 class Client:
-    """A sign-in to the API, and the connections made with it.
+    """Credentials for the API, and the connections made with them.
 
     Whatever is not passed is taken from the environment variables that Twilio's own tools read:
     ``TWILIO_ACCOUNT_SID``, ``TWILIO_AUTH_TOKEN``, ``TWILIO_API_KEY``, ``TWILIO_API_SECRET``,
-    ``TWILIO_REGION`` and ``TWILIO_EDGE``. ``CALLKIT_BASE_URL`` stands in for `base_url`.
+    ``TWILIO_REGION`` and ``TWILIO_EDGE``. ``CALLKIT_BASE_URL`` sets `base_url`.
 
     Parameters
     ----------
     account_sid : str, optional
-        Whose calls are fetched (``AC…``), unless a SID list says otherwise.
+        The account whose calls are fetched (``AC…``), unless a SID list names others.
     auth_token : str, optional
-        The account's token: the simplest sign-in.
+        The auth token of the account: the simplest way to authenticate.
     api_key, api_secret : str, optional
-        An API key (``SK…``) and its secret: the sign-in that Twilio advises.
+        An API key (``SK…``) and its secret: the way that Twilio recommends.
     region, edge : str, optional
-        Where the calls are kept and where to enter Twilio's network, ``ie1`` and ``dublin``, say.
+        The region that stores the calls and the edge to connect to, for example ``ie1`` and
+        ``dublin``.
     base_url : str, optional
-        Another host altogether: a sandbox, or a gateway of your own.
+        Another host: a sandbox, or your own gateway.
     timeout : float, default 30
-        How many seconds one request may take, from start to end.
+        Seconds that one request may take from start to end.
     concurrency : int, default 25
-        How many requests may be in flight at most, for each account of a list. The limit of an
-        account is shared with everything else that it runs.
-    patience : float, default 300
-        How many seconds a run goes on while nothing succeeds. Time asleep does not count.
+        The highest number of requests in flight for each account of a list. The limit of an account
+        is shared with its other traffic.
+    give_up_after : float, default 300
+        Seconds without a single successful response after which a run ends. Time during which the
+        computer sleeps does not count.
     retry_policy : callkit.fetch.RetryPolicy, optional
-        How often and after which pauses a call is tried again; the default suits the API.
+        How often, and after which pauses, a call is retried; the default suits the API.
     session : requests.Session, optional
-        Your own, where proxies, certificates or adapters need more than the environment's
-        settings; it is looked at when the first call is fetched. An adapter of your own should keep
-        `concurrency` connections alive. What it logs and prints of a request is its own, and its
-        requests end by themselves, at the latest with their time-out, after an interrupt too.
+        Your own session, if proxies, certificates or adapters need more than the settings of the
+        environment; its settings are read when the first call is fetched. A custom adapter should
+        keep `concurrency` connections alive. callkit does not control what it logs, and after an
+        interrupt its requests run on until they end or time out.
 
     Raises
     ------
     CredentialsError
-        There are no credentials, or none that may be sent to that host.
+        Credentials are missing, invalid, or must not be sent to that host.
 
     Examples
     --------
@@ -70,6 +73,14 @@ class Client:
     >>> len(call["sid"])
     34
     """
+
+    def __new__(cls, **options: object) -> Self:
+        """Refuse a renamed parameter; `__init__` cannot, without one that takes any name."""
+        is_old = "patience" in options
+        del options  # a traceback may show what is at hand here
+        if is_old:
+            raise TypeError("the parameter 'patience' was renamed: use 'give_up_after'")
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -83,7 +94,7 @@ class Client:
         base_url: str | None = None,
         timeout: float = 30.0,
         concurrency: int = 25,
-        patience: float = 300.0,
+        give_up_after: float = 300.0,
         retry_policy: RetryPolicy | None = None,
         session: requests.Session | None = None,
     ) -> None:
@@ -91,12 +102,15 @@ class Client:
         del auth_token, api_secret  # a traceback may show what is at hand here
         if not 0 < timeout <= _LONGEST_TIMEOUT:
             raise ValueError(
-                f"timeout must be above 0 and at most {_LONGEST_TIMEOUT:,} seconds, not {timeout!r}"
+                f"Invalid timeout {timeout!r}: expected a number of seconds above 0 and at "
+                f"most {_LONGEST_TIMEOUT:,}"
             )
-        if not patience > 0:
-            raise ValueError(f"patience must be a number of seconds above 0, not {patience!r}")
+        if not give_up_after > 0:
+            raise ValueError(
+                f"Invalid give_up_after {give_up_after!r}: expected a number of seconds above 0"
+            )
         if concurrency < 1:
-            raise ValueError(f"concurrency must be at least 1, not {concurrency!r}")
+            raise ValueError(f"Invalid concurrency {concurrency!r}: expected at least 1")
         self._credentials = Credentials.resolve(
             account_sid=account_sid,
             auth_token=token,
@@ -106,23 +120,41 @@ class Client:
         url = base_url_for(base_url, region, edge)
         refuse_unsafe(url)
         self._base_url = url
-        self.timeout = float(timeout)
-        self.patience = float(patience)
-        self.concurrency = int(concurrency)
-        self._limiters = Limiters(self.concurrency, retry_policy or RetryPolicy())
+        self._timeout = float(timeout)
+        self._give_up_after = float(give_up_after)
+        self._concurrency = int(concurrency)
+        self._limiters = Limiters(self._concurrency, retry_policy or RetryPolicy())
         self._own_session = session is None
         self._session = session if session is not None else _new_session()
         self._transport: Transport | None = None
 
     @property
     def account_sid(self) -> str:
-        """Whose calls are fetched."""
+        """The account whose calls are fetched."""
         return self._credentials.account_sid
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
+        """The URL of the API."""
         return self._base_url
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one request may take."""
+        return self._timeout
+
+    @property
+    def concurrency(self) -> int:
+        """The highest number of requests in flight for each account."""
+        return self._concurrency
+
+    @property
+    def give_up_after(self) -> float:
+        """Seconds without a successful response after which a run ends."""
+        return self._give_up_after
+
+    __getattr__ = renamed_attributes(patience="give_up_after")
+    __signature__ = signature_of_init(__init__)  # inspect would take that of __new__
 
     def __repr__(self) -> str:
         if not hasattr(self, "_base_url"):  # its arguments were refused
@@ -150,7 +182,7 @@ class Client:
         sid : str
             The call.
         account_sid : str, optional
-            Whose it is, if not the client's own account's: a subaccount's, say.
+            The account of the call, if it is not the client's: for example a subaccount.
 
         Returns
         -------
@@ -160,11 +192,11 @@ class Client:
         Raises
         ------
         InvalidSidError
-            `sid` is no Call SID.
+            `sid` is not a Call SID.
         CallFailedError
-            The call did not arrive; ``.failure`` says why.
+            The call could not be fetched; see ``.failure``.
         SignInError
-            The server keeps refusing the sign-in.
+            Authentication keeps failing.
 
         Examples
         --------
@@ -174,7 +206,10 @@ class Client:
         'completed'
         """
         if account_sid is not None and not is_account_sid(account_sid):
-            raise InvalidSidError(f"account_sid {account_sid!r} is no Account SID")
+            raise InvalidSidError(
+                f"Invalid account SID {account_sid!r}: expected 'AC' followed by 32 "
+                "hexadecimal digits"
+            )
         [key] = read_sids([sid])
         (outcome,) = _each(self.pool(), iter([key._replace(account_sid=account_sid)]))
         if isinstance(outcome, Failure):
@@ -225,13 +260,13 @@ class Client:
         if self._transport is None:
             try:
                 self._transport = Transport(
-                    self._session, self._base_url, self._credentials, self.timeout
+                    self._session, self._base_url, self._credentials, self._timeout
                 )
             except TransportError as error:
                 where = f"{self.account_sid} at {self._base_url}"
-                raise RunStoppedError(f"requests to {where} cannot be made: {error}") from None
+                raise RunStoppedError(f"Cannot send requests to {where}: {error}") from None
         stop = StopConditions(
-            self.account_sid, self._base_url, self.patience, self._limiters.policy
+            self.account_sid, self._base_url, self._give_up_after, self._limiters.policy
         )
         return Pool(self._transport, self._credentials, self._limiters, stop)
 
@@ -244,8 +279,8 @@ def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]
     """
     exhausted = False
     try:
-        while not exhausted or pool.unsettled:
-            room = 0 if exhausted else max(0, min(_READ_AT_ONCE, _LOOK_AHEAD - pool.unsettled))
+        while not exhausted or pool.pending:
+            room = 0 if exhausted else max(0, min(_READ_AT_ONCE, _LOOK_AHEAD - pool.pending))
             if batch := list(islice(keys, room)):
                 pool.put(batch)
             exhausted = exhausted or len(batch) < room

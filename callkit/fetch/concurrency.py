@@ -26,8 +26,8 @@ In every state:
 - Failures (5xx, resets, time-outs) → OUTAGE: as many in a row as may be in flight, or three when
   nothing else is; in PROVING the first. Failed probes make the pause before the next one longer.
 - A failure with a ``Retry-After`` holds back that call, not the account.
-- A 401 in PROVING or OUTAGE holds the account back: nobody else need try a refused sign-in.
-- A local fault (no file descriptor left, say) lowers what may ever be in flight to less than what
+- A 401 in PROVING or OUTAGE holds the account back: no other call needs to try refused credentials.
+- A local fault (such as no file descriptor left) lowers what may be in flight to less than what
   is; if that is nothing, it is a failure.
 - A reused connection that was closed before any byte says nothing about the account.
 
@@ -50,14 +50,14 @@ _log = logging.getLogger(__name__)
 _LEAST_START = 4  # in flight after the first answer, at least
 _FIRST_ROUND_TRIP = 0.1  # seconds, until one has been measured
 _ROUND_TRIP_SMOOTHING = 0.1
-_SHORTEST_BACK_OFF = 0.02  # seconds: half a round trip on loopback is no pause
+_SHORTEST_BACK_OFF = 0.02  # seconds: half a round trip on loopback is too short
 _WITHOUT_COUNT = 0.75  # of the limit stays after a 429 that came without the server's count
 _LOWER_LIMIT_AFTER = 2  # 429s in a row: twice is bad luck, a third time the limit is lower
 _FIRST_HOLD = 0.25  # seconds at a new capacity before asking for more
-_HOLD = 2.0  # seconds at a capacity above which asking was in vain
+_HOLD = 2.0  # seconds at a capacity above which a higher one failed
 _LONGEST_HOLD = 30.0
 _HOLD_PER_BACK_OFF = 30.0  # a refused try costs a back-off, so a long one makes tries rarer
-_SAME_CAPACITY = (0.8, 1.25)  # times what the last cut left: cut there again, it was in vain
+_SAME_CAPACITY = (0.8, 1.25)  # times what the last cut left: cut there again, raising it failed
 _HOLD_BESIDE_OTHERS = 4.0  # times as long: our try may cost the others a 429
 _COUNT_NOISE = 1.5  # other traffic below this is the jitter between the two counts
 _COUNT_SMOOTHING = 0.05
@@ -66,7 +66,10 @@ _RESERVED_BESIDE_OTHERS = 0.05
 _LEAST_RESERVED_BESIDE_OTHERS = 2.0
 _CLAIM_BELOW = 0.8  # of what the others have in flight
 _YIELD_ABOVE = 2.0  # more than the others
-_CUT_BESIDE_OTHERS = (0.8, 0.95)  # of the limit stays, for whoever had more and whoever had less
+_CUT_BESIDE_OTHERS = (
+    0.8,
+    0.95,
+)  # of the limit stays, for the larger and the smaller side
 _OUTAGE_AFTER = 3  # failures in a row, at least: fewer may be those of single calls
 _PROBES_A_PAUSE = 3  # before the pause between them grows: a few calls get a few tries each
 _LEFT_AFTER_LOCAL_FAULT = 0.75  # of what was in flight: others on this machine need some, too
@@ -87,7 +90,7 @@ _ONE_AT_A_TIME = (State.PROVING, State.OUTAGE)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """When a request was sent, and how many of ours were then in flight, itself included."""
+    """When a request was sent, and how many callkit then had in flight, itself included."""
 
     at: float
     in_flight: int
@@ -103,9 +106,9 @@ class _OtherTraffic:
     def in_flight(self) -> float:
         return self._smoothed if self._smoothed > _COUNT_NOISE else 0.0
 
-    def observe(self, counted: int | None, ours: int) -> None:
+    def observe(self, counted: int | None, own: int) -> None:
         if counted is not None:
-            self._smoothed += _COUNT_SMOOTHING * (max(0, counted - ours) - self._smoothed)
+            self._smoothed += _COUNT_SMOOTHING * (max(0, counted - own) - self._smoothed)
 
 
 class _Expansion:
@@ -125,7 +128,7 @@ class _Expansion:
         return step
 
     def note_cut(self, before: float, after: float) -> None:
-        """Learn of a cut: the more often asking has been in vain, the longer until the next."""
+        """Learn of a cut: the more often a raise failed, the longer until the next."""
         least, most = (share * self._held_at for share in _SAME_CAPACITY)
         self._hold = self._hold * 2 if least <= before <= most else _FIRST_HOLD
         self._held_at = after
@@ -271,7 +274,7 @@ class Limiter:
         self._resume_at = max(self._resume_at, now + _FULL_AGAIN)
 
     def on_nothing(self) -> None:
-        """Learn that a request is over and says nothing: its connection was stale, for example."""
+        """Learn that a request ended without information: its connection was stale, for example."""
         self.in_flight -= 1
 
     def _adjust(self, capacity: float, now: float) -> None:

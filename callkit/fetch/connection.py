@@ -1,4 +1,4 @@
-"""One request and its response: what goes over the wire, with every length and time bounded."""
+"""One request and its response: bytes sent and received, with every length and time bounded."""
 
 import contextlib
 import errno
@@ -75,7 +75,7 @@ class PlainConnection:
         self._cut = self._answering = False
         self.busy_since = time.monotonic()
         if self._http.sock is not None and wait_for_read(self._http.sock, timeout=0.0):
-            self._http.close()  # the server has closed it, or says what nobody has asked for
+            self._http.close()  # the server has closed it, or sent something unrequested
         reused = self._http.sock is not None
         try:
             return self._ask(path)

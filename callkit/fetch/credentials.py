@@ -33,7 +33,7 @@ class Secret:
         )
 
     def __reduce__(self) -> str:
-        raise TypeError("a secret cannot be pickled")
+        raise TypeError("A secret cannot be pickled")
 
 
 def hidden(text: str | None) -> Secret | None:
@@ -45,8 +45,8 @@ def _spellings(secret: str) -> frozenset[bytes]:
     """List the forms in which an answer may repeat `secret`: as it is, and in base64.
 
     In base64 it looks in three ways, depending on how many bytes stand before it. Each form may be
-    quoted for a URL, or have its slashes escaped, as some write JSON. Of a short secret there are
-    none, since it may stand anywhere by chance.
+    quoted for a URL, or have its slashes escaped, as some write JSON. A short secret has none,
+    since it may stand anywhere by chance.
     """
     octets = secret.encode(errors="surrogatepass")
     if len(octets) < _SHORTEST_SOUGHT:
@@ -81,7 +81,9 @@ class Credentials:
         return f"Credentials(account_sid={self.account_sid!r}, user={self.user!r})"
 
     def __reduce__(self) -> str:
-        raise TypeError("credentials cannot be pickled: make a Client where it is used")
+        raise TypeError(
+            "Credentials cannot be pickled. Create the Client in the process that uses it"
+        )
 
     def authorization(self) -> str:
         """Return the value of the ``Authorization`` header (RFC 7617)."""
@@ -109,11 +111,11 @@ class Credentials:
         Raises
         ------
         CredentialsError
-            Something is missing; the message says what.
+            Something is missing or invalid.
         """
         account = _checked_account(account_sid or _set_to("TWILIO_ACCOUNT_SID", environment))
         if auth_token and (api_key or api_secret):
-            raise CredentialsError("pass auth_token, or api_key with api_secret, not both")
+            raise CredentialsError("Pass either auth_token, or api_key and api_secret, not both")
         if not auth_token:
             passed = bool(api_key or api_secret)
             api_key = api_key or _set_to("TWILIO_API_KEY", environment)
@@ -125,12 +127,13 @@ class Credentials:
         if api_key and api_secret:
             if not (api_key.startswith("SK") and api_key.isalnum()):
                 raise CredentialsError(
-                    "the API key is none: it should begin with 'SK', and letters and digits follow"
+                    "Invalid API key: expected 'SK' followed by letters and digits"
                 )
             return cls(account, api_key, _sendable("API secret", api_secret))
         raise CredentialsError(
-            "no sign-in: pass auth_token=, or api_key= and api_secret=, or set TWILIO_AUTH_TOKEN, "
-            "or TWILIO_API_KEY and TWILIO_API_SECRET"
+            "No credentials found. Set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
+            "TWILIO_API_SECRET, in the environment; in Python you can also pass auth_token, "
+            "or api_key and api_secret, to callkit.Client"
         )
 
 
@@ -147,12 +150,12 @@ def _set_to(name: str, environment: Mapping[str, str] | None) -> str:
 def _checked_account(account_sid: str) -> str:
     if not account_sid:
         raise CredentialsError(
-            "no account: pass account_sid= or set TWILIO_ACCOUNT_SID ('AC' and 32 hexadecimal "
-            "digits)"
+            "No account SID found. Set TWILIO_ACCOUNT_SID in the environment; in Python you "
+            "can also pass account_sid to callkit.Client"
         )
     if not is_account_sid(account_sid):
         raise CredentialsError(  # not its value: the account and the token are easily swapped
-            "the account SID is none: it should be 'AC' and 32 hexadecimal digits"
+            "Invalid account SID: expected 'AC' followed by 32 hexadecimal digits"
         )
     return account_sid
 
@@ -160,7 +163,7 @@ def _checked_account(account_sid: str) -> str:
 def _sendable(name: str, secret: Secret) -> Secret:
     if not secret.reveal().isprintable():
         raise CredentialsError(
-            f"the {name} is none: it holds a line break, or another character that cannot be seen"
+            f"Invalid {name}: it contains a line break or another invisible character"
         )
     return secret
 
@@ -189,7 +192,9 @@ def base_url_for(
     edge = edge or _set_to("TWILIO_EDGE", environment)
     for name, value in (("region", region), ("edge", edge)):
         if value and not _LABEL.fullmatch(value):
-            raise CredentialsError(f"{name} {value!r} is none: it should be like 'ie1' or 'dublin'")
+            raise CredentialsError(
+                f"Invalid {name} {value!r}: expected a name such as 'ie1' or 'dublin'"
+            )
     if edge and not region:
         region = "us1"
     return "https://" + ".".join(filter(None, ["api", edge, region, "twilio.com"]))
@@ -201,19 +206,19 @@ def refuse_unsafe(base_url: str) -> None:
     Raises
     ------
     CredentialsError
-        `base_url` is no http(s) URL of plain characters, over whose host two parsers could
+        `base_url` is not an http(s) URL of plain characters, over whose host two parsers could
         disagree, carries a sign-in itself, or is plain http to another host.
     """
     if not _is_base_url(base_url):
-        raise CredentialsError(  # not its value: a sign-in may stand in it
-            "base_url should be like https://host or http://127.0.0.1:8080, a path after it or "
-            "not; credentials are arguments of their own"
+        raise CredentialsError(  # without its value: it may contain credentials
+            "Invalid base_url: expected a URL such as https://host or http://127.0.0.1:8080, "
+            "with or without a path and without credentials"
         )
     parts = urlsplit(base_url)
     if parts.scheme == "http" and not is_loopback(base_url):
         raise CredentialsError(
-            f"credentials are not sent to {parts.hostname} over plain http: use https "
-            "(http is for this machine only)"
+            f"Refusing to send credentials to {parts.hostname} over plain http: use https "
+            "(http is allowed for this machine only)"
         )
 
 

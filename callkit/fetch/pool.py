@@ -33,11 +33,11 @@ class Pool:
     transport : Transport
         How requests are sent.
     credentials : Credentials
-        Whose calls they are where the list does not say, and what no message may repeat.
+        The default account, and the secrets that no message may repeat.
     limiters : Limiters
         How many requests may be in flight for each account.
     stop : StopConditions
-        What ends the run early; :attr:`StopConditions.error` then says why.
+        What ends the run early; see :attr:`StopConditions.error`.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Pool:
         self._workers: list[tuple[threading.Thread, Connection]] = []
 
     @property
-    def unsettled(self) -> int:
+    def pending(self) -> int:
         """How many calls have no outcome yet."""
-        return self._queue.unsettled
+        return self._queue.pending
 
     @property
     def is_hungry(self) -> bool:
@@ -87,18 +87,18 @@ class Pool:
         most = min(
             self._concurrency * len(self._queue.accounts), max(_MOST_WORKERS, self._concurrency)
         )
-        self._hire(min(most, self._queue.unsettled))
+        self._hire(min(most, self._queue.pending))
 
     def take(self, *, wait: bool) -> list[Outcome]:
-        """Hand over what has been settled; `wait` a moment for it.
+        """Return the recorded outcomes; `wait` a moment for them.
 
         To be called several times a second, since it also looks at the clock.
         """
-        if wait and self._queue.unsettled:
+        if wait and self._queue.pending:
             self._enough.wait(_TICK)
         self._cut_overdue()
         with self._changed:
-            waiting_as_asked = 0 < self._queue.unsettled == self._queue.waiting_as_asked
+            waiting_as_asked = 0 < self._queue.pending == self._queue.waiting_as_asked
             self.stop.look(waiting_as_asked=waiting_as_asked)
             if self.stop.error is not None:
                 self._queue.give_up(self.stop.error)
@@ -155,7 +155,7 @@ class Pool:
                 answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
                 if _log.isEnabledFor(logging.DEBUG):
                     _log_answer(job, answer)
-        except Exception as error:  # noqa: BLE001  (else the call would never be settled)
+        except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()
             self._break_off(job, describe(error))
 
@@ -169,7 +169,7 @@ class Pool:
             self._queue.give_up(self.stop.error)
         if self._idle:
             self._wake()
-        if self._queue.unsettled == 0 or len(self._queue.done) >= _BATCH:
+        if self._queue.pending == 0 or len(self._queue.done) >= _BATCH:
             self._enough.set()
 
     def _next_job(self, connection: Connection) -> Job | None:
@@ -195,7 +195,7 @@ class Pool:
             if job is not None:
                 job.account.limiter.on_nothing()
                 if not job.is_probe:
-                    self._queue.settle(Failure(job.sid, job.account.sid, "connection", why))
+                    self._queue.record(Failure(job.sid, job.account.sid, "connection", why))
             self._queue.give_up(why)
 
     def _cut_overdue(self) -> None:
@@ -221,8 +221,8 @@ class StopConditions:
         The account that signs in.
     base_url : str
         Where calls are asked for.
-    patience : float
-        How many seconds, awake, may pass without a success.
+    give_up_after : float
+        Seconds without a success after which the run ends, not counting sleep.
     policy : RetryPolicy
         How many refusals and unknown calls end a run.
 
@@ -233,12 +233,12 @@ class StopConditions:
     """
 
     def __init__(
-        self, account_sid: str, base_url: str, patience: float, policy: RetryPolicy
+        self, account_sid: str, base_url: str, give_up_after: float, policy: RetryPolicy
     ) -> None:
         self.error: RunStoppedError | None = None
         self._account_sid = account_sid
         self._where = f"{account_sid} at {base_url}"
-        self._patience = patience
+        self._give_up_after = give_up_after
         self._policy = policy
         self._awake = self._last_success = 0.0
         self._looked_at = time.monotonic()
@@ -249,7 +249,7 @@ class StopConditions:
         self._unknown = 0
 
     def saw(self, answer: Answer, account_sid: str, now: float) -> None:
-        """Take note of one answer, whether or not it settles its call."""
+        """Take note of one answer, whether or not it is the outcome of its call."""
         outcome = answer.outcome
         if answer.meaning is Meaning.FINAL:
             self._last_success = self._awake
@@ -276,24 +276,22 @@ class StopConditions:
             self._awake += min(now - self._looked_at, _LONGEST_BLINK)
         self._looked_at = now
         quiet_for = self._awake - self._last_success
-        if quiet_for > min(self._policy.quiet, self._patience) and not self._warned:
+        if quiet_for > min(self._policy.quiet, self._give_up_after) and not self._warned:
             self._warned = True
             _log.warning(
                 "No successful response from %s in the last %g s (%s); retrying for up to %g s "
                 "(Ctrl-C stops)",
-                *(self._where, round(quiet_for, 1), self._last_trouble, self._patience),
+                *(self._where, round(quiet_for, 1), self._last_trouble, self._give_up_after),
             )
-        if quiet_for > self._patience and self.error is None:
+        if quiet_for > self._give_up_after and self.error is None:
             self.error = RunStoppedError(
-                f"no successful response from {self._where} for {self._patience:g} s; the last "
-                f"attempt ended in {self._last_trouble}"
+                f"No successful response from {self._where} for {self._give_up_after:g} s; the "
+                f"last attempt failed with {self._last_trouble}"
             )
 
     def cannot_send(self, why: str) -> None:
         """Learn that requests cannot be made at all."""
-        self.error = self.error or RunStoppedError(
-            f"requests to {self._where} cannot be made: {why}"
-        )
+        self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
 
     def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:
         """Count a 401; where other calls were fetched, those of one call are its own trouble."""
@@ -303,12 +301,13 @@ class StopConditions:
         lasting = now - since >= self._policy.unauthorized_for
         lasting = lasting and times >= self._policy.unauthorized_times
         if lasting and account_sid == self._account_sid:
-            self.error = SignInError(f"authentication failed for {self._where}: {failure.message}")
+            self.error = SignInError(f"Authentication failed for {self._where}: {failure.message}")
 
     def _note_unknown(self) -> None:
         self._unknown += 1
         if self._unknown == self._policy.unknown_calls and not self._some_fetched:
             self.error = WrongAccountError(
-                f"none of the first {self._unknown} calls is known to {self._where}: "
-                "a wrong account or region?"
+                f"None of the first {self._unknown} calls was found for {self._where}. Check the "
+                "account and the region; calls older than 13 months are reachable by Bulk Export "
+                "only"
             )

@@ -1,14 +1,14 @@
-"""The queue of calls: whose turn it is, which failures count, what a probe asks for.
+"""The queue of calls: which call is next, which failures count, what a probe requests.
 
 What a response means for its call is the table of :mod:`callkit.fetch.responses`; how many requests
 may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here:
 
-- *Whose turn it is.* The accounts of a list take turns, each within its own limit. A call that is
-  asked for again after a 429 comes first, one with a refused sign-in last.
+- *Which call is next.* The accounts of a list alternate, each within its own limit. A call that is
+  requested again after a 429 is first, one with refused credentials last.
 - *Which failures count.* A failed attempt counts against its call once something else has been
   answered since it was sent. Until then it is in doubt, since it may be the network's; it counts
   all the same when no other call is left to try. Failed probes of an outage count once at most.
-- *What a probe asks for.* In an outage, for a call that has been answered before. Before the first
+- *What a probe requests.* In an outage, a call that has been answered before. Before the first
   answer, for the same call a few times, then for the next.
 
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
@@ -79,16 +79,16 @@ class Queue:
     Parameters
     ----------
     account_sid : str
-        Whose the calls are where the list does not say.
+        The default account.
     limiters : Limiters
-        How many requests may be in flight for each account; their policy says how often a call is
+        The limiters of the accounts; their policy defines how often a call is
         tried, and after which pauses.
 
     Attributes
     ----------
     done : list of Fetched or Failure
-        The outcomes of calls, for whoever takes them.
-    unsettled : int
+        The outcomes of calls, until they are taken.
+    pending : int
         How many calls have none yet.
     waiting_as_asked : int
         How many of these wait for a time that the server has named.
@@ -97,7 +97,7 @@ class Queue:
     """
 
     def __init__(self, account_sid: str, limiters: Limiters) -> None:
-        self.unsettled = 0
+        self.pending = 0
         self.done: list[Outcome] = []
         self._account_sid = account_sid
         self._limiters = limiters
@@ -116,7 +116,7 @@ class Queue:
 
     @property
     def sendable(self) -> int:
-        """How many calls could be sent if nobody had to back off."""
+        """How many calls could be sent without back-off."""
         return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
 
     @property
@@ -134,16 +134,16 @@ class Queue:
             if account is None:
                 account = self.accounts[sid] = Account(sid, self._limiters.of(sid))
             self._wait(Job(key.sid, account), first=False)
-            self.unsettled += 1
+            self.pending += 1
 
     def next(self, now: float) -> Job | float:
-        """Choose what to send; or say after how many seconds to ask again, at the latest."""
+        """Choose what to send, or return after how many seconds to ask again at the latest."""
         while self._later and self._later[0][0] <= now:
             self._put_back(heapq.heappop(self._later)[2])
         pause = min(self._later[0][0] - now, _LOOK_AGAIN) if self._later else _LOOK_AGAIN
         for _ in range(len(self._turns)):
             account = self._turns.popleft()
-            self._settle_failed(account)
+            self._record_failed(account)
             account.has_turn = bool(account.waiting)
             if account.has_turn:
                 self._turns.append(account)
@@ -163,20 +163,20 @@ class Queue:
         if not job.is_probe:
             self._file(job, answer, meaning, now)
 
-    def settle(self, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome) -> None:
         """Take the outcome of a call."""
         self.done.append(outcome)
-        self.unsettled -= 1
+        self.pending -= 1
 
     def give_up(self, why: object) -> None:
-        """Settle every call that waits, as what kept it or as one that was not attempted."""
+        """Record every waiting call as failed, with its last failure or as not attempted."""
         message = f"the run ended before its turn: {why}"
         for job in [
             *(job for account in self._turns for job in account.waiting),
             *(job for _, _, job in self._later),
         ]:
             not_tried = Failure(job.sid, job.account.sid, "not_attempted", message)
-            self.settle(job.last or not_tried)
+            self.record(job.last or not_tried)
         for account in self._turns:
             account.waiting.clear()
         self._later.clear()
@@ -207,11 +207,11 @@ class Queue:
                 limiter.on_nothing()
 
     def _file(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
-        """Settle the call, or have it asked for again."""
+        """Record the outcome of the call, or queue it again."""
         outcome = answer.outcome
         if meaning is Meaning.FINAL or isinstance(outcome, Fetched):
             job.account.known = job.sid
-            self.settle(outcome)
+            self.record(outcome)
             return
         job.last = outcome
         match meaning:
@@ -235,7 +235,7 @@ class Queue:
 
     def _again(self, job: Job, now: float, pause: float) -> None:
         if job.last is not None and job.attempts >= self._policy.attempts:
-            self.settle(job.last)
+            self.record(job.last)
         else:
             self.waiting_as_asked += job.waits_as_asked
             heapq.heappush(self._later, (now + pause, next(self._tie), job))
@@ -263,7 +263,7 @@ class Queue:
         job.attempts += max(1, job.doubts - job.probes)
         job.doubts = job.probes = 0
 
-    def _settle_failed(self, account: Account) -> None:
+    def _record_failed(self, account: Account) -> None:
         """Settle calls whose failures were in doubt, and are not any more."""
         while account.waiting and (job := account.waiting[0]).doubts:
             if account.limiter.answered_at >= job.sent.at:
@@ -274,7 +274,7 @@ class Queue:
                 return
             if job.attempts + job.doubts >= self._policy.attempts and job.last is not None:
                 account.waiting.popleft()
-                self.settle(job.last)
+                self.record(job.last)
 
     def _warn_of_local_fault(self, answer: Answer, limiter: Limiter) -> None:
         if isinstance(answer.outcome, Failure) and not self._warned:

@@ -1,18 +1,18 @@
-"""What a response means: for the call that was asked for, and for the requests that follow.
+"""What a response means for its call and for the requests that follow.
 
 ==============  ========================================  ========================================
 meaning         a response or its absence                 the call
 ==============  ========================================  ========================================
-FINAL           200 with that call; 403, 404, any other   is settled
-                status that another attempt cannot mend
-BUSY            429                                       is asked for again; no attempt
+FINAL           200 with that call; 403, 404, any other   is finished
+                status that a retry cannot change
+BUSY            429                                       is requested again; no attempt
 UNAUTHORIZED    401                                       an attempt; again after a pause
 TRANSIENT       5xx, redirect, reset, time-out, a 200     an attempt, unless nothing else succeeds
                 with anything but that call               either; again after a back-off, or after
                                                           ``Retry-After``
-STALE           a reused connection, closed before any    is asked for again, once; no attempt
+STALE           a reused connection, closed before any    is requested again, once; no attempt
                 byte
-LOCAL_FAULT     no file descriptor left, say              is asked for again; no attempt
+LOCAL_FAULT     no file descriptor left                   is requested again; no attempt
 ==============  ========================================  ========================================
 """
 
@@ -59,7 +59,7 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a call, were this attempt its last, and what the response says besides.
+    """The outcome of a call if this attempt is its last, and what else the response states.
 
     ``counted`` is how many requests the server counts in flight for the account, ``retry_after``
     how many seconds it asks to wait, and ``no_use`` whether no request can ever be made like this.
@@ -92,7 +92,7 @@ def judge(
     attempts: int,
     credentials: Credentials,
 ) -> Answer:
-    """Say what a response means for the call `sid`, which `attempts` requests have asked for.
+    """Return what a response means for the call `sid` after `attempts` requests.
 
     A 200 counts as the call only if its body is a JSON object that names the SID asked for.
     """
@@ -194,7 +194,7 @@ def _wrong_body(body: bytes, sid: str) -> tuple[str, str] | None:
 
 
 def _glimpse(body: bytes) -> str:
-    """Say what a body looks like, and nothing of a call: whom it names is nobody's business."""
+    """Describe a body without quoting a call, which contains personal data."""
     if body.lstrip()[:1] in {b"{", b"["}:
         return f"its {len(body):,} bytes begin like one"
     return f"it begins {body[:40]!r}"

@@ -30,7 +30,7 @@ class Transport:
 
     Proxies, CA bundle, client certificate and headers are those of the session and the environment.
     Requests go over plain connections, or through the session's adapter where the user has mounted
-    one for that host, or where the proxy is none that HTTP/1.1 can tunnel through. Redirects are
+    one for that host, or through a proxy that is not an HTTP proxy. Redirects are
     never followed, so that the credentials reach no other host, and ``.netrc`` is never read.
 
     Raises
@@ -103,14 +103,14 @@ class Transport:
         except ValueError:
             is_address = False
         if not is_address:
-            raise TransportError("the address of the proxy is no URL")
+            raise TransportError("The address of the proxy is not a URL")
         return proxy
 
     def _adapter_of(self, session: requests.Session) -> BaseAdapter | None:
         """Return what the user has mounted for the host, or what can use a proxy of that kind."""
-        theirs = session.get_adapter(self.base_url)
-        if type(theirs) is not HTTPAdapter:
-            return theirs
+        mounted = session.get_adapter(self.base_url)
+        if type(mounted) is not HTTPAdapter:
+            return mounted
         if self._proxy is None or self._proxy.scheme == "http":
             return None
         return HTTPAdapter(pool_connections=1, pool_maxsize=_KEPT_ALIVE, max_retries=0)
@@ -166,11 +166,12 @@ def _settings_of(session: requests.Session, base_url: str) -> dict[str, Any]:
     settings = dict(session.merge_environment_settings(base_url, {}, None, session.verify, None))
     del settings["stream"]
     if is_loopback(base_url):
-        settings["proxies"] = {}  # a proxy is no part of this machine
+        settings["proxies"] = {}  # loopback never goes through a proxy
     elif not settings["verify"]:
         raise CredentialsError(
-            "credentials are only sent where the certificate is verified: name the CA bundle "
-            "to trust in session.verify, or in REQUESTS_CA_BUNDLE, instead of verify=False"
+            "Refusing to send credentials without certificate verification: instead of "
+            "verify=False, name the CA bundle to trust in session.verify or "
+            "REQUESTS_CA_BUNDLE"
         )
     return settings
 
@@ -181,4 +182,6 @@ def _close_all(connections: list[Connection]) -> None:
 
 
 def _no_password() -> str:
-    raise OSError("the key of the TLS client certificate is encrypted, and there is no password")
+    raise OSError(
+        "The key of the TLS client certificate is encrypted, and no password is available"
+    )

@@ -28,7 +28,7 @@ KEY = "month"
 _NEVER_STARTED = "none"
 _PART = "part-0.parquet"
 _MONTH = re.compile(rf"{KEY}=([0-9]+-[0-9]{{2}}|{_NEVER_STARTED})")
-_ROWS = 4_096  # of one month are gathered, lest many small batches make a file of crumbs
+_ROWS = 4_096  # of one month are collected, so that small batches do not make tiny row groups
 _EXPLAINED = (b"description", b"unit", b"personal")
 
 
@@ -39,7 +39,7 @@ def parquet_file(path: Path, schema: pa.Schema, attributes: Attributes) -> Itera
     `attributes`, asked for at the end, are those of the whole: what `df.attrs` holds.
     """
     with (
-        path.open("wb") as raw,  # Arrow refuses a name that is no UTF-8
+        path.open("wb") as raw,  # Arrow refuses a name that is not UTF-8
         pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         yield writer.write_table
@@ -87,9 +87,9 @@ def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iter
 def files_at(path: Path) -> list[Path]:
     """List the files to read: of a dataset month by month, or all Parquet of a plain folder.
 
-    What other tools leave beside their data begins with a dot or an underscore, and is no data.
-    Anything else in a dataset is refused, and in a plain folder what may hold calls: who passes
-    over a file may lose calls, and who reads a copy of a month has them twice.
+    Names that begin with a dot or an underscore are other tools' metadata, and are ignored.
+    Anything else in a dataset is refused, and in a plain folder whatever may contain calls:
+    skipping a file may lose calls, and reading a copy of a month counts them twice.
     """
     try:
         if not path.is_dir():
@@ -98,9 +98,9 @@ def files_at(path: Path) -> list[Path]:
         by_month = any(entry.name.startswith(f"{KEY}=") for entry in entries)
         files = _in_months(path, entries) if by_month else _in_plain(path, entries)
     except OSError as error:
-        raise ParquetError(f"{str(error.filename)!r} cannot be read: {error.strerror}") from error
+        raise ParquetError(f"Cannot read {str(error.filename)!r}: {error.strerror}") from error
     if not files:
-        raise ParquetError(f"{str(path)!r} is a folder without Parquet files")
+        raise ParquetError(f"The folder {str(path)!r} contains no Parquet files")
     return files
 
 
@@ -144,7 +144,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def _footer(said: object, schema: pa.Schema) -> dict[str, str]:
     """Make a file's own metadata: callkit's part of `df.attrs`, and what the columns mean.
 
-    The fields say the latter too, but in Arrow's own form; here tools without Arrow find it.
+    The fields contain the latter too, but in Arrow's form; this form is for other tools.
     """
     columns = {
         field.name: {
@@ -155,23 +155,24 @@ def _footer(said: object, schema: pa.Schema) -> dict[str, str]:
         for field in schema
         if field.metadata
     }
-    ours: dict[Any, Any] = {"version": callkit.__version__}
+    own: dict[Any, Any] = {"version": callkit.__version__}
     try:
-        attributes = json.dumps({**ours, **said} if isinstance(said, dict) else ours)
+        attributes = json.dumps({**own, **said} if isinstance(said, dict) else own)
     except (TypeError, ValueError):  # callkit itself writes nothing but JSON there
-        attributes = json.dumps(ours)
+        attributes = json.dumps(own)
     return {"callkit": attributes, "callkit.columns": json.dumps(columns, ensure_ascii=False)}
 
 
 def _check_columns(schema: pa.Schema) -> None:
     if "start_time" not in schema.names:
         raise ParquetError(
-            "a dataset by month needs the column 'start_time', which says when calls started; "
-            f"there is {', '.join(schema.names) or 'no column'}"
+            "by_month=True needs the column 'start_time'. Available columns: "
+            f"{', '.join(schema.names) or 'none'}"
         )
     if KEY in schema.names:
         raise ParquetError(
-            f"a dataset by month has its folders say the {KEY!r}, so no column may: rename it"
+            f"by_month=True names its folders by {KEY!r}, so a column cannot have that name: "
+            "rename it"
         )
 
 
@@ -183,8 +184,8 @@ def _in_months(folder: Path, entries: list[Path]) -> list[Path]:
     for entry in entries:
         if not _MONTH.fullmatch(entry.name):
             raise ParquetError(
-                f"{str(folder)!r} is a dataset by month and holds {entry.name!r}, which is no "
-                f"month of it: those are named {KEY}=YYYY-MM, or {KEY}={_NEVER_STARTED}"
+                f"{str(folder)!r} is a dataset by month, but contains {entry.name!r}: expected "
+                f"only folders named {KEY}=YYYY-MM or {KEY}={_NEVER_STARTED}"
             )
     return [file for month in entries for file in _shown(month)]
 
@@ -197,7 +198,7 @@ def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
             what, advice = repr(entry.name), "give it the ending .parquet, or move it elsewhere"
         else:
             continue
-        raise ParquetError(f"{str(folder)!r} holds {what}, which would not be read: {advice}")
+        raise ParquetError(f"{str(folder)!r} contains {what}, which would not be read: {advice}")
     return [entry for entry in entries if entry.suffix.lower() == ".parquet"]
 
 
@@ -206,8 +207,9 @@ def _replaceable_folder(path: Path) -> Path:
     path = resolved(path)
     for foreign in _foreign(path) if path.exists() else ():
         raise ParquetError(
-            f"{str(path)!r} is no dataset of callkit's alone, and would be replaced whole: it "
-            f"holds {str(foreign.relative_to(path))!r}; move that, or write to another folder"
+            f"Refusing to replace {str(path)!r}: it contains "
+            f"{str(foreign.relative_to(path))!r}, which callkit did not write. Move that file "
+            "or write to another folder"
         )
     return path
 
@@ -244,6 +246,6 @@ def _swap(temporary: Path, path: Path, old: Path) -> None:
         if old.exists() and not path.exists():
             old.rename(path)
         raise
-    left = "is written, but what was there before cannot be removed and is left as"
+    left = "was written, but the previous dataset cannot be removed and is left as"
     with file_errors(path, f"{left} {old.name!r} beside it", (OSError,)):
         shutil.rmtree(old)

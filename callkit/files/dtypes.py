@@ -41,10 +41,10 @@ def _is_instant(kind: pa.DataType) -> bool:
 
 
 _FAMILIES = (
-    (_is_text, "it takes text"),
-    (_is_instant, "it takes times with a zone, without which they are no moments"),
-    (types.is_duration, "it takes timedeltas, which say their unit"),
-    (types.is_decimal, "prices are exact, so it takes decimals; a float has lost cents already"),
+    (_is_text, "expected text"),
+    (_is_instant, "expected times with a time zone"),
+    (types.is_duration, "expected timedeltas"),
+    (types.is_decimal, "expected exact decimals, since a float may have lost digits already"),
 )
 
 
@@ -55,7 +55,8 @@ def as_promised(name: str, values: Values, held: object = None) -> Values:
     `held` is what to call their type, if not by Arrow's name.
     """
     kind = SCHEMA.field(name).type
-    misfit = f"column {name!r} is {values.type if held is None else held} and does not fit {kind}"
+    held = values.type if held is None else held
+    misfit = f"Column {name!r} of type {held} does not fit {kind}"
     if values.null_count == len(values):
         return pa.nulls(len(values), kind)
     for is_of_family, advice in _FAMILIES:
@@ -82,14 +83,14 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
             array = _usual_text(array)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ParquetError(
-            f"column {name!r} is {values.dtype} and cannot be written: {first_line(error)}"
+            f"Cannot write column {name!r} of dtype {values.dtype}: {first_line(error)}"
         ) from error
     if values.dtype == object and not types.is_nested(array.type):
-        # Arrow makes some objects alike: an aware time beside a naive one, say.
+        # Arrow converts some mixed objects silently, for example an aware time and a naive one.
         for given, kept in zip(values, array.to_pylist(), strict=True):
             if kept is not None and kept != given:
                 raise ParquetError(
-                    f"column {name!r} mixes types: {given!r} would be written as {kept!r}"
+                    f"Column {name!r} mixes types: {given!r} would be written as {kept!r}"
                 )
     return array
 
@@ -138,8 +139,8 @@ def restored(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
                 values = _as_noted(frame.iloc[:, place], table.column(place), json.loads(note))
             except (TypeError, ValueError, KeyError, pa.ArrowException) as error:
                 raise ParquetError(
-                    f"column {field.name!r} cannot be {note.decode(errors='replace')}, as the "
-                    "file says it was"
+                    f"Cannot restore column {field.name!r} to {note.decode(errors='replace')}, "
+                    "the dtype noted in the file"
                 ) from error
             frame.isetitem(place, values)
     return frame
@@ -157,8 +158,8 @@ def _plain_categories(name: str, dtype: pd.CategoricalDtype) -> list[object]:
     listed = dtype.categories.tolist()
     if not all(isinstance(category, str | bool | int | float) for category in listed):
         raise ParquetError(
-            f"column {name!r} has categories of {dtype.categories.dtype}, which the file could not "
-            "give back: make it text, .astype('str'), or text categories"
+            f"Column {name!r} has categories of type {dtype.categories.dtype}, which cannot be "
+            "restored from a file: convert it with .astype('str'), or use text categories"
         )
     return listed
 

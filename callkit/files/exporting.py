@@ -80,7 +80,7 @@ def export(
     Raises
     ------
     FetchError
-        Calls did not arrive; both files are written all the same. ``.failures`` says why.
+        Calls could not be fetched; both files are written anyway. See ``.failures``.
     ParquetError
         The file cannot be written there, or has the ending of another format, or would replace the
         SID list or the cache, or the dataset or the failures something that is not callkit's;
@@ -160,7 +160,7 @@ def _write(
 
 
 def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Path) -> pd.DataFrame:
-    """Read what was written, and say of it what was said of the run."""
+    """Read the file that was written, with the attrs of the run."""
     frame = form.read(path, schema)
     frame.attrs.update(attributes)
     return frame

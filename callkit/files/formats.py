@@ -56,18 +56,19 @@ class Format(NamedTuple):
 def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
     """Choose a format, and see that `path` does not promise another, or none of callkit's."""
     if name not in _FILES:
-        raise ValueError(f"format must be {', '.join(map(repr, _FILES))}, not {name!r}")
+        raise ValueError(f"Invalid format {name!r}: expected {' or '.join(map(repr, _FILES))}")
     if by_month and name != "parquet":
-        raise ValueError(f"by_month is for Parquet, not for format={name!r}")
+        raise ValueError(f"by_month=True works with Parquet only, not with format={name!r}")
     ending = path.suffix.lower()
     if ending in _SPREADSHEETS:
         raise ParquetError(
-            f"{str(path)!r} is named like a workbook: callkit writes .parquet, .csv and .jsonl, "
-            "and the documentation (docs/parquet.md) has a recipe for Excel"
+            f"Cannot write the workbook {str(path)!r}: callkit writes .parquet, .csv and "
+            ".jsonl. The page on Parquet in the documentation has a recipe for Excel"
         )
     if ending in _ENDINGS and ending != f".{name}":
         raise ParquetError(
-            f"{str(path)!r} would hold {name}: say format={ending[1:]!r}, or name it otherwise"
+            f"{str(path)!r} would contain {name}: pass format={ending[1:]!r} or change the "
+            "file extension"
         )
     return _MONTHS if by_month else _FILES[name]
 

@@ -48,7 +48,7 @@ def to_parquet(
     ----------
     df : pandas.DataFrame
         Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown;
-        columns of your own may stand beside them.
+        other columns are kept.
     path : str or path
         Where to write. The file, or folder, takes that name only when it is complete; it keeps the
         mode of an existing one. Links are followed.
@@ -58,14 +58,14 @@ def to_parquet(
         killed just between them leaves no `path`, but both datasets, complete, under the names
         ``.NAME.….old`` and ``.NAME.….part`` beside it.
     pseudonyms : Pseudonyms, optional
-        Put these in the place of numbers and addresses, and leave names out, as
+        Replace numbers and addresses by these, and leave names out, as
         :func:`callkit.pseudonymise` does.
 
     Raises
     ------
     ParquetError
         The file cannot be written there, a column does not hold what its name promises (floats for
-        prices, say, or times without a zone), or Parquet cannot hold it. By month: there is no
+        prices, or times without a zone), or Parquet cannot hold it. By month: there is no
         ``start_time``, there is a column ``month`` already, or the folder holds anything that is
         not callkit's; nothing is removed then.
     FrameError
@@ -79,7 +79,7 @@ def to_parquet(
     True
     """
     if not isinstance(df, pd.DataFrame):
-        raise ParquetError(f"to_parquet takes a pandas DataFrame, not {type(df).__name__}")
+        raise ParquetError(f"Expected a pandas DataFrame, not {type(df).__name__}")
     table = frame_to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
     place, written = (writing_folder, month_files) if by_month else (writing, parquet_file)
     said = _counted(df.attrs, len(table), table.schema.names)
@@ -116,10 +116,10 @@ def read_parquet(
     Raises
     ------
     ParquetError
-        There is no such file, it is no Parquet, it lacks a column that was asked for or that others
+        The file does not exist, is not Parquet, lacks a column that was requested or that others
         of its folder have, or a column does not hold what its name promises. A folder holds what is
         not read but may hold calls: a folder, a file named ``.parq`` or ``.pq``, or in a dataset by
-        month what is no month of it.
+        month anything but months.
 
     Examples
     --------
@@ -168,7 +168,8 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
     odd = [name for name in names if not isinstance(name, str)]
     if odd:
         raise ParquetError(
-            f"column names are text, and {odd[0]!r} is of type {type(odd[0]).__name__}"
+            f"Invalid column name {odd[0]!r} of type {type(odd[0]).__name__}: column names "
+            "must be text"
         )
     hint = ", the index among them: reset_index(drop=True)" if named else ""
     _check_named_once(names, "the frame", hint)
@@ -178,7 +179,7 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
 def _check_named_once(names: list[str], where: str, hint: str = "") -> None:
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise ParquetError(f"{where} has more than one column {_listed(twice)}{hint}")
+        raise ParquetError(f"Duplicate column names in {where}: {_listed(twice)}{hint}")
 
 
 def _listed(names: list[str]) -> str:
@@ -205,19 +206,20 @@ def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -
 
 
 def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[str], dict[str, Any]]:
-    """Read a file in our types, the names of all its columns, and what it says of itself."""
+    """Read a file in the types of the schema, the names of all its columns, and its attrs."""
     with _readable(path) as file:
         held: list[str] = file.schema_arrow.names
         _check_named_once(held, repr(str(path)))
         missing = [name for name in names or () if name not in held]
         if missing:
             raise ParquetError(
-                f"{str(path)!r} has no column {_listed(missing)}; it has {', '.join(held)}"
+                f"{str(path)!r} has no column {_listed(missing)}. Available columns: "
+                f"{', '.join(held)}"
             )
         table = file.read(columns=names)
         written = (file.metadata.metadata or {}).get(b"callkit")
     with file_errors(path, "cannot be read", (ParquetError, *_UNREADABLE)):
-        table.validate(full=True)  # else text that is no UTF-8 is found when it is looked at
+        table.validate(full=True)  # finds invalid UTF-8 now rather than on first use
         table = in_our_types(table if names is None else table.select(names))
     return table, held, {} if written is None else {"callkit": _attributes(written, path)}
 
@@ -228,12 +230,14 @@ def _check_alike(
     """See that another file of a folder has the columns of the first, in the same types."""
     more = [name for name in held if name not in expected.names]
     if more:
-        raise ParquetError(f"{str(other)!r} has a column {more[0]!r}, which {str(first)!r} lacks")
+        raise ParquetError(
+            f"{str(other)!r} has a column {more[0]!r} that {str(first)!r} does not have"
+        )
     for field, same in zip(schema, expected, strict=True):
         if field.type != same.type:
             raise ParquetError(
-                f"{str(other)!r} holds {field.type} in the column {field.name!r}, and "
-                f"{str(first)!r} {same.type}"
+                f"Column {field.name!r} is {field.type} in {str(other)!r}, but {same.type} in "
+                f"{str(first)!r}"
             )
 
 
@@ -241,10 +245,10 @@ def _check_alike(
 def _readable(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; its pages are held to their checksums, where it has any."""
     if "\0" in str(path):
-        raise ParquetError(f"{str(path)!r} cannot be read: a path cannot hold a NUL character")
+        raise ParquetError(f"Cannot read {str(path)!r}: a path cannot contain a NUL character")
     with (
         file_errors(path, "cannot be read", (OSError,)),
-        file_errors(path, "is no Parquet file", _UNREADABLE),
+        file_errors(path, "is not a Parquet file", _UNREADABLE),
         path.open("rb") as raw,
         pq.ParquetFile(raw, page_checksum_verification=True) as file,
     ):
@@ -257,12 +261,12 @@ def _attributes(written: bytes, path: Path) -> dict[str, Any]:
     except ValueError:
         attributes = None
     if not isinstance(attributes, dict):
-        raise ParquetError(f"{str(path)!r} is damaged: what it says of itself is no JSON object")
+        raise ParquetError(f"{str(path)!r} is damaged: its metadata 'callkit' is not a JSON object")
     return attributes
 
 
 def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Keep what every file says, and of as-of times the outermost; what breakdowns cover goes."""
+    """Merge the attrs of files: what all agree on, and the outermost as-of times."""
     if len(attributes) == 1:
         return attributes[0]
     first, *others = said = [each.get("callkit", {}) for each in attributes]

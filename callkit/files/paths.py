@@ -25,7 +25,7 @@ def file_errors(
     what: str = "cannot be written",
     errors: tuple[type[Exception], ...] = (OSError, pa.ArrowException),
 ) -> Iterator[None]:
-    """Turn errors into a ParquetError that names `path` and says in one sentence what is wrong."""
+    """Turn errors into a ParquetError that names `path` and describes what is wrong."""
     try:
         yield
     except errors as error:
@@ -33,7 +33,7 @@ def file_errors(
 
 
 def first_line(error: Exception) -> str:
-    """Shorten what a library says to its first line."""
+    """Return the first line of an error message."""
     return (
         getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
     )
@@ -75,14 +75,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def set_aside(part: Path, holder: object) -> Path:
-    """Keep an unfinished file or folder, under another hidden name, for as long as `holder` is."""
+    """Keep an unfinished file or folder under another hidden name while `holder` exists."""
     kept = part.rename(part.with_name(f"{part.name}.interrupted"))
     weakref.finalize(holder, _remove, kept)
     return kept
 
 
 def resolved(path: Path) -> Path:
-    """Follow links to where something would be written, be it there or not."""
+    """Follow links to where something would be written, existing or not."""
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "A path cannot hold a NUL character", str(path))
     return Path(os.path.realpath(path))
@@ -100,13 +100,14 @@ def holds(place: Path, path: Path) -> bool:
 def check_cache_apart(cache: Path, written: Iterable[Path]) -> None:
     """Refuse to write over a cache, or what SQLite keeps beside it."""
     if "\0" in str(cache):
-        return  # opening it will say so
+        return  # opening it raises the error
     files = [Path(f"{resolved(cache)}{end}") for end in _SQLITES_OWN]
     for place in written:
         if any(holds(place, file) for file in files):
             raise ParquetError(
-                f"{str(place)!r} would replace the cache {str(cache)!r}, or what belongs to it: "
-                "export to another name, or keep the cache elsewhere"
+                f"Refusing to write {str(place)!r}: it would replace the cache {str(cache)!r} "
+                "or a file that belongs to it. Export to another name or keep the cache "
+                "elsewhere"
             )
 
 
@@ -115,14 +116,15 @@ def check_list_apart(source: Path, target: Path, beside: Path) -> None:
     for name, place in (("the file", target), ("the failures of the file", beside)):
         if holds(place, source):
             raise ParquetError(
-                f"{str(source)!r} is {name} that this export would replace: export to another file "
-                "and put the two together, or export the whole list again with cache=…"
+                f"Refusing to replace {str(source)!r}, which is {name} of this export: export "
+                "to another file and concatenate the two, or export the whole list again with "
+                "cache=…"
             )
 
 
 def name_beside(target: Path, *, by_month: bool) -> Path:
-    """Name the failures of an export, so that exports of other forms have others."""
-    if target.name in ("", ".."):  # the folder that one stands in, say
+    """Name the failures file of an export; each format has its own."""
+    if target.name in ("", ".."):  # for example the current folder
         target = Path(os.path.realpath(target))
     if by_month:
         return target.parent / f"{target.name}.by-month.failures.csv"
@@ -142,13 +144,13 @@ def check_beside(beside: Path) -> None:
             return
     if found != header:
         raise ParquetError(
-            f"{str(beside)!r}, where the failures of this export would go, is no failures file of "
-            "callkit's: move it, or export to another name"
+            f"Refusing to replace {str(beside)!r} with the failures of this export: callkit "
+            "did not write that file. Move it or export to another name"
         )
 
 
 def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
-    """Write the failures, or where there are none take away those of an earlier export."""
+    """Write the failures; without any, remove the file of an earlier export."""
     if failures.empty:
         left = "lists failures of an earlier export; now none failed, but it cannot be removed"
         with file_errors(beside, left):
@@ -160,7 +162,7 @@ def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
 
 
 def _replaceable(path: Path) -> Path:
-    """Follow `path` to where a file would be written; what is there must be a regular file."""
+    """Follow `path` to where a file would be written; it must be a regular file if it exists."""
     path = resolved(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

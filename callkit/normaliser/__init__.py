@@ -42,7 +42,7 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
     Raises
     ------
     NormaliseError
-        Some bodies break the contract. ``.frame`` has the others, ``.failures`` says what is wrong.
+        Some bodies break the contract. ``.frame`` has the others, ``.failures`` the reasons.
 
     Warns
     -----
@@ -73,9 +73,11 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
     (Timedelta('0 days 00:01:05'), Decimal('-0.03000000'))
     """
     if errors not in {"raise", "warn"}:
-        raise ValueError(f"errors must be 'raise' or 'warn', not {errors!r}")
+        raise ValueError(f"Invalid errors {errors!r}: expected 'raise' or 'warn'")
     if isinstance(bodies, bytes | bytearray | memoryview | str | Mapping):
-        raise TypeError(f"bodies is a list of bodies: put the {type(bodies).__name__} into one")
+        raise TypeError(
+            f"Expected an iterable of bodies, not {type(bodies).__name__}: put it in a list"
+        )
     table, failures = to_table(bodies)
     frame = table_to_frame(table)
     if failures:

@@ -1,7 +1,7 @@
 """One body → its 26 attributes as text. No body can affect another: each is read alone.
 
 msgspec reads bodies as Twilio sends them. What it refuses is read again by Python's own JSON
-reader, which is slower, accepts what else is right, and can say what is wrong. In both, the last of
+reader, which is slower, accepts every other valid form and describes errors. In both, the last of
 several equal keys counts.
 """
 
@@ -47,7 +47,7 @@ class BodyError(Exception):
 
 
 class _Number(str):
-    """A JSON number as its digits stand in the body: a float would change them."""
+    """A JSON number with the digits of the body, which a float would change."""
 
     __slots__ = ()
 
@@ -72,7 +72,7 @@ def read_body(body: object) -> Row:
     Raises
     ------
     BodyError
-        It is no JSON object, or an attribute is not text where the contract has text.
+        It is not a JSON object, or an attribute has the wrong type.
     """
     try:
         octets = body if isinstance(body, bytes) else _encoded(body)
@@ -88,7 +88,7 @@ def read_body(body: object) -> Row:
 
 
 def _encoded(body: object) -> bytes:
-    """Give the bytes of a body that is JSON text, else such as are no JSON."""
+    """Return the bytes of a JSON body, or bytes that are not JSON."""
     if isinstance(body, bytearray | memoryview):
         return bytes(body)
     return body.encode() if isinstance(body, str) else b""
@@ -119,12 +119,12 @@ def _text_of(body: object) -> str:
         except UnicodeDecodeError as error:
             raise BodyError(f"the body is not UTF-8 text: {error.reason}") from None
     else:
-        raise BodyError(f"a body is bytes, text or a mapping, not {type(body).__name__}")
+        raise BodyError(f"expected a body as bytes, text or a mapping, not {type(body).__name__}")
     return text.removeprefix("\ufeff")
 
 
 def _refuse_constant(name: str) -> None:
-    raise json.JSONDecodeError(f"{name} is no JSON number", "", 0)
+    raise json.JSONDecodeError(f"{name} is not a JSON number", "", 0)
 
 
 def _checked(column: Column, value: object) -> str | dict[str, str | None] | None:
@@ -135,39 +135,39 @@ def _checked(column: Column, value: object) -> str | dict[str, str | None] | Non
     if column.kind in _NUMERIC and not isinstance(value, str):
         return _digits_of(column, value)
     if not isinstance(value, str) or (isinstance(value, _Number) and column.kind not in _NUMERIC):
-        raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
+        raise BodyError(f"{column.name}: expected text, found {_shown(column, value)}")
     if _SURROGATE.search(value):
-        raise BodyError(f"{column.name}: {_shown(column, value)} holds half a surrogate pair")
+        raise BodyError(f"{column.name}: {_shown(column, value)} contains half a surrogate pair")
     return str(value)
 
 
 def _digits_of(column: Column, value: object) -> str:
     if isinstance(value, float):
         raise BodyError(
-            f"{column.name}: {value!r} is a float, whose digits may not be those of the body; "
-            "pass the body's bytes, or a Decimal"
+            f"{column.name}: {value!r} is a float and may have lost digits; pass the body as "
+            "bytes, or a Decimal"
         )
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise BodyError(f"{column.name}: {_shown(column, value)} where the contract says text")
+        raise BodyError(f"{column.name}: expected text, found {_shown(column, value)}")
     try:  # without an exponent, unless that takes more than a few zeros
         few = isinstance(value, Decimal) and abs(value.adjusted()) < _FEW
         return f"{value:f}" if few else str(value)
     except ValueError:  # Python writes no integer of more than some thousand digits
-        raise BodyError(f"{column.name}: an integer of far too many digits") from None
+        raise BodyError(f"{column.name}: an integer with too many digits") from None
 
 
 def _uris(column: Column, value: object) -> dict[str, str | None]:
     if not isinstance(value, Mapping):
-        raise BodyError(f"{column.name}: {_shown(column, value)} where an object of URIs belongs")
+        raise BodyError(f"{column.name}: expected an object of URIs, found {_shown(column, value)}")
     for name, uri in value.items():
         for part in (name, "" if uri is None else uri):
             if not isinstance(part, str) or isinstance(part, _Number) or _SURROGATE.search(part):
-                raise BodyError(f"{column.name}: {abridged(part)} where text belongs")
+                raise BodyError(f"{column.name}: expected text, found {abridged(part)}")
     return dict(value)
 
 
 def _shown(column: Column, value: object) -> str:
-    """Name a value's kind, and the value too where it is nobody's personal data."""
+    """Name a value's type, and the value too unless it is personal data."""
     return _kind_of(value) if column.personal else f"{abridged(value)}, {_kind_of(value)},"
 
 

@@ -60,8 +60,8 @@ def one_price(text: str) -> Decimal:
     whole, fraction = form["whole"].lstrip("0"), (form["fraction"] or "").rstrip("0")
     if len(whole) > _WHOLE_DIGITS or len(fraction) > _FRACTION_DIGITS:
         raise ValueError(
-            f"{abridged(text)} has more digits than a price may have: {_WHOLE_DIGITS} before the "
-            f"point, {_FRACTION_DIGITS} after it"
+            f"{abridged(text)} has too many digits: a price has at most {_WHOLE_DIGITS} before "
+            f"the decimal point and {_FRACTION_DIGITS} after it"
         )
     return Decimal(f"{form['sign']}{whole or '0'}.{fraction or '0'}")
 
@@ -73,7 +73,9 @@ def _canonical_sids(text: pa.Array) -> pa.Array:
 def _one_sid(text: str) -> str:
     sid = canonical_call_sid(text)
     if sid is None:
-        raise ValueError(f"{abridged(text)} is no Call SID ('CA' and 32 hexadecimal digits)")
+        raise ValueError(
+            f"{abridged(text)} is not a Call SID: expected 'CA' followed by 32 hexadecimal digits"
+        )
     return sid
 
 

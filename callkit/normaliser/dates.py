@@ -70,7 +70,7 @@ def _times(octets: Numbers) -> Numbers:
 
 
 def _places(octets: Numbers, codes: pa.Array) -> Numbers:
-    """Find which of the listed names each row holds; -1 is none of them."""
+    """Find which of the listed names each row holds; -1 if none."""
     places: Numbers = pc.index_in(pa.array(octets @ _WEIGHTS), codes).fill_null(-1).to_numpy()
     return places
 
@@ -86,7 +86,7 @@ def one_instant(text: str) -> datetime:
     form = _FORM.fullmatch(text)
     if form is None:
         raise ValueError(
-            f"{abridged(text)} is not a date in the form 'Tue, 14 Nov 2023 10:00:00 +0000'"
+            f"{abridged(text)} is not a date: expected the form 'Tue, 14 Nov 2023 10:00:00 +0000'"
         )
     try:
         return _instant(form)
@@ -103,7 +103,7 @@ def _instant(form: re.Match[str]) -> datetime:
     if second is None:
         raise ValueError("the seconds are missing, expected a time such as 10:00:00")
     if second == "60":
-        raise ValueError("a leap second, which this column cannot hold")
+        raise ValueError("a leap second, which the column cannot hold")
     local = datetime(
         int(year),
         _MONTHS.index(month) + 1,
@@ -114,7 +114,9 @@ def _instant(form: re.Match[str]) -> datetime:
         tzinfo=UTC,
     )
     if weekday not in {None, _DAYS[local.weekday()]}:
-        raise ValueError(f"that day is a {_DAYS[local.weekday()]}, not a {abridged(weekday)}")
+        raise ValueError(
+            f"the weekday is {abridged(weekday)}, but that day is a {_DAYS[local.weekday()]}"
+        )
     return local - _offset(form["zone"])
 
 

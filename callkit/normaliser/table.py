@@ -53,11 +53,11 @@ def to_table(
     batches = [_typed(list(islice(remaining, _BATCH)), 0, sids)]
     while batch := list(islice(remaining, _BATCH)):
         batches.append(_typed(batch, _BATCH * len(batches), sids))
-    return _settled(batches)
+    return _merged(batches)
 
 
 def _typed(bodies: list[Body], first: int, sids: Sequence[str] | None) -> _Batch:
-    """Type a batch whose first body stands at place `first`."""
+    """Type a batch whose first body has place `first`."""
     texts, errors = _read(bodies, first)
     columns, reasons = typed_columns(texts)
     rows = pa.table(columns, names=SCHEMA.names)
@@ -66,7 +66,7 @@ def _typed(bodies: list[Body], first: int, sids: Sequence[str] | None) -> _Batch
     asked = got if sids is None else [sids[place] for place in places]
     for row, (sid, wanted) in enumerate(zip(got, asked, strict=True)):
         if sid is None:
-            reasons.setdefault(row, "sid: missing, so nobody knows which call this is")
+            reasons.setdefault(row, "sid: missing, so the call cannot be identified")
         elif sid != wanted:
             reasons.setdefault(row, f"sid: {sid!r} is another call than the one asked for")
     for row, why in reasons.items():
@@ -101,7 +101,7 @@ def _read(bodies: list[Body], first: int) -> tuple[list[pa.Array], dict[int, Bod
     return [pa.concat_arrays(chunks) for chunks in zip(*lots or [_NOTHING], strict=True)], errors
 
 
-def _settled(batches: list[_Batch]) -> tuple[pa.Table, list[Failure]]:
+def _merged(batches: list[_Batch]) -> tuple[pa.Table, list[Failure]]:
     """Put batches together; of the bodies of one call the last counts, at the first one's place."""
     rows = pa.concat_tables([batch.rows for batch in batches])
     broken = {place: failure for batch in batches for place, failure in batch.broken.items()}

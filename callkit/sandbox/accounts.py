@@ -8,7 +8,7 @@ from callkit.sandbox.draws import Draws, Mix
 from callkit.sandbox.parties import Party, telephone
 from callkit.sandbox.rhythm import Rhythm
 
-# Account SIDs and secrets begin with it, so that nobody takes them for real ones.
+# Account SIDs and secrets begin with it, so that they cannot be mistaken for real ones.
 _FAKE = "fa4e" * 3
 _OWN_NUMBERS = 12
 _TRUNKS = 2
@@ -42,7 +42,7 @@ class Credentials:
 
 
 def make_credentials(key: bytes, account_sid: str) -> Credentials:
-    """Make the credentials that `key` stands for."""
+    """Make the credentials of `key`."""
     token, api_key, secret = map(_fake, [Draws(key, b"credentials")] * 3)
     return Credentials(account_sid, token, f"SK{api_key}", secret)
 

@@ -92,7 +92,7 @@ def unauthorized() -> Answer:
 
 
 def not_found(path: str) -> Answer:
-    """404: there is nothing under that path for whoever signed in."""
+    """404: nothing under that path for these credentials."""
     return error(404, 20404, f"The requested resource {path} was not found")
 
 

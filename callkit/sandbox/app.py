@@ -32,7 +32,7 @@ class App:
     """The application, how it is set to behave, and what it has seen.
 
     What it answers is decided in :meth:`respond` and :meth:`look_up`, and sent in :meth:`deliver`:
-    a subclass can put something else in their place.
+    a subclass can replace them.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A synthetic call as the sandbox means it, and the JSON body that says so."""
+"""A synthetic call, typed, and its JSON body."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -36,7 +36,7 @@ class Mix(Generic[T]):
         self._total = self._edges.pop()
 
     def at(self, share: float) -> T:
-        """Find the value that stands at `share`, which is at least 0 and less than 1."""
+        """Find the value at `share`, which is at least 0 and less than 1."""
         return self._values[bisect_right(self._edges, share * self._total)]
 
 

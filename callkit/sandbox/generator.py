@@ -20,7 +20,7 @@ from callkit.sids import canonical_call_sid
 
 _INDEX_BYTES = 16
 _SUBACCOUNTS_PART = 5  # every fifth call
-# Calls stand in pairs: this share is a call and the leg that it dialled, the rest is two calls.
+# Calls are made in pairs: this share is a call and its dialled leg, the rest two calls.
 _FAMILIES = 0.32
 
 _API_VERSION = "2010-04-01"
@@ -35,7 +35,7 @@ _NEW_RESOURCES_SINCE = datetime(2025, 2, 12, tzinfo=UTC)
 
 
 class CallGenerator:
-    """All calls that a seed stands for, each made when it is asked for.
+    """All calls of a seed, each made when it is requested.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class _Adapter(BaseAdapter):
 
 
 def answered_by(api: Api, session: requests.Session | None = None) -> requests.Session:
-    """Have requests of a session, a new one by default, to :data:`BASE_URL` answered by `api`."""
+    """Make a session (a new one by default) whose requests to :data:`BASE_URL` `api` answers."""
     session = session or requests.Session()
     session.mount(BASE_URL, _Adapter(api))
     return session

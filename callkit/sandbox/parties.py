@@ -1,4 +1,4 @@
-"""Who speaks to whom: numbers that ring nobody, SIP addresses, clients, SIMs, withheld callers.
+"""Who speaks to whom: fictional numbers, SIP addresses, clients, SIMs, withheld callers.
 
 Every number comes from a range that the country's regulator has set aside for fiction or examples:
 
@@ -60,7 +60,7 @@ class Party(NamedTuple):
 
 
 def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
-    """Draw a number that rings nobody; `own` if it is one that the account has bought."""
+    """Draw a fictional number; `own` if it is one that the account has bought."""
     fixed, *mobile = _COUNTRIES[country]
     is_mobile = not own and bool(mobile) and draws.chance(_MOBILE_SHARE)
     patterns, tariff = mobile[0] if is_mobile else fixed

@@ -1,4 +1,4 @@
-"""The sandbox as users hold it: in Python, as a process, and as a ready frame of its calls."""
+"""The public face of the sandbox: in Python, as a process, and as a DataFrame of calls."""
 
 import signal
 import sys
@@ -95,9 +95,7 @@ class Sandbox:
         check_least("limit", limit, 0)
         check_least("retry_after", retry_after, 0)
         if not 0 <= port <= _LAST_PORT:
-            raise ValueError(
-                f"port is {port}, and should be from 0 (any free port) to {_LAST_PORT}"
-            )
+            raise ValueError(f"Invalid port {port}: expected 0 (any free port) to {_LAST_PORT}")
         self._generator = CallGenerator(calls=calls, seed=seed)
         self._api = Api(self._generator)
         self._app = self._make_app(latency, limit, retry_after)
@@ -127,7 +125,9 @@ class Sandbox:
     def url(self) -> str:
         """Where the server answers: the ``base_url`` for a client."""
         if self._server is None:
-            raise SandboxError("the sandbox is not running: enter it, as in `with Sandbox() as s:`")
+            raise SandboxError(
+                "The sandbox is not running: start it with `with Sandbox() as sandbox:`"
+            )
         return self._server.url
 
     @property
@@ -218,8 +218,7 @@ class Sandbox:
         """
         index = self._generator.index_of(sid)
         if index is None:
-            calls = f"the {self._generator.calls:,} calls of the sandbox"
-            raise LookupError(f"{sid!r} is none of {calls}")
+            raise LookupError(f"No call {sid!r} in this sandbox of {self._generator.calls:,} calls")
         return self._generator.call(index)
 
     @property
@@ -235,8 +234,8 @@ class Sandbox:
             from callkit.sandbox.server import Server  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:
             raise SandboxError(
-                f"the sandbox needs {error.name}, which is not installed: "
-                "pip install 'callkit[sandbox]'"
+                f"Running the sandbox needs the package {error.name}, which is not installed: "
+                "pip install httptools uvicorn"
             ) from error
         return Server(self._app, self._port)
 
@@ -252,7 +251,7 @@ def serve(
 ) -> None:
     """Run a sandbox until SIGINT or SIGTERM.
 
-    Standard output says where it is, and on a line of its own how to sign in, as soon as it
+    It prints its URL and, on a separate line, the credentials to standard output as soon as it
     answers.
 
     Parameters
@@ -321,14 +320,12 @@ def sample(calls: int = 1_000) -> pd.DataFrame:
 
 
 def check_least(name: str, value: float | None, least: int) -> None:
-    """Refuse a `value` below `least`, or one that is no number."""
+    """Refuse a `value` below `least`, or one that is not a number."""
     if value is not None and not value >= least:
-        raise ValueError(f"{name} is {value}, and should be at least {least}")
+        raise ValueError(f"Invalid {name} {value}: expected at least {least}")
 
 
 def _check_enough(n: int, calls: int, holder: str) -> None:
     check_least("n", n, 0)
     if n > calls:
-        raise ValueError(
-            f"{n:,} SIDs were asked for, and the sandbox has {calls:,} calls in {holder}"
-        )
+        raise ValueError(f"Cannot list {n:,} SIDs: the sandbox has {calls:,} calls in {holder}")

@@ -67,10 +67,10 @@ class Server(uvicorn.Server):
         self._thread.start()
         self._ready.wait()
         if self._loop is None:
-            raise SandboxError("the sandbox cannot start; standard error says why")
+            raise SandboxError("The sandbox cannot start; see standard error for the reason")
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Have something called on the server's event loop."""
+        """Call something on the server's event loop."""
         assert self._loop is not None  # noqa: S101 - it is running
         self._loop.call_soon_threadsafe(callback)
 
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
         self._ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Have requests in flight answered at once, and stop."""
+        """Answer requests in flight at once, and stop."""
         self._stopping.set()
         await super().shutdown(sockets=sockets)
 
@@ -104,6 +104,6 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SandboxError(
-                f"port {port} on {_HOST} is in use: choose another, or 0 for any free one"
+                f"Port {port} on {_HOST} is in use: choose another one, or 0 for any free port"
             ) from error
-        raise SandboxError(f"port {port} on {_HOST} cannot be used: {error.strerror}") from error
+        raise SandboxError(f"Cannot use port {port} on {_HOST}: {error.strerror}") from error

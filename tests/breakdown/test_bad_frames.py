@@ -47,8 +47,8 @@ def calls() -> pd.DataFrame:
         (None, "not a NoneType: callkit.normalise makes one of bodies"),
         ("calls.parquet", r"not a str: read the file with callkit\.read_parquet$"),
         (Path("calls.parquet"), r"not pathlib\.\w+: read the file with callkit\.read_parquet$"),
-        (pd.DataFrame(RECORD, index=[0]), "lacks the columns it needs here: .*was it read with"),
-        (pd.DataFrame({"a": [1]}), "lacks the columns it needs here: '"),
+        (pd.DataFrame(RECORD, index=[0]), "Missing columns: .*was it read with"),
+        (pd.DataFrame({"a": [1]}), "Missing columns: '"),
     ],
 )
 def test_what_is_no_frame_of_calls_is_refused(
@@ -63,7 +63,7 @@ def test_what_is_no_frame_of_calls_is_refused(
 def test_a_column_that_stands_twice_is_refused(
     breakdown: Callable[[Any], object], calls: pd.DataFrame
 ) -> None:
-    with pytest.raises(FrameError, match="more than one column '.*: leave one of each"):
+    with pytest.raises(FrameError, match="Duplicate column names: '.* Keep one of each"):
         breakdown(pd.concat([calls, calls], axis="columns"))
 
 
@@ -72,7 +72,7 @@ def test_a_column_that_stands_twice_is_refused(
 def test_prices_that_are_not_exact_are_refused_with_advice(
     breakdown: Callable[[Any], object], calls: pd.DataFrame, dtype: Any
 ) -> None:
-    sentence = f"price is {dtype}: it should be exact decimals, .* callkit.read_parquet"
+    sentence = f"'price' has dtype {dtype}: expected exact decimals; .* callkit.read_parquet"
     with pytest.raises(FrameError, match=sentence):
         breakdown(calls.assign(price=calls["price"].astype(dtype)))
 

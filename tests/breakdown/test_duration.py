@@ -95,5 +95,7 @@ def test_durations_of_whole_seconds_are_as_good() -> None:
 
 
 def test_a_frame_without_the_columns_is_refused() -> None:
-    with pytest.raises(FrameError, match=r"here: 'queue_time' \(was it read with columns=\?\)"):
+    with pytest.raises(
+        FrameError, match=r"Missing columns: 'queue_time' \(was it read with columns=\?\)"
+    ):
         duration_breakdown(CALLS.drop(columns="queue_time"))

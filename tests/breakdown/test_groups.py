@@ -129,14 +129,14 @@ def test_no_call_starts_outside_the_periods_between(
 
 
 def test_filling_needs_periods() -> None:
-    with pytest.raises(FrameError, match="it needs a freq, such as 'D'"):
+    with pytest.raises(FrameError, match="needs freq, for example freq='D'"):
         cost_breakdown(CALLS, fill=True)
 
 
 def test_filling_beyond_measure_is_refused() -> None:
     ends = [{"start": "2025-01-01T00:00:00+00:00"}, {"start": "2025-03-03T11:59:00+00:00"}]
     many = calls(*ends, *[{}] * 120)
-    sentence = "fill=True would give 88,560 periods of 'min' for each of 122 combinations of keys"
+    sentence = "fill=True would add 88,560 periods of 'min' for each of 122 combinations of keys"
     with pytest.raises(FrameError, match=sentence):
         cost_breakdown(many, "sid", freq="min", fill=True)
 
@@ -241,5 +241,5 @@ def test_totals_are_the_breakdown_by_fewer_keys(
 
 
 def test_a_key_named_like_the_mark_is_refused() -> None:
-    with pytest.raises(FrameError, match="by='total_over' is what a breakdown calls a column"):
+    with pytest.raises(FrameError, match="Cannot group by 'total_over': a breakdown has a column"):
         cost_breakdown(CALLS.assign(total_over="x"), "total_over", margins=True)

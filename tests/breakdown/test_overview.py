@@ -153,7 +153,7 @@ def test_a_notebook_gets_tables_and_what_comes_from_calls_is_escaped() -> None:
 
 def test_without_calls_it_says_so() -> None:
     nothing = summary(CALLS[:0])
-    assert str(nothing) == "0 calls\n=======\n  There is nothing to sum up."
+    assert str(nothing) == "0 calls\n=======\n  No calls."
     assert nothing.costs.empty
 
 
@@ -176,7 +176,7 @@ def test_the_zone_counts() -> None:
 
 
 def test_a_frame_without_the_columns_is_refused() -> None:
-    with pytest.raises(FrameError, match="lacks the columns it needs here: 'sid'"):
+    with pytest.raises(FrameError, match="Missing columns: 'sid'"):
         summary(CALLS.drop(columns="sid"))
 
 

@@ -168,15 +168,15 @@ def test_dtypes_do_not_depend_on_the_calls(rows: int) -> None:
 
 
 def test_a_call_without_a_sid_is_refused() -> None:
-    with pytest.raises(FrameError, match="calls without a sid: 1"):
+    with pytest.raises(FrameError, match="calls without a SID, .*: 1"):
         roll_up(family((A, None)).assign(sid=None))
 
 
 def test_what_is_no_text_is_refused() -> None:
-    with pytest.raises(FrameError, match="parent_call_sid is .*: it should be Call SIDs"):
+    with pytest.raises(FrameError, match="'parent_call_sid' has dtype .*: expected Call SIDs"):
         roll_up(family((A, None)).assign(parent_call_sid=pd.Series([np.array([1])])))
 
 
 def test_a_call_that_stands_twice_is_refused() -> None:
-    with pytest.raises(FrameError, match=f"more than once: 1, such as {A}"):
+    with pytest.raises(FrameError, match=f"1 SID occurs more than once \\(for example {A}"):
         roll_up(pd.concat([family((A, None))] * 2))

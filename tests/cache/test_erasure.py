@@ -114,7 +114,7 @@ def test_other_addresses_are_left_alone(given: str, other: str) -> None:
 
 @pytest.mark.parametrize("party", ["", "4155552671", "14155552671", "Amy", "12345", "+1234", "+"])
 def test_what_is_no_party_is_refused(party: str) -> None:
-    with pytest.raises(ValueError, match="party 2 is none: it should be a number in international"):
+    with pytest.raises(ValueError, match="Invalid party 2: expected a number in international"):
         Mentions([NUMBER, party])
 
 

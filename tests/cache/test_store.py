@@ -146,6 +146,6 @@ def test_a_cache_that_can_no_longer_be_written_warns_once_and_loses_nothing(path
             for number in (1, 2):
                 store(cache, call(number))
 
-    with pytest.warns(CacheWarning, match="can no longer be written") as caught:
+    with pytest.warns(CacheWarning, match="Cannot write to the cache") as caught:
         write_twice()
     assert len(caught) == 1

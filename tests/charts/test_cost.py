@@ -290,7 +290,7 @@ def test_without_axes_a_figure_is_made_as_pandas_makes_one() -> None:
 
 @pytest.mark.parametrize("wrong", [USD, USD["price"], None])
 def test_only_a_cost_breakdown_is_drawn(wrong: object) -> None:
-    with pytest.raises(FrameError, match=r"draws what callkit\.cost_breakdown returns"):
+    with pytest.raises(FrameError, match=r"expects the result of callkit\.cost_breakdown"):
         charts.cost(wrong)  # type: ignore[arg-type]
 
 

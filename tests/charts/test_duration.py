@@ -92,7 +92,7 @@ def test_nothing_global_is_touched(ax: Axes) -> None:
 
 
 def test_only_calls_are_drawn() -> None:
-    with pytest.raises(FrameError, match="lacks the columns it needs here: 'status', 'duration'"):
+    with pytest.raises(FrameError, match="Missing columns: 'status', 'duration'"):
         charts.duration(cost_breakdown(CALLS))
 
 

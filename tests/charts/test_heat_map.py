@@ -226,11 +226,13 @@ def odd_hours() -> pd.DataFrame:
     "wrong", [CALLS, cost_breakdown(CALLS, "hour"), odd_hours(), CALLS["price"], None]
 )
 def test_only_weekdays_and_hours_are_drawn(wrong: object) -> None:
-    with pytest.raises(FrameError, match=r"pass it callkit\.cost_breakdown\(df, by=\['weekday',"):
+    with pytest.raises(
+        FrameError, match=r"for example callkit\.cost_breakdown\(df, by=\['weekday',"
+    ):
         charts.heat_map(wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("measure", ["price", ["calls"], None])
 def test_a_measure_is_one_of_three(measure: object) -> None:
-    with pytest.raises(FrameError, match="should be 'calls', 'minutes' or 'cost'"):
+    with pytest.raises(FrameError, match="expected 'calls', 'minutes' or 'cost'"):
         charts.heat_map(cost_breakdown(CALLS, KEYS), measure=measure)  # type: ignore[arg-type]

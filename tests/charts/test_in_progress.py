@@ -89,5 +89,7 @@ def test_nothing_global_is_touched(ax: Axes) -> None:
 
 @pytest.mark.parametrize("wrong", [CALLS, cost_breakdown(CALLS, freq="h"), None])
 def test_only_calls_in_progress_are_drawn(wrong: object) -> None:
-    with pytest.raises(FrameError, match=r"pass it callkit\.calls_in_progress\(df, freq=\.\.\.\)"):
+    with pytest.raises(
+        FrameError, match=r"for example callkit\.calls_in_progress\(df, freq=\.\.\.\)"
+    ):
         charts.in_progress(wrong)  # type: ignore[arg-type]

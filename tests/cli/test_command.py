@@ -58,11 +58,39 @@ def test_2_is_wrong_usage() -> None:
     assert "arguments are required: -o/--out" in sentence(done.stderr)
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["cache"], []], ids=" ".join)
-def test_a_command_that_is_none_is_told_in_one_sentence(
+@pytest.mark.parametrize("arguments", [["nonsense"], ["cache"]], ids=" ".join)
+def test_an_unknown_command_is_described_in_one_sentence(
     refused: Refused, arguments: list[str]
 ) -> None:
     assert "COMMAND" in refused(*arguments)
+
+
+def test_without_a_command_the_help_is_printed() -> None:
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["export", "sids.txt", "--nonsense", "-o", "calls.parquet"], "export"),
+        (["export", "sids.txt"], "export"),
+        (["summary", "calls.parquet", "--nonsense"], "summary"),
+        (["cache", "prune", "calls.sqlite"], "cache prune"),
+        (["demo", "--concurrency", "0"], "demo"),
+    ],
+)
+def test_wrong_usage_prints_the_usage_of_the_command(arguments: list[str], command: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"usage: callkit {command} ")
+
+
+@pytest.mark.parametrize("command", ["demo", "export"])
+@pytest.mark.parametrize("option", ["--concurrency", "--quiet", "--verbose"])
+def test_every_command_that_fetches_takes_the_same_options(command: str, option: str) -> None:
+    assert option in run(command, "--help").stdout
 
 
 def test_3_is_a_refused_sign_in(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -70,7 +98,7 @@ def test_3_is_a_refused_sign_in(tmp_path: Path, sandbox: Sandbox) -> None:
     environment = {**signed_in(sandbox), "TWILIO_AUTH_TOKEN": "wrong"}
     done = run(*EXPORT, folder=tmp_path, environment=environment)
     assert (done.returncode, done.stdout) == (3, "")
-    assert "authentication failed" in sentence(done.stderr)
+    assert "Authentication failed" in sentence(done.stderr)
     assert not (tmp_path / "calls.parquet").exists()
 
 

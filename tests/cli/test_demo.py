@@ -33,7 +33,7 @@ def test_the_demo_fetches_prices_charts_and_saves(tmp_path: Path) -> None:
         "duration.parquet",
         "duration.png",
     ]
-    assert "997 calls came, and 3 failures: 3 not_found:" in done.stdout
+    assert "997 calls fetched, and 3 failures: 3 not_found:" in done.stdout
     assert len(callkit.read_parquet(tmp_path / "out" / "calls.parquet")) == 997
 
 
@@ -53,7 +53,7 @@ def test_the_demo_takes_a_list_and_credentials_of_ones_own(
 ) -> None:
     code, out, _ = typed("demo", "--sids", listed(tmp_path, sandbox.sids(30)), "--quiet")
     assert code == 0
-    assert f"from {sandbox.url}\n\n30 calls came." in out
+    assert f"from {sandbox.url}\n\n30 calls fetched." in out
 
 
 def test_a_demo_without_credentials_is_told_what_to_set(
@@ -61,14 +61,14 @@ def test_a_demo_without_credentials_is_told_what_to_set(
 ) -> None:
     monkeypatch.delenv("TWILIO_ACCOUNT_SID")
     said = refused("demo", "--sids", listed(tmp_path, [sid(1)]))
-    assert said.startswith("callkit: no account: pass account_sid= or set TWILIO_")
+    assert said.startswith("callkit: No account SID found. Set TWILIO_ACCOUNT_SID")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("none.txt", None, "cannot be read: No such file or directory"),
-        ("bad.txt", "CA123\n", "1 of 1 entries are no Call SIDs"),
+        ("none.txt", None, "Cannot read the SID list 'none.txt': No such file or directory"),
+        ("bad.txt", "CA123\n", "1 of 1 entries are not Call SIDs"),
     ],
 )
 def test_a_bad_sid_file_is_told_in_one_sentence(
@@ -86,7 +86,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_in_one_sentence(
 ) -> None:
     (tmp_path / "file").touch()
     said = refused("demo", "--out", tmp_path / "file" / "out")
-    assert "cannot be written: Not a directory" in said
+    assert ": Not a directory" in said
 
 
 def test_what_is_in_the_way_of_a_picture_is_told_before_the_fetch(
@@ -103,7 +103,7 @@ def test_the_list_of_a_demo_is_not_written_over(
     callkit.to_parquet(sandbox.sid_frame(2), sids)
     before = sids.read_bytes()
     said = refused("demo", "--sids", sids, "-o", tmp_path)
-    assert said.endswith("is the SID list, and would be replaced: name another output folder")
+    assert said.endswith("Name another folder")
     assert sids.read_bytes() == before
 
 
@@ -140,4 +140,4 @@ def test_a_demo_that_is_stopped_saves_what_came(
     assert not saved.empty
     assert isinstance(caught.value, FetchInterrupted | SignInError)
     pd.testing.assert_frame_equal(saved, caught.value.frame)
-    assert f"{len(saved)} calls came, and are in " in capsys.readouterr().out
+    assert f"{len(saved)} calls were fetched and saved to " in capsys.readouterr().out

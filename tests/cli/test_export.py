@@ -77,7 +77,7 @@ def test_standard_output_takes_json_lines(tmp_path: Path, sandbox: Sandbox) -> N
 )
 def test_standard_output_takes_no_parquet(refused: Refused, arguments: list[str]) -> None:
     said = refused("export", "sids.txt", "-o", "-", *arguments)
-    assert "Parquet is not for standard output: name a file, or say --format csv" in said
+    assert "Parquet cannot be written to standard output: name a file, or use --format csv" in said
 
 
 def test_what_the_output_is_called_says_what_it_is(
@@ -96,7 +96,7 @@ def test_a_name_that_promises_another_format_is_refused(
     refused: Refused, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sids = listed(tmp_path, sandbox.sids(1))
-    assert "would hold csv" in refused("export", sids, "-o", "c.parquet", "--format", "csv")
+    assert "would contain csv" in refused("export", sids, "-o", "c.parquet", "--format", "csv")
 
 
 def test_by_month_writes_a_dataset(typed: Typed, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_by_month_writes_a_dataset(typed: Typed, sandbox: Sandbox, tmp_path: Pat
 
 def test_by_month_is_for_parquet(refused: Refused, sandbox: Sandbox, tmp_path: Path) -> None:
     sids = listed(tmp_path, sandbox.sids(1))
-    assert "--by-month is for Parquet, not for csv" in refused(
+    assert "--by-month works with Parquet only, not with csv" in refused(
         "export", sids, "-o", "c.csv", "--by-month"
     )
 
@@ -146,7 +146,7 @@ def test_a_cached_call_is_asked_for_again_where_refresh_says_so(
     assert typed(*arguments) == (0, "", said)
     assert typed(*arguments) == (0, "", said)
     assert repriced.asked[sid(1)] == 1
-    changed = f"callkit: the price of {sid(1)} was -0.01000000, and is -0.02000000\n"
+    changed = f"callkit: the price of {sid(1)} changed from -0.01000000 to -0.02000000\n"
     assert typed(*arguments, "--refresh", "all") == (0, "", said + changed)
     assert repriced.asked[sid(1)] == 2
 
@@ -165,7 +165,7 @@ def test_the_cache_is_not_written_over(
 
 def test_the_list_is_not_written_over(refused: Refused, sandbox: Sandbox, tmp_path: Path) -> None:
     sids = listed(tmp_path, sandbox.sids(1))
-    assert "is the file that this export would replace" in refused("export", sids, "-o", sids)
+    assert "which is the file of this export" in refused("export", sids, "-o", sids)
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"], ids=["empty", "blank"])
@@ -181,8 +181,8 @@ def test_a_list_of_no_calls_replaces_nothing(
     (tmp_path / "calls.csv").write_text("precious")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
     told = {
-        "sids.txt": "callkit: 'sids.txt' names no call: it should list one SID or more",
-        "-": "callkit: standard input is empty: it should name calls, one SID a line",
+        "sids.txt": "callkit: 'sids.txt' contains no SIDs: expected at least one",
+        "-": "callkit: standard input is empty: expected one SID per line",
     }
     assert refused("export", source, "-o", "calls.csv") == told[source]
     assert (tmp_path / "calls.csv").read_text() == "precious"
@@ -212,13 +212,13 @@ def test_a_cache_that_cannot_be_is_told_in_one_sentence(
     refused: Refused, sandbox: Sandbox, tmp_path: Path, cache: str
 ) -> None:
     sids = listed(tmp_path, sandbox.sids(2))
-    assert "cannot be opened" in refused("export", sids, "-o", "c.parquet", "--cache", cache)
+    assert "Cannot open the cache" in refused("export", sids, "-o", "c.parquet", "--cache", cache)
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (b"CA123\n", "1 of 1 entries are no Call SIDs"),
+        (b"CA123\n", "1 of 1 entries are not Call SIDs"),
         (b"\xff\xfe", "standard input is not UTF-8 text"),
     ],
 )
@@ -241,4 +241,4 @@ def test_what_came_before_a_run_ended_early_goes_to_standard_output_too(
     assert [row["sid"] for row in csv.DictReader(io.StringIO(out))] == sids[:30]
     *failures, why = errors.splitlines()
     assert len(failures) == 1 + 30
-    assert "authentication failed" in why
+    assert "Authentication failed" in why

@@ -89,8 +89,8 @@ def test_the_key_file_is_not_written_over(
 def test_without_a_key_nothing_is_fetched(refused: Refused, export: tuple[str, ...]) -> None:
     said = refused(*export)
     assert said == (
-        "callkit: there is no key: set CALLKIT_PSEUDONYM_KEY, or name a file that holds it, "
-        "--key-file FILE"
+        "callkit: --pseudonymise needs a key: set CALLKIT_PSEUDONYM_KEY, or pass a file "
+        "that contains it with --key-file FILE"
     )
 
 
@@ -99,7 +99,7 @@ def test_a_key_that_is_too_short_is_refused(
 ) -> None:
     monkeypatch.setenv("CALLKIT_PSEUDONYM_KEY", "short")
     said = refused(*export)
-    assert "the key has 5 bytes: it should have at least 16" in said
+    assert "The key has 5 bytes: expected at least 16" in said
     assert "short" not in said
 
 
@@ -107,11 +107,11 @@ def test_a_key_in_the_place_of_its_file_is_not_repeated(
     refused: Refused, export: tuple[str, ...]
 ) -> None:
     said = refused(*export, "--key-file", KEY)
-    assert said == "callkit: the key file cannot be read: No such file or directory"
+    assert said == "callkit: cannot read the key file: No such file or directory"
 
 
 @pytest.mark.parametrize("option", [["--key-file", "key"], ["--keep", "country"]], ids=" ".join)
 def test_what_is_for_pseudonyms_alone_asks_for_them(
     refused: Refused, export: tuple[str, ...], option: list[str]
 ) -> None:
-    assert "are for --pseudonymise: say that too" in refused(*export[:-1], *option)
+    assert "need --pseudonymise" in refused(*export[:-1], *option)

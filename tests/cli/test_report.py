@@ -28,7 +28,7 @@ def test_it_breaks_down_as_it_is_told_and_says_what_it_wrote(
     asked = ("--by", "status", "--by", "hour", "--freq", "M", "--tz", "Europe/Berlin")
     code, out, errors = typed("report", calls, "-o", "report", *asked)
     assert (code, out) == (0, "")
-    told = errors.removeprefix("written to report: ").rstrip("\n").split(", ")
+    told = errors.removeprefix("Wrote ").removesuffix(" to report\n").split(", ")
     assert sorted(told) == sorted(path.name for path in (tmp_path / "report").iterdir())
     cost = callkit.read_parquet(tmp_path / "report" / "cost.parquet")
     assert cost.columns[:4].tolist() == ["period", "status", "hour", "price_unit"]
@@ -59,7 +59,7 @@ def test_the_calls_are_not_written_over(
         (tmp_path / name).write_bytes(calls.read_bytes())
     (tmp_path / "link.parquet").symlink_to("cost.parquet")
     before = sorted(tmp_path.rglob("*"))
-    assert f"'{given}' holds the calls" in refused("report", given, "-o", out)
+    assert f"'{given}'. Name another folder" in refused("report", given, "-o", out)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "cost.parquet").read_bytes() == calls.read_bytes()
 
@@ -83,5 +83,5 @@ def test_the_help_names_every_key_that_names_people(typed: Typed, calls: Path) -
     fields = callkit.read_parquet(calls).columns
     personal = {column.name for column in ATTRIBUTES if column.personal}
     assert personal <= set(fields)
-    told = " ".join(said.split()).partition("with --by ")[2].partition(";")[0]
+    told = " ".join(said.split()).partition("you pass --by ")[2].partition(".")[0]
     assert set(re.findall(r"\w+", told)) - {"or"} == personal | {"our_number", "other_party"}

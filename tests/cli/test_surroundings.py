@@ -51,14 +51,14 @@ def test_a_reader_that_goes_away_is_no_trouble(calls: Path) -> None:
 def test_a_full_disk_is_told_in_one_sentence(calls: Path) -> None:
     done = shell(f"{shlex.quote(COMMAND)} summary calls.parquet > /dev/full", calls.parent)
     assert done.returncode == 2
-    assert done.stderr == ("callkit: standard output cannot be written: No space left on device\n")
+    assert done.stderr == ("callkit: cannot write to standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ("<&-", "standard input is closed"),
-        ("0>/dev/null", "standard input cannot be read: Bad file descriptor"),
+        ("0>/dev/null", "cannot read standard input: Bad file descriptor"),
     ],
 )
 def test_standard_input_that_cannot_be_read_is_told_in_one_sentence(

@@ -56,7 +56,7 @@ def test_fetch_refuses_what_is_no_sid(
 
 
 def test_fetch_refuses_an_account_that_is_none(server: ScriptedServer, client: Client) -> None:
-    with pytest.raises(InvalidSidError, match="no Account SID"):
+    with pytest.raises(InvalidSidError, match="Invalid account SID"):
         client.fetch(sid(1), account_sid="../Keys")
     assert server.paths == []
 
@@ -141,7 +141,7 @@ def test_an_environments_proxy_carries_what_goes_elsewhere(
             account_sid=ACCOUNT,
             auth_token=TOKEN,
             base_url="https://api.example",
-            patience=1,
+            give_up_after=1,
             retry_policy=IN_A_HURRY,
             timeout=1,
         ) as client,
@@ -182,7 +182,9 @@ def test_an_adapter_that_breaks_ends_the_run_and_the_client_goes_on(
     with requests.Session() as session:
         session.mount("http://", adapter)
         with server.client(session=session, concurrency=1) as client:
-            with pytest.raises(RunStoppedError, match="cannot be made: RuntimeError: a bug"):
+            with pytest.raises(
+                RunStoppedError, match="Cannot send requests .*: RuntimeError: a bug"
+            ):
                 list(client.fetch_many([sid(1), sid(2)]))
             adapter.breaks = False
             assert len(list(client.fetch_many([sid(1), sid(2)]))) == 2
@@ -226,6 +228,19 @@ def test_a_failed_call_travels_in_a_pickle(server: ScriptedServer, client: Clien
     assert pickle.loads(pickle.dumps(caught.value)).failure == caught.value.failure
 
 
+@pytest.mark.parametrize("name", ["timeout", "concurrency", "give_up_after"])
+def test_the_limits_of_a_client_are_read_only(client: Client, name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(client, name, 1)
+
+
+def test_patience_names_what_replaces_it(client: Client) -> None:
+    with pytest.raises(AttributeError, match="use 'give_up_after'"):
+        _ = client.patience  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="use 'give_up_after'"):
+        Client(patience=60)  # type: ignore[call-arg]
+
+
 def test_a_client_cannot_be_pickled(client: Client) -> None:
     with pytest.raises(TypeError):
         pickle.dumps(client)
@@ -234,10 +249,10 @@ def test_a_client_cannot_be_pickled(client: Client) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"timeout": 0}, "timeout must be"),
-        ({"timeout": float("inf")}, "timeout must be"),
-        ({"patience": 0}, "patience must be"),
-        ({"concurrency": 0}, "concurrency must be"),
+        ({"timeout": 0}, "Invalid timeout"),
+        ({"timeout": float("inf")}, "Invalid timeout"),
+        ({"give_up_after": 0}, "Invalid give_up_after"),
+        ({"concurrency": 0}, "Invalid concurrency"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, float], sentence: str) -> None:

@@ -66,11 +66,11 @@ def test_a_token_that_is_passed_keeps_the_environments_api_key_out() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({}, "no account: pass account_sid= or set TWILIO_ACCOUNT_SID"),
-        ({"account_sid": "sekret"}, "the account SID is none: it should be 'AC' and 32"),
-        ({"account_sid": ACCOUNT, "api_key": "x", "api_secret": "s"}, "should begin with 'SK'"),
-        ({"account_sid": ACCOUNT}, "no sign-in: pass auth_token="),
-        ({"account_sid": ACCOUNT, "api_key": "SKx"}, "no sign-in"),
+        ({}, "No account SID found. Set TWILIO_ACCOUNT_SID"),
+        ({"account_sid": "sekret"}, "Invalid account SID: expected 'AC' followed by 32"),
+        ({"account_sid": ACCOUNT, "api_key": "x", "api_secret": "s"}, "expected 'SK'"),
+        ({"account_sid": ACCOUNT}, "No credentials found"),
+        ({"account_sid": ACCOUNT, "api_key": "SKx"}, "No credentials found"),
         ({"account_sid": ACCOUNT, "auth_token": "t", "api_key": "SKx"}, "not both"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_token_passed_as_the_account_is_not_shown() -> None:
 
 @pytest.mark.parametrize("region", ["us1.", "us1 x", "evil.example/", "IE1"])
 def test_a_region_that_is_none_is_refused(region: str) -> None:
-    with pytest.raises(CredentialsError, match="region .* is none: it should be like 'ie1'"):
+    with pytest.raises(CredentialsError, match="Invalid region .*: expected a name such as 'ie1'"):
         base_url_for(None, region, None, NOTHING)
 
 

@@ -85,7 +85,7 @@ def test_a_429_is_no_attempt() -> None:
     for now in range(0, 1000, 100):
         job = sent(queue, float(now))
         queue.receive(job, failed(job, Meaning.BUSY), now + 0.1)
-    assert (job.requests, job.attempts, queue.unsettled) == (10, 0, 1)
+    assert (job.requests, job.attempts, queue.pending) == (10, 0, 1)
 
 
 def test_a_failure_counts_once_another_call_has_been_answered() -> None:
@@ -120,7 +120,7 @@ def test_in_an_outage_a_probe_asks_for_a_call_that_has_been_answered() -> None:
     probe = sent(queue, 60.0)
     assert (probe.sid, probe.is_probe) == (sid(0), True)
     queue.receive(probe, found(probe), 60.1)
-    assert queue.unsettled == 3
+    assert queue.pending == 3
     assert {job.sid for job in all_sent(queue, 60.2)} == {sid(1), sid(2), sid(3)}
 
 
@@ -137,7 +137,7 @@ def test_before_the_first_answer_a_call_is_probed_a_few_times_before_the_next() 
 def test_a_server_whose_first_answer_for_a_call_is_a_503_succeeds() -> None:
     queue = queue_of(*keys(*range(20)))
     now = 0.0
-    while queue.unsettled and now < 10_000:
+    while queue.pending and now < 10_000:
         now += 10.0
         for job in all_sent(queue, now):
             first = job.requests == 1 and not job.is_probe
@@ -150,10 +150,10 @@ def test_retry_after_of_one_call_holds_back_that_call_alone() -> None:
     prove(queue)
     held, *others = all_sent(queue, 1.0)
     queue.receive(held, failed(held, Meaning.TRANSIENT, retry_after=3600.0), 1.1)
-    assert queue.waiting_as_asked < queue.unsettled
+    assert queue.waiting_as_asked < queue.pending
     for job in others:
         queue.receive(job, found(job), 1.2)
-    assert queue.waiting_as_asked == queue.unsettled
+    assert queue.waiting_as_asked == queue.pending
     assert not isinstance(queue.next(3000.0), Job)
     assert sent(queue, 3601.2) is held
     assert queue.waiting_as_asked == 0
@@ -182,7 +182,7 @@ def test_a_local_fault_lowers_what_is_in_flight_and_costs_no_call(
     for job in jobs[:5]:
         queue.receive(job, found(job), 1.2)
     now, peak = 10.0, 0
-    while queue.unsettled:
+    while queue.pending:
         now += 1.0
         jobs = all_sent(queue, now)
         peak = max(peak, len(jobs))
@@ -200,7 +200,7 @@ def test_a_run_that_gives_up_settles_what_waits() -> None:
     queue.receive(job, failed(job, Meaning.TRANSIENT, retry_after=60.0), 0.1)
     assert queue.waiting_as_asked == 1
     queue.give_up("enough")
-    assert queue.unsettled == 0
+    assert queue.pending == 0
     reasons = {o.sid: o.reason for o in queue.done if isinstance(o, Failure)}
     assert reasons == {
         sid(0): "server_error",

@@ -24,7 +24,9 @@ def nobody() -> Iterator[Client]:
     with socket.socket() as taken:  # bound, and so nobody else's, but not listening
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=url, patience=0.5) as client:
+        with Client(
+            account_sid=ACCOUNT, auth_token=TOKEN, base_url=url, give_up_after=0.5
+        ) as client:
             yield client
 
 

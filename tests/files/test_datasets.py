@@ -127,7 +127,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(
     write(folder, 1)
     put(folder)
     before = {path: path.is_file() and path.read_bytes() for path in folder.parent.rglob("*")}
-    with pytest.raises(ParquetError, match=f"no dataset of callkit's alone, .* it holds {named}"):
+    with pytest.raises(ParquetError, match=f"Refusing to replace .*: it contains {named}"):
         write(folder, 2)
     after = {path: path.is_file() and path.read_bytes() for path in folder.parent.rglob("*")}
     assert after == before
@@ -135,7 +135,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(
 
 def test_what_comes_there_in_the_meantime_is_left_alone_too(folder: Path) -> None:
     write(folder, 1)
-    with pytest.raises(ParquetError, match=r"holds 'notes\.txt'"), replacing_folder(folder):
+    with pytest.raises(ParquetError, match=r"contains 'notes\.txt'"), replacing_folder(folder):
         _note(folder)
     assert names(folder) == ["month=none", "notes.txt"]
     assert names(folder.parent) == ["calls"]
@@ -198,7 +198,7 @@ def test_an_old_dataset_that_cannot_be_removed_is_said_to_be_left(
     write(folder, 1)
     monkeypatch.setattr(shutil, "rmtree", refuse)
     with pytest.raises(
-        ParquetError, match=r"is written, but .* left as '\.calls\.\w+\.old' beside"
+        ParquetError, match=r"was written, but .* left as '\.calls\.\w+\.old' beside"
     ):
         write(folder, 2)
     assert sids_in(folder) == [sid(2)]
@@ -285,9 +285,9 @@ def test_unlisted_categories_of_small_tables_are_kept(folder: Path) -> None:
     [
         (
             started(None)[["sid", "price"]],
-            "needs the column 'start_time', .*; there is sid, price$",
+            "needs the column 'start_time'. Available columns: sid, price$",
         ),
-        (started(None).assign(month="2025-03"), "say the 'month', so no column may: rename it"),
+        (started(None).assign(month="2025-03"), "a column cannot have that name: rename it"),
     ],
 )
 def test_a_frame_that_has_no_months_or_names_them_itself_is_refused(

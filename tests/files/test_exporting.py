@@ -98,7 +98,7 @@ def test_a_failures_file_that_no_export_wrote_is_left_alone(
     server: ScriptedServer, scripted_client: Client, path: Path, beside: Path, content: str
 ) -> None:
     beside.write_text(content)
-    with pytest.raises(ParquetError, match="is no failures file of callkit's: move it"):
+    with pytest.raises(ParquetError, match="callkit did not write that file. Move it"):
         callkit.export([sid(1)], path, client=scripted_client)
     assert beside.read_text() == content
     assert server.paths == []
@@ -129,7 +129,7 @@ def test_export_never_replaces_the_list_it_reads(
     beside.write_text(f"{HEADER}{sid(2)}{',' * HEADER.count(',')}\n")
     (path.parent / "link.csv").symlink_to(beside)
     before = path.read_bytes(), beside.read_bytes()
-    with pytest.raises(ParquetError, match=r"that this export would replace: .* with cache=…"):
+    with pytest.raises(ParquetError, match=r"Refusing to replace .* with cache=…"):
         callkit.export(path.parent / source, path, client=scripted_client)
     assert (path.read_bytes(), beside.read_bytes()) == before
     assert server.paths == []
@@ -281,7 +281,7 @@ def test_an_interrupted_export_with_a_cache_keeps_the_calls_there_alone(
         callkit.export([sid(1), sid(2)], path, client=scripted_client, cache=cache)
     over.set()
     assert left_in(path.parent) == ["calls.sqlite"]
-    with pytest.raises(AttributeError, match="left it in the cache"):
+    with pytest.raises(AttributeError, match="are in the cache"):
         _ = caught.value.frame
     assert callkit.to_frame([sid(1)], cache=cache)["sid"].tolist() == [sid(1)]
 
@@ -344,7 +344,7 @@ def test_a_folder_that_holds_anything_else_is_found_out_first(
 ) -> None:
     (tmp_path / "calls").mkdir()
     (tmp_path / "calls" / "notes.txt").write_text("mine")
-    with pytest.raises(ParquetError, match=r"no dataset of callkit's alone, .* 'notes\.txt'"):
+    with pytest.raises(ParquetError, match=r"Refusing to replace .* 'notes\.txt'"):
         callkit.export([sid(1)], tmp_path / "calls", client=scripted_client, by_month=True)
     assert server.paths == []
 
@@ -355,7 +355,7 @@ def test_a_dataset_is_not_replaced_by_an_export_of_a_file_within(
     df = callkit.normalise([call_body(sid(1))])
     callkit.to_parquet(df, tmp_path / "calls", by_month=True)
     source = tmp_path / "calls" / "month=none" / "part-0.parquet"
-    with pytest.raises(ParquetError, match="that this export would replace"):
+    with pytest.raises(ParquetError, match="Refusing to replace"):
         callkit.export(source, tmp_path / "calls", client=scripted_client, by_month=True)
     assert server.paths == []
 
@@ -390,11 +390,23 @@ def test_the_folder_one_stands_in_has_its_failures_beside_it(
 @pytest.mark.parametrize(
     ("name", "form", "sentence"),
     [
-        ("calls.xlsx", {}, "named like a workbook: callkit writes .parquet, .csv and .jsonl"),
-        ("calls.csv", {}, "calls.csv' would hold parquet: say format='csv', or name it otherwise"),
-        ("calls.jsonl", {"format": "csv"}, "would hold csv: say format='jsonl'"),
-        ("calls", {"format": "xlsx"}, "format must be 'parquet', 'csv', 'jsonl', not 'xlsx'"),
-        ("calls", {"format": "csv", "by_month": True}, "by_month is for Parquet, not for .*csv"),
+        (
+            "calls.xlsx",
+            {},
+            "Cannot write the workbook .*: callkit writes .parquet, .csv and",
+        ),
+        ("calls.csv", {}, "calls.csv' would contain parquet: pass format='csv'"),
+        ("calls.jsonl", {"format": "csv"}, "would contain csv: pass format='jsonl'"),
+        (
+            "calls",
+            {"format": "xlsx"},
+            "Invalid format 'xlsx': expected 'parquet' or 'csv'",
+        ),
+        (
+            "calls",
+            {"format": "csv", "by_month": True},
+            "by_month=True works with Parquet only",
+        ),
     ],
 )
 def test_a_format_that_is_none_or_not_the_names_is_refused(

@@ -177,9 +177,9 @@ def test_prices_stay_exact_in_the_hands_of_readers(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "sentence"),
     [
-        ("parquet", "y.CSV", "'y.CSV' would hold parquet: say format='csv', or name it otherwise"),
-        ("csv", "y.PARQUET", "'y.PARQUET' would hold csv: say format='parquet'"),
-        ("csv", "y.XLSX", "'y.XLSX' is named like a workbook"),
+        ("parquet", "y.CSV", "'y.CSV' would contain parquet: pass format='csv'"),
+        ("csv", "y.PARQUET", "'y.PARQUET' would contain csv: pass format='parquet'"),
+        ("csv", "y.XLSX", "workbook 'y.XLSX'"),
     ],
 )
 def test_an_ending_in_capitals_promises_the_same_format(

@@ -143,17 +143,20 @@ def test_a_place_that_cannot_be_written_is_told_in_one_sentence(
 
 
 def test_to_parquet_takes_a_pandas_frame(path: Path) -> None:
-    with pytest.raises(ParquetError, match="takes a pandas DataFrame, not list"):
+    with pytest.raises(ParquetError, match="Expected a pandas DataFrame, not list"):
         callkit.to_parquet([1], path)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("df", "sentence"),
     [
-        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "has more than one column 'a'$"),
-        (ABSENT.set_index("sid", drop=False), r"one column 'sid', the index .*reset_index\(drop"),
-        (pd.DataFrame({0: [1]}), "column names are text, and 0 is of type int"),
-        (pd.DataFrame({("sid", "a"): [1]}), "column names are text, and .* is of type tuple"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names in the frame: 'a'$"),
+        (
+            ABSENT.set_index("sid", drop=False),
+            r"Duplicate column names .*: 'sid', the index .*reset_index\(drop",
+        ),
+        (pd.DataFrame({0: [1]}), "Invalid column name 0 of type int"),
+        (pd.DataFrame({("sid", "a"): [1]}), "Invalid column name .* of type tuple"),
     ],
     ids=["twice", "index and column", "a number", "MultiIndex"],
 )

@@ -85,6 +85,6 @@ def test_breakdowns_of_the_file_are_those_of_the_calls(calls: pd.DataFrame, path
 
 
 def test_pseudonyms_of_pseudonyms_are_refused(calls: pd.DataFrame, path: Path) -> None:
-    with pytest.raises(FrameError, match="holds pseudonyms already"):
+    with pytest.raises(FrameError, match="already contains pseudonyms"):
         callkit.to_parquet(callkit.pseudonymise(calls, KEY), path, pseudonyms=PSEUDONYMS)
     assert not path.exists()

@@ -54,14 +54,14 @@ def test_a_file_keeps_its_order_which_was_alphabetical_once(
 @pytest.mark.parametrize("footer", ["{", "[]", b"\xff"])
 def test_a_damaged_footer_is_told_in_one_sentence(path: Path, footer: str | bytes) -> None:
     pq.write_table(pa.table({"sid": ["a"]}).replace_schema_metadata({"callkit": footer}), path)
-    with pytest.raises(ParquetError, match="is damaged: what it says of itself is no JSON object"):
+    with pytest.raises(ParquetError, match="is damaged: .* is not a JSON object"):
         callkit.read_parquet(path)
 
 
 @pytest.mark.parametrize("columns", [None, ["sid"], "sid"])
 def test_a_file_with_a_column_twice_is_refused(path: Path, columns: list[str] | None) -> None:
     pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["sid", "sid"]), path)
-    with pytest.raises(ParquetError, match="has more than one column 'sid'"):
+    with pytest.raises(ParquetError, match="Duplicate column names in .*: 'sid'"):
         callkit.read_parquet(path, columns=columns)
 
 
@@ -71,7 +71,7 @@ def test_one_column_may_be_named_alone(calls: pd.DataFrame, path: Path) -> None:
 
 
 def test_a_path_with_nul_is_told_in_one_sentence() -> None:
-    with pytest.raises(ParquetError, match="cannot be read: a path cannot hold a NUL character"):
+    with pytest.raises(ParquetError, match="a path cannot contain a NUL character"):
         callkit.read_parquet("a\0b.parquet")
 
 
@@ -79,13 +79,15 @@ def test_reading_what_is_not_there_or_no_parquet_is_told_in_one_sentence(path: P
     with pytest.raises(ParquetError, match="cannot be read: No such file"):
         callkit.read_parquet(path)
     path.write_bytes(b"no parquet at all")
-    with pytest.raises(ParquetError, match="is no Parquet file"):
+    with pytest.raises(ParquetError, match="is not a Parquet file"):
         callkit.read_parquet(path)
 
 
 def test_a_missing_column_is_named_beside_those_there_are(path: Path) -> None:
     callkit.to_parquet(ABSENT, path)
-    with pytest.raises(ParquetError, match="has no column 'cost'; it has sid, start_time, "):
+    with pytest.raises(
+        ParquetError, match="has no column 'cost'. Available columns: sid, start_time, "
+    ):
         callkit.read_parquet(path, columns=["cost"])
 
 
@@ -104,7 +106,9 @@ def test_chosen_columns_of_a_dataset_come_in_the_order_asked_for(
 
 
 def test_the_month_is_no_column(dataset: Path) -> None:
-    with pytest.raises(ParquetError, match="part-0.parquet' has no column 'month'; it has "):
+    with pytest.raises(
+        ParquetError, match="part-0.parquet' has no column 'month'. Available columns: "
+    ):
         callkit.read_parquet(dataset, columns="month")
 
 
@@ -278,15 +282,21 @@ def _overwritten(dataset: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (_with_note, "notes.txt' is no Parquet file"),
-        (_with_file_above, "is a dataset by month and holds 'more.parquet', which is no month of"),
-        (_with_copy_of_a_month, r"2025-01 \(1\)', which .* named month=YYYY-MM, or month=none$"),
+        (_with_note, "notes.txt' is not a Parquet file"),
+        (_with_file_above, "is a dataset by month, but contains 'more.parquet'"),
+        (
+            _with_copy_of_a_month,
+            r"2025-01 \(1\)': expected only folders named month=",
+        ),
         (_with_folder_below, "more' cannot be read: Is a directory"),
-        (_with_file_as_month, "cannot be read: Not a directory"),
-        (_without_price, "part-0.parquet' has no column 'price'; it has sid, start_time"),
-        (_with_more, "part-0.parquet' has a column 'mine', which .*2025-01/part-0.parquet' lacks"),
-        (_with_floats, "part-0.parquet' cannot be read: column 'price' is double"),
-        (_cut_short, "part-0.parquet' is no Parquet file"),
+        (_with_file_as_month, "Cannot read .*: Not a directory"),
+        (
+            _without_price,
+            "part-0.parquet' has no column 'price'. Available columns: sid, start_time",
+        ),
+        (_with_more, "part-0.parquet' has a column 'mine' that .*2025-01/part-0.parquet' does not"),
+        (_with_floats, "part-0.parquet' cannot be read: Column 'price' of type double"),
+        (_cut_short, "part-0.parquet' is not a Parquet file"),
         (_overwritten, "2025-01/part-0.parquet' cannot be read: "),
     ],
 )
@@ -302,14 +312,12 @@ def test_one_file_that_does_not_belong_spoils_a_dataset(
 def test_files_of_a_folder_that_hold_different_things_are_refused(tmp_path: Path) -> None:
     callkit.to_parquet(pd.DataFrame({"x": [1]}), tmp_path / "a.parquet")
     callkit.to_parquet(pd.DataFrame({"x": ["one"]}), tmp_path / "b.parquet")
-    with pytest.raises(
-        ParquetError, match="b.parquet' holds string in the column 'x', and .* int64"
-    ):
+    with pytest.raises(ParquetError, match="'x' is string in .*b.parquet', but int64"):
         callkit.read_parquet(tmp_path)
 
 
 def test_a_folder_without_parquet_files_is_told_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ParquetError, match="is a folder without Parquet files"):
+    with pytest.raises(ParquetError, match="contains no Parquet files"):
         callkit.read_parquet(tmp_path)
 
 

@@ -335,9 +335,9 @@ def test_deep_nesting_is_refused(bracket: bytes) -> None:
         (b"5", "the body is a number, not a JSON object"),
         (b"<html>", "the body is not JSON: Expecting value: line 1 column 1 (char 0)"),
         (b"\xff", "the body is not UTF-8 text: invalid start byte"),
-        (b"{}", "sid: missing, so nobody knows which call this is"),
-        (5, "a body is bytes, text or a mapping, not int"),
-        (None, "a body is bytes, text or a mapping, not NoneType"),
+        (b"{}", "sid: missing, so the call cannot be identified"),
+        (5, "expected a body as bytes, text or a mapping, not int"),
+        (None, "expected a body as bytes, text or a mapping, not NoneType"),
     ],
 )
 def test_a_body_that_says_not_whose_it_is_is_named_by_its_place(sent: Any, message: str) -> None:
@@ -350,7 +350,7 @@ def test_a_body_that_says_not_whose_it_is_is_named_by_its_place(sent: Any, messa
 def test_a_float_in_a_mapping_is_refused_with_advice() -> None:
     [failure] = to_table([CALL | {"price": -0.03}])[1]
     assert failure.message.startswith("price: -0.03 is a float")
-    assert "pass the body's bytes, or a Decimal" in failure.message
+    assert "pass the body as bytes, or a Decimal" in failure.message
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def test_a_price_is_exact(text: str, price: str) -> None:
 def test_more_digits_than_fit_are_refused_not_rounded(text: str) -> None:
     [failure] = to_table([body(price=text)])[1]
     assert failure.message == (
-        f"price: {text!r} has more digits than a price may have: 10 before the point, 8 after it"
+        f"price: {text!r} has too many digits: "
+        "a price has at most 10 before the decimal point and 8 after it"
     )
 
 

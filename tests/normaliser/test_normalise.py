@@ -161,13 +161,13 @@ def test_warn_warns_once_and_returns_the_others() -> None:
 
 
 def test_another_errors_is_refused() -> None:
-    with pytest.raises(ValueError, match="'raise' or 'warn', not 'ignore'"):
+    with pytest.raises(ValueError, match="Invalid errors 'ignore': expected 'raise' or 'warn'"):
         normalise([], errors="ignore")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("one", [body(), body().decode(), CALL], ids=["bytes", "str", "dict"])
 def test_one_body_is_not_a_list_of_bodies(one: Any) -> None:
-    with pytest.raises(TypeError, match="list of bodies"):
+    with pytest.raises(TypeError, match="Expected an iterable of bodies"):
         normalise(one)
 
 

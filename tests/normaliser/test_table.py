@@ -78,7 +78,7 @@ def test_a_sid_that_is_none_is_refused(sid: str) -> None:
     [failure] = to_table([body(sid=sid)])[1]
     assert failure.sid is None
     assert failure.message == (
-        f"body 1: sid: {sid!r} is no Call SID ('CA' and 32 hexadecimal digits)"
+        f"body 1: sid: {sid!r} is not a Call SID: expected 'CA' followed by 32 hexadecimal digits"
     )
 
 

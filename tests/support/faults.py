@@ -150,7 +150,7 @@ class Faults:
         for name in ("in_a_row", "burst", "retry_after"):
             value = getattr(self, name)
             if not value >= 0:
-                raise ValueError(f"{name} is {value}, and should be at least 0")
+                raise ValueError(f"Invalid {name} {value}: expected at least 0")
         if self.outage is not None and self.outage.after < 1:
             raise ValueError(
                 f"the outage begins with request {self.outage.after}, and should with 1 or later"

@@ -69,9 +69,7 @@ class OtherProcess:
         """Call a method of the sandbox, or read or set a property."""
         with self._turn:
             if self._pipe is None:
-                raise SandboxError(
-                    "the sandbox is not running, and a process of its own keeps no counts after it"
-                )
+                raise SandboxError("The sandbox is not running, and its process keeps no counts")
             return self._talk(self._pipe, (name, args, kwargs))
 
     def _talk(self, pipe: Connection, message: object) -> Any:

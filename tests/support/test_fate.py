@@ -117,9 +117,9 @@ def test_a_planned_outage_begins_with_the_request_of_its_number() -> None:
     [
         ({"share": 1.5}, "share is 1.5, and should be from 0 to 1"),
         ({"lasting": -0.1}, "lasting is -0.1, and should be from 0 to 1"),
-        ({"burst": -1}, "burst is -1, and should be at least 0"),
-        ({"in_a_row": -1}, "in_a_row is -1, and should be at least 0"),
-        ({"retry_after": -1}, "retry_after is -1, and should be at least 0"),
+        ({"burst": -1}, "Invalid burst -1: expected at least 0"),
+        ({"in_a_row": -1}, "Invalid in_a_row -1: expected at least 0"),
+        ({"retry_after": -1}, "Invalid retry_after -1: expected at least 0"),
         ({"kinds": ("500", "teapot")}, "'teapot' is no kind of fault here: those are 401, 429, "),
         ({"kinds": ("gzip_bomb",)}, "'gzip_bomb' is no kind of fault here: those are 401, 429, "),
         ({"kinds": {"500": -1}}, "the weight of 500 is -1, and should be more than 0"),

@@ -55,7 +55,7 @@ def test_the_limit_can_be_moved(sandbox: FaultySandbox) -> None:
 
 
 def test_a_limit_out_of_range_is_named(sandbox: FaultySandbox) -> None:
-    with pytest.raises(ValueError, match="limit is -1, and should be at least 0"):
+    with pytest.raises(ValueError, match="Invalid limit -1: expected at least 0"):
         sandbox.limit = -1
 
 
@@ -143,10 +143,10 @@ def test_a_call_for_a_client_that_has_left_is_not_served_whole() -> None:
     ("act", "message"),
     [
         (lambda s: s.answer_with(s.sids(1)[0], "teapot"), "'teapot' is no kind of fault here"),
-        (lambda s: s.answer_with(s.sids(1)[0], "500", times=0), "times is 0, and should be at"),
+        (lambda s: s.answer_with(s.sids(1)[0], "500", times=0), "Invalid times 0: expected at"),
         (lambda s: s.outage(1, "html"), "'html' is no kind of fault here: those are 503, close"),
-        (lambda s: s.outage(-1), "seconds is -1, and should be at least 0"),
-        (lambda s: s.load(-1), "callers is -1, and should be at least 0"),
+        (lambda s: s.outage(-1), "Invalid seconds -1: expected at least 0"),
+        (lambda s: s.load(-1), "Invalid callers -1: expected at least 0"),
     ],
 )
 def test_a_request_out_of_range_is_named(act: Any, message: str) -> None:
@@ -176,7 +176,7 @@ def test_an_error_in_a_process_of_its_own_is_raised_here() -> None:
             sandbox.ledger()
         port = int(sandbox.url.rpartition(":")[2])
         with (
-            pytest.raises(SandboxError, match=f"port {port} on 127.0.0.1 is in use"),
+            pytest.raises(SandboxError, match=f"Port {port} on 127.0.0.1 is in use"),
             FaultySandbox(port=port, own_process=True),
         ):
             pass
@@ -189,7 +189,7 @@ def test_a_process_of_its_own_ends_with_the_sandbox_and_can_be_started_again() -
             assert ask(sandbox, sandbox.sids(1)[0]).status_code == 200
             process = process_of(sandbox)
         assert process.returncode == 0
-    with pytest.raises(SandboxError, match="the sandbox is not running"):
+    with pytest.raises(SandboxError, match="The sandbox is not running"):
         _ = sandbox.served
 
 

@@ -87,7 +87,7 @@ def test_a_client_signs_in_with_a_token_or_a_key(sandbox: Sandbox) -> None:
         base_url=sandbox.url,
         timeout=10,
         concurrency=5,
-        patience=60.0,
+        give_up_after=60.0,
     ) as client:
         assert_type(client, callkit.Client)
         assert_type(client.account_sid, str)
