@@ -16,6 +16,7 @@ from callkit.breakdown.duration import duration_breakdown
 from callkit.breakdown.exact import any_of, instants, money, need, prices
 from callkit.breakdown.keys import OUTBOUND
 from callkit.breakdown.periods import frequency, period_bounds, zone
+from callkit.renamed import renamed_attributes
 from callkit.schema import LIVE_STATUSES
 
 _Section: TypeAlias = tuple[str, pd.DataFrame, list[str]]
@@ -70,6 +71,11 @@ class Summary:
     most_expensive_calls: pd.DataFrame
     most_expensive_destinations: pd.DataFrame
     changes: pd.DataFrame
+
+    __getattr__ = renamed_attributes(
+        dearest_calls="most_expensive_calls",
+        dearest_destinations="most_expensive_destinations",
+    )
 
     def __str__(self) -> str:
         blocks: list[str] = []

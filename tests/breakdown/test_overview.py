@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+import callkit
 from callkit.breakdown import Summary, summary
 from callkit.errors import FrameError
 from tests.breakdown.synthetic import calls, in_plain_values
@@ -184,3 +185,8 @@ def test_no_currency_is_final_while_calls_wait_for_a_price_in_an_unknown_one() -
     waiting = {"price": None, "price_unit": None}
     page = summary(calls({"price": "-1"}, {"price": "-2", "price_unit": "EUR"}, waiting))
     assert page.costs["final"].tolist() == [False, False, False]
+
+
+def test_the_old_names_name_the_new_ones() -> None:
+    with pytest.raises(AttributeError, match="use 'most_expensive_calls'"):
+        _ = callkit.summary(callkit.sample(20)).dearest_calls  # type: ignore[attr-defined]
