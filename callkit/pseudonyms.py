@@ -18,8 +18,6 @@ from pandas.api.extensions import ExtensionArray
 from pyarrow import types
 
 from callkit.addresses import canonical, channel_of, is_withheld, origin_of, read_pseudonym
-from callkit.breakdown.exact import need
-from callkit.breakdown.measures import KEYS
 from callkit.errors import FrameError
 from callkit.normaliser import table_to_frame
 from callkit.schema import ATTRIBUTES
@@ -30,9 +28,10 @@ Keep: TypeAlias = Literal["country"] | None
 _DROPPED = ("caller_name", "from_formatted", "to_formatted")
 _PARTIES: dict[str, pa.Field] = {
     column.name: column.field
-    for column in (*ATTRIBUTES, *KEYS)
+    for column in ATTRIBUTES
     if column.personal and column.name not in _DROPPED
 }
+_PARTIES |= {name: pa.field(name, pa.string()) for name in ("our_number", "other_party")}
 _LEAST_KEY = 16  # bytes, as many as a pseudonym has
 _CHUNK = 2**20  # rows; a chunk of text can hold two gigabytes
 
@@ -141,7 +140,11 @@ def _arrow(name: str, values: pd.Series) -> pa.Array | pa.ChunkedArray:
 
 
 def _check(df: pd.DataFrame) -> None:
-    need(df, ())
+    if not isinstance(df, pd.DataFrame):
+        raise FrameError(
+            f"Expected a pandas DataFrame, not {type(df)}. Convert other data first, for example "
+            "with df.to_pandas() or callkit.normalise(bodies)"
+        )
     if df.columns.nlevels > 1:
         raise FrameError("The columns have several levels of names: expected one")
     for name in (*df.index.names, *df.columns.names):
