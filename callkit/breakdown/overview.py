@@ -114,7 +114,8 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     Returns
     -------
     Summary
-        Its ``str()`` is a page of at most 100 columns; its attributes are the tables, exact.
+        Its ``str()`` fits a terminal of 80 columns, unless amounts or counts are very large; its
+        attributes are the tables, exact.
 
     Raises
     ------
@@ -278,12 +279,12 @@ def _cost(costs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     columns = ("cost", "charges", "credits", "billed_minutes", "cost_per_billed_minute", "final")
     table = _written(costs, "price_unit", *columns)
     notes = [
-        f"{_text(row['price_unit'])} is not final: completed calls without a price "
-        f"{row['unpriced_calls']:,}, calls not over {row['open_calls']:,}."
+        f"{_text(row['price_unit'])} is not final (completed calls without a price: "
+        f"{row['unpriced_calls']:,}; calls not ended: {row['open_calls']:,})."
         for row in costs.to_dict("records")
         if not row["final"]
     ]
-    return table.rename(columns={"cost per billed minute": "per minute"}), notes
+    return table, notes
 
 
 def _what_changed(summary: Summary) -> _Section:
@@ -296,7 +297,7 @@ def _what_changed(summary: Summary) -> _Section:
     for _, pair in changes.groupby("price_unit", dropna=False, sort=False):
         rows += _differences(*pair.to_dict("records"))
     unpriced = int(changes["unpriced_calls"].sum())
-    notes = [f"Costs not final: completed calls of these periods without a price {unpriced:,}."]
+    notes = [f"Costs are not final (completed calls without a price: {unpriced:,})."]
     return (
         f"What changed, in whole periods of freq={summary.freq!r} ({summary.tz})",
         pd.DataFrame(rows, columns=["", f"from {before}", f"from {after}", "change"]),
@@ -325,22 +326,19 @@ def _change(name: str, before: Any, after: Any) -> str:
 
 def _written(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Write columns of a frame as text."""
-    return pd.DataFrame(
-        {
-            name.replace("_", " "): list(map(_WRITERS[name], frame[name].astype(object)))
-            for name in columns
-        },
-        dtype=object,
-    )
+    headings = [_HEADINGS.get(name, name.replace("_", " ")) for name in columns]
+    cells = [list(map(_WRITERS[name], frame[name].astype(object))) for name in columns]
+    return pd.DataFrame(dict(zip(headings, cells, strict=True)), dtype=object)
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
-    """Lay a table of text out: the first column to the left, the others to the right."""
-    if not len(table):
+    """Lay out a table of text: the first column to the left, the others to the right."""
+    if table.empty:
         return []
+    # DataFrame.to_string puts one space between headings, so that those of two words run together.
     columns = []
     for place, name in enumerate(table.columns):
-        cells = [str(name), *table.iloc[:, place]]
+        cells = [name, *table.iloc[:, place]]
         width = max(map(len, cells))
         columns.append([cell.ljust(width) if place == 0 else cell.rjust(width) for cell in cells])
     return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
@@ -364,6 +362,8 @@ _count = _known("{:,}".format)
 _amount = _known("{:,.4f}".format)
 _percent = _known(lambda share: f"{share:.1%}".replace("%", " %"))
 _moment = _known("{:%Y-%m-%d %H:%M}".format)
+# Short, so that the tables fit into 80 columns.
+_HEADINGS = {"price_unit": "unit", "cost_per_billed_minute": "per minute"}
 _WRITERS = {
     **dict.fromkeys(("status", "sid", "country", "number_type", "price_unit"), _text),
     **dict.fromkeys(("calls", "answered_calls"), _count),
@@ -372,5 +372,5 @@ _WRITERS = {
     **dict.fromkeys(("duration", "average_duration"), _clock),
     "billed_minutes": _known("{:,.2f}".format),
     "start_time": _moment,
-    "final": _known(lambda value: "final" if value else "not final"),
+    "final": _known(lambda value: "yes" if value else "no"),
 }

@@ -1,4 +1,4 @@
-"""One page for somebody in a hurry."""
+"""A one-page overview."""
 
 from __future__ import annotations
 
@@ -119,18 +119,34 @@ def test_there_are_ten_at_most_and_ties_go_by_sid() -> None:
 
 def test_the_page_reads_well_in_a_terminal(page: Summary) -> None:
     text = str(page)
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     for line in (
         "9 calls\n=======",
         "Started from 2025-03-03 12:00 to 2025-03-18 12:00 (UTC).\n  1 never started.",
         "6 of 8 calls that ended were answered: ASR 75.0 %.",
-        "USD is not final: completed calls without a price 1, calls not over 1.",
-        f"{CALLS['sid'][2]}  2025-03-10 12:00   0:01:00  4.0000         USD",
+        "USD is not final (completed calls without a price: 1; calls not ended: 1).",
+        f"{CALLS['sid'][2]}  2025-03-10 12:00   0:01:00  4.0000   USD",
         "USD ASR                        100.0 %                 66.7 %  -33.3 points",
         "USD cost                        1.0000                 3.5000      +250.0 %",
     ):
         assert line in text
     assert repr(page) == text
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin"])
+def test_no_line_of_the_overview_of_the_sample_wraps_at_80_columns(tz: str) -> None:
+    text = str(summary(callkit.sample(), tz=tz))
+    assert "CA3c47ab774df4cff76800af1d25124965" in text  # the whole SID, 34 characters
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+def test_a_large_account_fits_into_80_columns() -> None:
+    """Charges of almost a million, and a call of almost a thousand."""
+    charged = [{**US, "start": at(3), "price": "-999.9999", "duration": "86399"}] * 1000
+    credit = {**US, "start": at(3), "price": "999.9999", "duration": "0"}
+    text = str(summary(calls(*charged, credit)))
+    assert "999,999.9000" in text
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_wide_amounts_fit() -> None:
