@@ -1,10 +1,9 @@
 """Frames of calls broken down by period and key: what they cost, and where the minutes went.
 
-Reading order: ``columns`` reads a frame of calls and makes columns of results, ``keys`` and
-``periods`` define what a call is grouped by, ``groups`` groups the calls and
-lays out the table, ``cost`` and ``duration`` measure each group; ``measures`` lists what they give.
-``trees`` and ``in_progress`` group by other things: by root, and by being up at once. ``summary``
-puts all on one page.
+Reading order: ``exact`` reads columns of calls and makes columns of results, ``keys`` and
+``periods`` define what a call is grouped by, ``groups`` groups the calls and lays out the result,
+``cost`` and ``duration`` compute the columns that ``measures`` describes. ``trees`` groups legs by
+the call that created them, ``in_progress`` counts simultaneous calls, ``overview`` is the summary.
 """
 
 from callkit.breakdown.cost import cost_breakdown

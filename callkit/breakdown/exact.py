@@ -198,13 +198,7 @@ def durations(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None
 def divide(
     dividend: NDArray[np.int64], divisor: NDArray[np.int64], *, times: int = 1
 ) -> NDArray[np.int64]:
-    """Divide, multiply by `times` and round half-even, as one exact step; 0 where nothing divides.
-
-    Examples
-    --------
-    >>> divide(np.array([5, 7, -5, 1]), np.array([2, 2, 2, 0])).tolist()
-    [2, 4, -2, 0]
-    """
+    """Divide, multiply by `times` and round half-even, in one exact step; 0 for a divisor of 0."""
     divisors = np.where(divisor == 0, 1, divisor)
     whole, rest = np.divmod(np.where(divisor == 0, 0, dividend), divisors)
     if (np.abs(whole) > _MOST // times).any():

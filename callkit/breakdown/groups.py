@@ -37,14 +37,8 @@ class Groups:
     """The groups of calls that share their keys.
 
     A missing key is a key like another. Groups are sorted by their keys, one after the other:
-    ascending, categories in the order of their vocabulary, missing keys last.
-
-    Attributes
-    ----------
-    keys : DataFrame
-        One row per group.
-    codes : ndarray of int64
-        For each call, the row of its group.
+    ascending, categories in the order of their vocabulary, missing keys last. `keys` has one row
+    per group, `codes` the row of its group for each call.
     """
 
     def __init__(self, keys: pd.DataFrame) -> None:

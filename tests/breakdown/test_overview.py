@@ -203,6 +203,7 @@ def test_no_currency_is_final_while_calls_wait_for_a_price_in_an_unknown_one() -
     assert page.costs["final"].tolist() == [False, False, False]
 
 
-def test_the_old_names_name_the_new_ones() -> None:
-    with pytest.raises(AttributeError, match="use 'most_expensive_calls'"):
-        _ = callkit.summary(callkit.sample(20)).dearest_calls  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", ["calls", "destinations"])
+def test_the_old_names_name_the_new_ones(page: Summary, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"use 'most_expensive_{name}'"):
+        getattr(page, f"dearest_{name}")

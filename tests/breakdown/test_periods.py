@@ -96,3 +96,8 @@ def test_what_never_started_has_no_period(tz: str) -> None:
 def test_what_is_no_period_is_refused(freq: object) -> None:
     with pytest.raises(FrameError, match="Invalid freq .*: expected"):
         frequency(freq)
+
+
+@pytest.mark.parametrize("same", [("YS-APR", "Y-MAR", "YE-MAR"), ("QS-FEB", "Q-JAN", "QE-JAN")])
+def test_an_anchor_names_the_first_month_or_the_last(same: tuple[str, ...]) -> None:
+    assert len(set(map(frequency, same))) == 1

@@ -122,3 +122,7 @@ def test_long_division_is_exact_and_rounds_half_even(dividend: int, divisor: int
     exact = Fraction(dividend * 10**8, divisor)
     if exact < 2**62:
         assert long_division(np.array([dividend]), np.array([divisor])) == [round(exact)]
+
+
+def test_a_divisor_of_zero_gives_zero() -> None:
+    assert divide(np.array([5, 7, -5, 1]), np.array([2, 2, 2, 0])).tolist() == [2, 4, -2, 0]
