@@ -123,15 +123,15 @@ class Run:
     def _add_found(
         self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
     ) -> list[CallKey]:
-        """Take what the cache has, and return the calls that it has not, or not validly."""
+        """Take calls from the cache, and return those that it lacks or has invalid bodies of."""
         table, _ = to_table([each.body for each in found.values()], list(found))
         self._store(table, found)
         if bar is not None:
-            bar.add(len(table), 0, self._pool)
+            bar.add_cached(len(table))
         return [key for key in keys if key.sid in self._chunks.pending]
 
     def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
-        """Take what the pool has settled, and type it once there is enough of it."""
+        """Take outcomes from the pool, and type the calls once there are enough."""
         outcomes = pool.take(wait=wait)
         failed = 0
         for outcome in outcomes:
