@@ -61,17 +61,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load the charts, and matplotlib with them, on first use; name the successor of an old name.
+if not TYPE_CHECKING:  # a type checker should report an unknown name
 
-    A renamed name raises ImportError, since Python replaces the message of an AttributeError where
-    a name is imported.
-    """
-    if name == "charts":
-        return import_module("callkit.charts")
-    if name in _RENAMED:
-        raise ImportError(f"callkit.{name} was renamed: use {_RENAMED[name]}")
-    raise AttributeError(f"module 'callkit' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Load the charts, and matplotlib with them, on first use; refuse renamed names.
+
+        A renamed name raises ImportError, since Python replaces the message of an AttributeError
+        where a name is imported.
+        """
+        if name == "charts":
+            return import_module("callkit.charts")
+        if name in _RENAMED:
+            raise ImportError(f"callkit.{name} was renamed: use {_RENAMED[name]}")
+        raise AttributeError(f"module 'callkit' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -7,11 +7,11 @@ keeps the channel, and may keep country and type.
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 CHANNELS = ("pstn", "client", "sip", "sim", "trunk", "other")
 NUMBER_TYPES = (
@@ -33,19 +33,19 @@ _WITHHELD = {*_WORDS, *("+" + word.translate(_KEYS) for word in _WORDS)}
 _WITHHELD |= {"SIP:ANONYMOUS@ANONYMOUS.INVALID"}
 _NO_COUNTRY = "001"
 _CACHED = 2**18  # a number that calls often is looked up once
-_TYPES = {
-    PhoneNumberType.MOBILE: "mobile",
-    PhoneNumberType.FIXED_LINE: "fixed",
-    PhoneNumberType.FIXED_LINE_OR_MOBILE: "fixed-or-mobile",
-    PhoneNumberType.TOLL_FREE: "toll-free",
-    PhoneNumberType.PREMIUM_RATE: "premium",
-    PhoneNumberType.SHARED_COST: "shared-cost",
-    PhoneNumberType.VOIP: "voip",
-    PhoneNumberType.PERSONAL_NUMBER: "personal",
-    PhoneNumberType.PAGER: "pager",
-    PhoneNumberType.UAN: "universal",
-    PhoneNumberType.VOICEMAIL: "voicemail",
-    PhoneNumberType.UNKNOWN: "unknown",
+_TYPES = {  # by their names in phonenumbers
+    "MOBILE": "mobile",
+    "FIXED_LINE": "fixed",
+    "FIXED_LINE_OR_MOBILE": "fixed-or-mobile",
+    "TOLL_FREE": "toll-free",
+    "PREMIUM_RATE": "premium",
+    "SHARED_COST": "shared-cost",
+    "VOIP": "voip",
+    "PERSONAL_NUMBER": "personal",
+    "PAGER": "pager",
+    "UAN": "universal",
+    "VOICEMAIL": "voicemail",
+    "UNKNOWN": "unknown",
 }
 _PSEUDONYM = re.compile(
     rf"({'|'.join(CHANNELS)})"
@@ -123,9 +123,12 @@ def origin_of(address: str) -> Origin:
     number = _number(address)
     if number is None:
         return Origin("unparseable", "unparseable")
+    import phonenumbers  # noqa: PLC0415
+
     region = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
     country = region if region != _NO_COUNTRY else "international"
-    return Origin(country, _TYPES[phonenumbers.number_type(number)])
+    number_type = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number))
+    return Origin(country, _TYPES[number_type])
 
 
 def read_pseudonym(text: str) -> tuple[str, Origin] | None:
@@ -146,10 +149,12 @@ def read_pseudonym(text: str) -> tuple[str, Origin] | None:
     return channel, Origin(country, number_type)
 
 
-def _number(address: str) -> PhoneNumber | None:
+def _number(address: str) -> "PhoneNumber | None":
+    import phonenumbers  # noqa: PLC0415  (its numbering plans are loaded on first use)
+
     try:
         return phonenumbers.parse(address)
-    except NumberParseException:
+    except phonenumbers.NumberParseException:
         return None
 
 
@@ -157,6 +162,8 @@ def _in_e164(text: str) -> str:
     number = _number(text)
     if number is None:
         return text
+    import phonenumbers  # noqa: PLC0415
+
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

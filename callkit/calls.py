@@ -1,4 +1,4 @@
-"""A SID list in, typed calls out: the one loop that fetches, and the functions on top of it.
+"""The loop that fetches, normalises and stores calls, and `collect` and `to_frame` on top.
 
 The loop (:meth:`Run.tables`) reads SIDs, takes from the cache what is final, has the pool fetch the
 rest, types what has arrived, stores it with what is final marked as such, and hands it over in the
@@ -123,15 +123,15 @@ class Run:
     def _add_found(
         self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
     ) -> list[CallKey]:
-        """Take what the cache has, and return the calls that it has not, or not validly."""
+        """Take calls from the cache, and return those that it lacks or has invalid bodies of."""
         table, _ = to_table([each.body for each in found.values()], list(found))
         self._store(table, found)
         if bar is not None:
-            bar.add(len(table), 0, self._pool)
+            bar.add_cached(len(table))
         return [key for key in keys if key.sid in self._chunks.pending]
 
     def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
-        """Take what the pool has settled, and type it once there is enough of it."""
+        """Take outcomes from the pool, and type the calls once there are enough."""
         outcomes = pool.take(wait=wait)
         failed = 0
         for outcome in outcomes:
@@ -215,26 +215,12 @@ def collect(
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> FetchResult:
-    """Fetch calls and type them; single calls that fail raise nothing.
+    """Fetch calls, and return them with those that could not be fetched.
 
     Parameters
     ----------
-    sids : str, path, DataFrame, Series, Index or any iterable
-        A path to a text, CSV or Parquet file, a frame with a ``sid`` column (and, for calls of
-        several accounts, ``account_sid``), or the SIDs themselves.
-    client : Client, optional
-        The client; by default one with the credentials of the environment.
-    cache : str or path, optional
-        A file that keeps calls as received; created if missing. Calls whose records are final
-        are taken from it and never requested again; an interrupted run can be resumed.
-        It holds personal data, and only its owner may read it.
-    refresh : {"all", "unpriced"} or datetime, optional
-        Ask again for calls whose records are final: for all, for those without a price, or for
-        those fetched before that moment.
-    columns : sequence of str, optional
-        Which columns, in which order; by default all of :data:`callkit.SCHEMA`.
-    progress : bool, optional
-        Whether to show a bar; by default in a terminal or a notebook, from some hundred calls on.
+    sids, client, cache, refresh, columns, progress
+        As for :func:`to_frame`.
 
     Returns
     -------
@@ -248,9 +234,9 @@ def collect(
     InvalidSidError, SidListError
         The list is not a SID list; before the first request, except for a generator.
     CredentialsError
-        There are no credentials.
+        Credentials are missing or invalid.
     SignInError, WrongAccountError, RunStoppedError
-        What failed would have failed for every call. What was fetched is in ``.frame``.
+        The cause would have failed every call. What was fetched is in ``.frame``.
     CacheError
         The cache cannot be opened; before the first request.
     FetchInterrupted
@@ -294,14 +280,28 @@ def to_frame(
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Fetch calls and return them as a typed frame.
+    """Fetch calls and return them as a typed DataFrame.
 
     Parameters
     ----------
-    sids, client, cache, refresh, columns, progress
-        As for :func:`collect`.
+    sids : str, path, DataFrame, Series, Index or any iterable
+        The calls to fetch: the path of a text, CSV or Parquet file, a DataFrame with a column
+        ``sid`` (and ``account_sid``, for calls of several accounts), or the SIDs themselves.
+    client : Client, optional
+        The client; by default one with the credentials of the environment.
+    cache : str or path, optional
+        A file that keeps calls as received; created if missing. Calls whose records are final are
+        taken from it and never requested again, and an interrupted run can be resumed. It contains
+        personal data, and only its owner can read it.
+    refresh : {"all", "unpriced"} or datetime, optional
+        Request final calls again: all of them, those without a price, or those fetched before that
+        moment.
     errors : {"raise", "warn"}, default "raise"
-        What to do, at the end, about calls that did not arrive.
+        Whether to raise or warn, at the end, if calls could not be fetched.
+    columns : sequence of str, optional
+        The columns to return, in this order; by default all of :data:`callkit.SCHEMA`.
+    progress : bool, optional
+        Whether to show a progress bar; by default in a terminal or a notebook, from 300 calls on.
 
     Returns
     -------
@@ -314,8 +314,7 @@ def to_frame(
     Raises
     ------
     FetchError
-        Calls could not be fetched. ``.frame`` has the others, ``.failures`` the reasons why these
-        did not.
+        Calls could not be fetched: see ``.failures``; the others are in ``.frame``.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`collect`, ``FetchInterrupted`` too.
 
@@ -326,9 +325,9 @@ def to_frame(
 
     Examples
     --------
-    Rows do not line up with a list that names a call twice, so join by SID. SIDs in the frame are
-    ``CA`` and lower-case digits; where a spreadsheet has turned yours to upper case, the first line
-    turns them back, and without it every call would be missing from the join:
+    The DataFrame has one row per distinct call, so join it to your own table by SID. Its SIDs are
+    ``CA`` and lower-case digits; if a spreadsheet has converted yours to upper case, convert them
+    back first, or the join finds no calls:
 
     >>> from callkit.sandbox import Sandbox
     >>> sandbox = Sandbox(calls=100)

@@ -21,7 +21,7 @@ _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would b
 
 
 class Bar:
-    """Shows how far a fetch is."""
+    """Shows the progress of a fetch."""
 
     def __init__(self, bar: "tqdm.std.tqdm[Any]") -> None:
         self._bar = bar
@@ -29,19 +29,26 @@ class Bar:
         self._pool: Pool | None = None
 
     def add(self, calls: int, failed: int, pool: Pool | None) -> None:
-        """Count calls as they arrive, in whatever order: one slow call holds back no bar."""
+        """Count calls as they arrive, in any order, so that a slow call does not stop the bar."""
         self._failed += failed
         self._pool = pool
         if self._bar.update(calls):
             self.describe()
 
+    def add_cached(self, calls: int) -> None:
+        """Count calls of the cache: rate and remaining time are those of fetched calls."""
+        self._bar.initial += calls
+        self._bar.last_print_n += calls
+        self._bar.n += calls
+        self._bar.refresh()
+
     def describe(self) -> None:
-        """Say beside the bar how many calls have failed, and what is under way."""
-        said = {"failed": self._failed}
+        """Show the failures, the 429s and the requests in flight, if there are any."""
+        counts = {"failed": self._failed}
         if self._pool is not None:
             traffic = self._pool.traffic
-            said |= {"429s": traffic.refused, "in flight": traffic.in_flight}
-        self._bar.set_postfix(said)
+            counts |= {"429s": traffic.refused, "in flight": traffic.in_flight}
+        self._bar.set_postfix({name: count for name, count in counts.items() if count})
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from inspect import Signature, signature
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+
+_T = TypeVar("_T")
 
 NAMES = {
     "CacheInfo": "callkit.cache.CacheInfo",
@@ -21,14 +23,18 @@ NAMES = {
 }
 
 
-def renamed_attributes(**names: str) -> Callable[[object, str], NoReturn]:
-    """Make a ``__getattr__`` for a class whose attributes were renamed."""
+def renamed_attributes(**names: str) -> Callable[[type[_T]], type[_T]]:
+    """Make the old names of attributes of a class raise errors that name the new ones."""
 
     def refuse(self: object, name: str) -> NoReturn:
         hint = f"; it was renamed: use {names[name]!r}" if name in names else ""
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")
 
-    return refuse
+    def decorate(cls: type[_T]) -> type[_T]:
+        setattr(cls, "__getattr__", refuse)  # noqa: B010  (unseen, so that checkers report old names)
+        return cls
+
+    return decorate
 
 
 def signature_of_init(init: Callable[..., None]) -> Signature:

@@ -80,6 +80,14 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     >>> read_sids(["CA" + "0A" * 16, "CA" + "0a" * 16])
     [CallKey(sid='CA0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', account_sid=None)]
     """
+    try:
+        return _read(source)
+    except (SidListError, InvalidSidError) as error:
+        # A notebook shows every frame: those in here say nothing that the message does not.
+        raise error.with_traceback(None) from None
+
+
+def _read(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     if isinstance(source, str | PathLike):
         return _checked_whole(_from_file(Path(source)))
     if isinstance(source, pd.DataFrame):

@@ -7,8 +7,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import tqdm
+
 import callkit
-from callkit.progress import progress_bar
+from callkit.progress import Bar, progress_bar
 from tests.support.scripted import Reply, ScriptedServer, call_body, sid, silent_until
 
 if TYPE_CHECKING:
@@ -59,6 +61,29 @@ def test_what_the_cache_has_is_counted_too(
     monkeypatch.setattr(sys, "stderr", terminal)
     callkit.collect(sandbox.sids(400), client=client, cache=cache)
     assert terminal.seen.is_set()
+
+
+def bar_of(total: int) -> tuple[Bar, io.StringIO]:
+    """Make a bar on a page of 80 columns, which a minute has passed on."""
+    page = io.StringIO()
+    bar = tqdm.tqdm(total=total, unit=" calls", ncols=80, smoothing=0, mininterval=0, file=page)
+    bar.start_t -= 60
+    return Bar(bar), page
+
+
+def test_rate_and_remaining_time_do_not_count_the_cache() -> None:
+    bar, page = bar_of(1_000)
+    bar.add_cached(880)
+    bar.add(60, 0, None)
+    shown = page.getvalue().rpartition("\r")[2]
+    assert "940/1000 [01:00<01:00" in shown
+
+
+def test_the_bar_has_twenty_cells_in_80_columns() -> None:
+    bar, page = bar_of(1_000_000)
+    bar.add(500_000, 0, None)
+    shown = page.getvalue().rpartition("\r")[2]
+    assert len(shown.split("|")[1]) >= 20
 
 
 def test_failures_are_told_as_they_come(

@@ -100,8 +100,9 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_a_renamed_attribute_says_the_new_one() -> None:
+    @renamed_attributes(old="new")
     class Renamed:
-        __getattr__ = renamed_attributes(old="new")
+        pass
 
     with pytest.raises(AttributeError, match="'old'; it was renamed: use 'new'"):
         _ = Renamed().old  # type: ignore[attr-defined]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
@@ -10,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import callkit
 from callkit.errors import InvalidSidError, SidListError
 from callkit.sids import CallKey, read_sids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from callkit.sids import SidSource
 
@@ -323,3 +324,15 @@ def test_a_list_in_a_list_is_named_by_what_it_is(entry: object, named: str) -> N
 def test_what_is_no_list_is_refused(source: object) -> None:
     with pytest.raises(SidListError, match="Expected a SID list as a list, Series"):
         read_sids(source)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", ["none.txt", ["nonsense"], 17, pd.DataFrame({"a": [1]})])
+@pytest.mark.parametrize("fetch", [callkit.to_frame, callkit.collect])
+def test_a_wrong_list_shows_few_frames_and_one_error(fetch: Any, wrong: Any) -> None:
+    with pytest.raises((SidListError, InvalidSidError)) as caught:
+        fetch(wrong)
+    package = Path(callkit.__file__).parent
+    frames = [entry for entry in caught.traceback if package in Path(entry.path).parents]
+    assert len(frames) <= 3
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

@@ -28,6 +28,9 @@ _NOTHING = "-"
 _NO_TABLE = pd.DataFrame()
 
 
+@renamed_attributes(
+    dearest_calls="most_expensive_calls", dearest_destinations="most_expensive_destinations"
+)
 @dataclass(frozen=True, repr=False)
 class Summary:
     """The result of :func:`callkit.summary`: prints as text, shows as tables in a notebook.
@@ -71,11 +74,6 @@ class Summary:
     most_expensive_calls: pd.DataFrame
     most_expensive_destinations: pd.DataFrame
     changes: pd.DataFrame
-
-    __getattr__ = renamed_attributes(
-        dearest_calls="most_expensive_calls",
-        dearest_destinations="most_expensive_destinations",
-    )
 
     def __str__(self) -> str:
         blocks: list[str] = []

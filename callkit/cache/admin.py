@@ -17,6 +17,7 @@ _SHOWN_AT_MOST = 3  # accounts
 _KIBIBYTE = 1 << 10
 
 
+@renamed_attributes(settled="final", unsettled="not_final")
 @dataclass(frozen=True)
 class CacheInfo:
     """The contents of a cache, without personal data; ``str()`` gives a few lines.
@@ -41,8 +42,6 @@ class CacheInfo:
     fetched_first: datetime | None
     fetched_last: datetime | None
     size: int
-
-    __getattr__ = renamed_attributes(settled="final", unsettled="not_final")
 
     def __str__(self) -> str:
         times = (self.fetched_first, self.fetched_last)

@@ -3,9 +3,6 @@
 import re
 from collections.abc import Iterable
 
-import phonenumbers
-from phonenumbers import NumberParseException
-
 from callkit.addresses import canonical, channel_of
 
 _FEWEST_DIGITS = 7  # fewer would be found in durations and prices
@@ -72,10 +69,12 @@ def _split(party: str) -> tuple[str, str]:
 
     The country code is empty if none fits; both are empty if this is not a number.
     """
+    import phonenumbers  # noqa: PLC0415  (its numbering plans are loaded on first use)
+
     written = re.sub(r"^\s*\(?00", "+", party)
     try:
         number = phonenumbers.parse(written)
-    except NumberParseException:
+    except phonenumbers.NumberParseException:
         international = _INTERNATIONAL.fullmatch(written.strip())
         return "", re.sub(r"[^0-9]", "", international[0]) if international else ""
     return str(number.country_code), phonenumbers.national_significant_number(number)

@@ -23,6 +23,7 @@ _LOOK_AHEAD = 2_048  # calls taken from a list and not yet handed over
 _READ_AT_ONCE = 256
 
 
+@renamed_attributes(patience="give_up_after")
 class Client:
     """Credentials for the API, and the connections made with them.
 
@@ -153,7 +154,6 @@ class Client:
         """Seconds without a successful response after which a run ends."""
         return self._give_up_after
 
-    __getattr__ = renamed_attributes(patience="give_up_after")
     __signature__ = signature_of_init(__init__)  # inspect would take that of __new__
 
     def __repr__(self) -> str:

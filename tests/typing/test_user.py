@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import callkit
+from callkit.breakdown import Summary
 from callkit.sandbox import Call, Sandbox
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def test_breakdowns_by_whatever_names_a_key(df: pd.DataFrame) -> None:
 
 def test_a_page_holds_its_tables(df: pd.DataFrame) -> None:
     page = callkit.summary(df, freq="MS", tz="UTC")
-    assert_type(page, callkit.breakdown.Summary)
+    assert_type(page, Summary)
     assert_type(page.calls, int)
     assert_type(page.tz, str)
     assert_type(page.first_start, pd.Timestamp)
