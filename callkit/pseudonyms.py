@@ -142,8 +142,8 @@ def _arrow(name: str, values: pd.Series) -> pa.Array | pa.ChunkedArray:
 def _check(df: pd.DataFrame) -> None:
     if not isinstance(df, pd.DataFrame):
         raise FrameError(
-            f"Expected a pandas DataFrame, not {type(df)}. Convert other data first, for example "
-            "with df.to_pandas() or callkit.normalise(bodies)"
+            f"Expected a pandas DataFrame, not {type(df).__module__}.{type(df).__name__}. Convert "
+            "it first, for example with df.to_pandas() or callkit.normalise(bodies)"
         )
     if df.columns.nlevels > 1:
         raise FrameError("The columns have several levels of names: expected one")

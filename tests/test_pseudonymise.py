@@ -259,9 +259,9 @@ ONE = {"to": ["+14155550123"]}
     [
         (
             pl.DataFrame(ONE),
-            r"Expected a pandas DataFrame, not <class 'polars\..*to_pandas",
+            r"Expected a pandas DataFrame, not polars\.dataframe\.frame\.DataFrame\. .*to_pandas",
         ),
-        (ONE, r"Expected a pandas DataFrame, not <class 'dict'>\. .*callkit\.normalise"),
+        (ONE, r"Expected a pandas DataFrame, not builtins\.dict\. .*callkit\.normalise"),
         (
             pd.DataFrame({"to": [14155550123]}),
             "Column 'to' has type int64: expected",
