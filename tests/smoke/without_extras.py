@@ -32,7 +32,7 @@ CALL = {
     "price": "-0.026",
     "price_unit": "USD",
 }
-PIP_LINE = "pip install 'callkit[sandbox]'"
+PIP_LINE = "pip install httptools uvicorn"
 
 
 class Api(BaseHTTPRequestHandler):
