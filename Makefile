@@ -56,6 +56,7 @@ coverage: .venv/.installed
 # What the real API answers, with every personal value replaced; see tests/live.
 record: .venv/.installed
 	$(BIN)/python -m tests.live
+	$(BIN)/python -m pytest -q tests/live/test_live.py -k recorded
 
 check: .venv/.installed
 	$(BIN)/ruff check .

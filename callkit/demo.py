@@ -103,7 +103,9 @@ def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
     """Print a transposed breakdown, since there are more measures than groups."""
     upright = frame.set_index(keys).map(_cell).T
     upright.columns.names = [None] * len(keys)
-    print(f"\n{title}\n{upright.to_string(line_width=_WIDTH)}")
+    # pandas marks each line of a table that goes on below with a backslash.
+    lines = upright.to_string(line_width=_WIDTH).splitlines()
+    print(f"\n{title}", *(line.rstrip(" \\") for line in lines), sep="\n")
 
 
 def _cell(value: Any) -> str:

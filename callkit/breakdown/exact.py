@@ -227,6 +227,6 @@ def _half_even(
 def too_large() -> FrameError:
     """Make the error for an amount that does not fit."""
     return FrameError(
-        "An amount of this breakdown is 10,000,000,000 or more and does not fit decimal(18, "
-        "8). Use more keys or shorter periods"
+        "An amount of this breakdown is 10,000,000,000 or more and does not fit "
+        "decimal(18, 8). Use more keys or shorter periods"
     )

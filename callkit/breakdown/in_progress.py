@@ -45,8 +45,8 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     Raises
     ------
     FrameError
-        `df` is not a DataFrame of calls, has duplicates or calls that end too early; `freq` or
-        `tz` is invalid, or there are too many periods.
+        `df` is not a DataFrame of calls, has duplicates or calls that end before they
+        start; `freq` or `tz` is invalid, or there are too many periods.
 
     Notes
     -----

@@ -83,7 +83,7 @@ def _sides(places: Floats) -> tuple[Floats, Floats]:
 
 
 def horizontal(ax: Axes, rows: pd.DataFrame, looks: Looks, rest: str | None, unit: str) -> None:
-    """Draw one bar per label, the dearest on top and the `rest` last, its amount at its end."""
+    """Draw one bar per label with its amount, the most expensive on top and the `rest` last."""
     widths = rows.groupby("label")["value"].sum(min_count=1).reindex(list(looks)).dropna()
     widths = widths.sort_values(ascending=False, kind="stable")
     widths = widths.loc[sorted(widths.index, key=lambda label: label == rest)]

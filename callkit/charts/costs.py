@@ -21,11 +21,11 @@ _REST: dict[str, Any] = {"facecolor": "0.8", "hatch": "////", "edgecolor": "0.45
 def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw connectivity cost: over time where the breakdown has periods, else by its keys.
 
-    Over time, bars stand on the start of their period and are stacked by key: the five dearest
-    keys, and the others together. Without periods there is one bar per key: the eleven dearest,
-    and the others together. What is drawn is ``cost``, charges less credits; groups in which no
-    call has a price have none, and rows of totals are left out. A note says what all comes to, and
-    what is not drawn or not known.
+    Over time, bars stand on the start of their period and are stacked by key: the five most
+    expensive keys, and the others together. Without periods there is one bar per key: the eleven
+    most expensive, and the others together. What is drawn is ``cost``, charges less credits; groups
+    in which no call has a price have none, and rows of totals are left out. A note gives the total,
+    and what is not drawn or not known.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def _title(breakdown: pd.DataFrame, keys: list[str]) -> str:
 def _labelled(
     breakdown: pd.DataFrame, keys: list[str], most: int
 ) -> tuple[pd.DataFrame, list[str], str | None]:
-    """Name what each row is drawn as, and list the names, dearest first, and the rest."""
+    """Name what each row is drawn as, and list the names, most expensive first, and the rest."""
     rows = breakdown.filter(["period"]).assign(
         currency=breakdowns.currency_of(breakdown),
         label=_joined(breakdown[keys]),
@@ -98,8 +98,8 @@ def _labelled(
     )
     size = rows["value"].abs()
     share = (size / size.groupby(rows["currency"]).transform("sum")).where(size != 0, 0.0)
-    dearest = share.where(size.notna()).groupby(rows["label"]).sum(min_count=1).dropna()
-    labels = dearest.sort_values(ascending=False, kind="stable").index.tolist()
+    ranked = share.where(size.notna()).groupby(rows["label"]).sum(min_count=1).dropna()
+    labels = ranked.sort_values(ascending=False, kind="stable").index.tolist()
     if len(labels) <= most:
         return rows, labels, None
     shown, others = labels[: most - 1], labels[most - 1 :]

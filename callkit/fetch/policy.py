@@ -11,7 +11,7 @@ class RetryPolicy:
     Parameters
     ----------
     attempts : int, default 5
-        How many failed attempts of its own a call may have.
+        How many failed attempts a call may have.
     first_back_off, longest_back_off : float, default 0.25 and 30.0
         Seconds before the second attempt, and the most before any later one.
     longest_pause : float, default 5.0

@@ -18,7 +18,7 @@ from callkit.sids import CallKey
 
 _log = logging.getLogger(__name__)
 
-_TICK = 0.02  # seconds between two looks at what has arrived: batches leave the workers in peace
+_TICK = 0.02  # seconds between two looks at what has arrived: batches disturb the workers less
 _BATCH = 256
 _JOIN_WITHIN = 1.5  # seconds
 _MOST_WORKERS = 256
@@ -138,7 +138,7 @@ class Pool:
             self._workers.append((worker, connection))
 
     def _work(self, connection: Connection) -> None:
-        """Fetch one call after the other; what came of one is filed as the next is chosen."""
+        """Fetch calls one after the other; each result is recorded when the next call is chosen."""
         job: Job | None = None
         answer: Answer | None = None
         try:
@@ -199,7 +199,7 @@ class Pool:
             self._queue.give_up(why)
 
     def _cut_overdue(self) -> None:
-        """Cut off responses that drip in for ever: socket time-outs only see silence."""
+        """Cut off responses that take too long: a socket time-out only notices silence."""
         latest = time.monotonic() - self._transport.timeout
         for _, connection in self._workers:
             if connection.busy_since is not None and connection.busy_since < latest:
@@ -213,7 +213,7 @@ def _log_answer(job: Job, answer: Answer) -> None:
 
 
 class StopConditions:
-    """Watches the answers of a run for what would be wrong for every call.
+    """Watches the responses of a run for causes that would fail every call.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ class StopConditions:
         self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
 
     def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:
-        """Count a 401; where other calls were fetched, those of one call are its own trouble."""
+        """Count a 401; if other calls were fetched, several of one call count once."""
         since, refused = self._refusals.setdefault(account_sid, (now, []))
         refused.append(failure.sid)
         times = len(set(refused) if self._some_fetched else refused)

@@ -41,7 +41,7 @@ class Traffic(NamedTuple):
 
 
 class Account:
-    """The calls of one account that wait for their turn."""
+    """The waiting calls of one account."""
 
     def __init__(self, sid: str, limiter: Limiter) -> None:
         self.sid = sid
@@ -111,7 +111,7 @@ class Queue:
 
     @property
     def is_hungry(self) -> bool:
-        """Whether no call waits for its turn."""
+        """Whether no call is waiting."""
         return not any(account.waiting for account in self._turns)
 
     @property
@@ -170,7 +170,7 @@ class Queue:
 
     def give_up(self, why: object) -> None:
         """Record every waiting call as failed, with its last failure or as not attempted."""
-        message = f"the run ended before its turn: {why}"
+        message = f"the run ended before this call was requested: {why}"
         for job in [
             *(job for account in self._turns for job in account.waiting),
             *(job for _, _, job in self._later),
@@ -241,7 +241,7 @@ class Queue:
             heapq.heappush(self._later, (now + pause, next(self._tie), job))
 
     def _put_back(self, job: Job) -> None:
-        """Let a call wait for its turn again."""
+        """Queue a call again."""
         self.waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"
@@ -264,7 +264,7 @@ class Queue:
         job.doubts = job.probes = 0
 
     def _record_failed(self, account: Account) -> None:
-        """Settle calls whose failures were in doubt, and are not any more."""
+        """Record calls whose failures are no longer in doubt."""
         while account.waiting and (job := account.waiting[0]).doubts:
             if account.limiter.answered_at >= job.sent.at:
                 self._count_doubts(job)

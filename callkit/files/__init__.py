@@ -1,8 +1,8 @@
-"""Parquet out and in: exact types, units and descriptions in every file, never half a file.
+"""Files of calls: exact types, units and descriptions, written completely or not at all.
 
-``frames`` writes a frame in hand and reads it back (``columns`` holds each column to what its name
-promises); ``exporting`` fetches into a file, in one of ``formats``. ``datasets`` is Parquet on
-disk, ``places`` is where files may go.
+``parquet`` writes a DataFrame and reads it back, with the types that ``dtypes`` defines for each
+column. ``exporting`` fetches into a file in one of the ``formats``. ``datasets`` is Parquet on
+disk, one file or one per month; ``paths`` replaces files and protects those that must stay.
 """
 
 from callkit.files.exporting import export

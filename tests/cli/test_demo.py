@@ -35,6 +35,9 @@ def test_the_demo_fetches_prices_charts_and_saves(tmp_path: Path) -> None:
     ]
     assert "997 calls fetched, and 3 failures: 3 not_found:" in done.stdout
     assert len(callkit.read_parquet(tmp_path / "out" / "calls.parquet")) == 997
+    tables = done.stdout.partition("Connectivity cost")[2].partition("\nFiles written")[0]
+    assert max(map(len, tables.splitlines())) <= 80
+    assert "\\" not in tables
 
 
 def test_the_demo_brings_its_sample_where_there_is_none(tmp_path: Path) -> None:

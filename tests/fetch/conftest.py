@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.scripted import IN_A_HURRY, ScriptedServer
+from tests.support.scripted import QUICK_RETRIES, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(server: ScriptedServer) -> Iterator[Client]:
-    with server.client(timeout=5, retry_policy=IN_A_HURRY) as client:
+    with server.client(timeout=5, retry_policy=QUICK_RETRIES) as client:
         yield client

@@ -15,7 +15,7 @@ import requests
 from callkit import Client
 from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError, SignInError
 from callkit.fetch.connection import PlainConnection
-from tests.support.scripted import ACCOUNT, IN_A_HURRY, TOKEN, Reply, ScriptedServer, sid
+from tests.support.scripted import ACCOUNT, QUICK_RETRIES, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def test_an_environments_proxy_carries_what_goes_elsewhere(
             auth_token=TOKEN,
             base_url="https://api.example",
             give_up_after=1,
-            retry_policy=IN_A_HURRY,
+            retry_policy=QUICK_RETRIES,
             timeout=1,
         ) as client,
         pytest.raises(CallFailedError),

@@ -20,7 +20,7 @@ from callkit.fetch.policy import RetryPolicy
 from callkit.sandbox import Sandbox
 from tests.support.scripted import (
     ACCOUNT,
-    IN_A_HURRY,
+    QUICK_RETRIES,
     TOKEN,
     Reply,
     ScriptedServer,
@@ -172,7 +172,7 @@ def test_a_429_holds_everybody_back_for_as_long_as_it_asks(
 def test_a_silent_server_is_a_timeout(server: ScriptedServer) -> None:
     silence = threading.Event()
     server.always = lambda handler: _keep_silent(handler, silence)
-    with server.client(timeout=0.05, retry_policy=IN_A_HURRY) as client:
+    with server.client(timeout=0.05, retry_policy=QUICK_RETRIES) as client:
         failure = failure_of(client)
     silence.set()
     assert (failure.reason, failure.attempts) == ("timeout", 5)
@@ -183,7 +183,7 @@ def test_an_answer_that_drips_in_for_ever_is_cut_off(
     server: ScriptedServer, header: tuple[str, str]
 ) -> None:
     server.script[sid(1)] = [lambda handler: _drip(handler, *header)] * 5
-    with server.client(timeout=0.3, retry_policy=IN_A_HURRY) as client:
+    with server.client(timeout=0.3, retry_policy=QUICK_RETRIES) as client:
         assert failure_of(client).reason == "timeout"
 
 
@@ -337,7 +337,7 @@ def test_the_run_ends_when_nothing_succeeds_for_too_long(server: ScriptedServer)
     server.always = Reply(429, b"{}")
     outcomes: list[Outcome] = []
     with (
-        server.client(give_up_after=0.2, retry_policy=IN_A_HURRY) as client,
+        server.client(give_up_after=0.2, retry_policy=QUICK_RETRIES) as client,
         pytest.raises(RunStoppedError, match="No successful response from .* rate_limited"),
     ):
         outcomes.extend(client.fetch_many([sid(number) for number in range(50)]))

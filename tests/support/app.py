@@ -9,7 +9,7 @@ from callkit.sandbox.answers import Answer, not_found
 from callkit.sandbox.app import App
 from tests.support.breakage import BREAKAGES, STATUSLESS, Sending, break_off
 from tests.support.faults import HARMLESS
-from tests.support.protocol import wire_of
+from tests.support.protocol import protocol_of
 from tests.support.substitutes import ELSEWHERE, Substitutes, accepts_gzip, unavailable
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ class FaultyApp(App):
         if met is not None and met.kind in BREAKAGES:
             if met.kind not in STATUSLESS:
                 self.served[answer.status] += 1
-            sending = Sending(answer, exchange, wire_of(exchange))
+            sending = Sending(answer, exchange, protocol_of(exchange))
             await break_off(met.kind, sending, self.stopping)
             return
         sid, whole = _sid_of(exchange), met is None or met.kind in HARMLESS
-        if sid is not None and answer.status == _OK and whole and wire_of(exchange).is_open:
+        if sid is not None and answer.status == _OK and whole and protocol_of(exchange).is_open:
             self._fate.served(sid)
         await super().deliver(exchange, answer)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callkit.sandbox.answers import Answer
     from callkit.sandbox.app import Exchange
     from tests.support.faults import Kind
-    from tests.support.protocol import Wire
+    from tests.support.protocol import BreakableProtocol
 
 __all__ = ["BREAKAGES", "STATUSLESS", "Sending", "break_off"]
 
@@ -32,7 +32,7 @@ class Sending(NamedTuple):
 
     answer: Answer
     exchange: Exchange
-    wire: Wire
+    protocol: BreakableProtocol
 
     async def start(self, *more: tuple[bytes, bytes]) -> None:
         """Send the status and the headers."""
@@ -63,7 +63,7 @@ async def break_off(kind: Kind, sending: Sending, stopping: asyncio.Event) -> No
     try:
         await asyncio.wait({leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not leaving.done():
-            sending.wire.reset()
+            sending.protocol.reset()
             await leaving
     finally:
         for task in (breaking, leaving, ending):
@@ -77,22 +77,22 @@ async def _gone(exchange: Exchange) -> None:
 
 
 async def _close(sending: Sending) -> None:
-    sending.wire.close()
+    sending.protocol.close()
 
 
 async def _reset(sending: Sending) -> None:
-    sending.wire.reset()
+    sending.protocol.reset()
 
 
 async def _reset_in_body(sending: Sending) -> None:
     await sending.half()
     await asyncio.sleep(_ON_ITS_WAY_SECONDS)
-    sending.wire.reset()
+    sending.protocol.reset()
 
 
 async def _cut(sending: Sending) -> None:
     await sending.half()
-    sending.wire.close()
+    sending.protocol.close()
 
 
 async def _endless_body(sending: Sending) -> None:
@@ -135,9 +135,9 @@ def _megabyte_of_spaces() -> bytes:
 
 
 async def _endless_headers(sending: Sending) -> None:
-    await sending.wire.write(b"HTTP/1.1 200 OK\r\n")
+    await sending.protocol.write(b"HTTP/1.1 200 OK\r\n")
     while True:
-        await sending.wire.write(b"x-padding: " + b"x" * 1000 + b"\r\n")
+        await sending.protocol.write(b"x-padding: " + b"x" * 1000 + b"\r\n")
 
 
 BREAKAGES: Mapping[Kind, Callable[[Sending], Coroutine[Any, Any, None]]] = {

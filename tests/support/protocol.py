@@ -12,14 +12,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     from callkit.sandbox.app import Exchange
 
-__all__ = ["Wire", "wire_of"]
+__all__ = ["BreakableProtocol", "protocol_of"]
 
-_EXTENSION = "callkit.wire"
+_EXTENSION = "callkit.protocol"
 # On, and nothing to wait for: closing such a socket sends RST (socket(7), tcp(7)).
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class Wire(HttpToolsProtocol):
+class BreakableProtocol(HttpToolsProtocol):
     """A connection; the scope of each request on it leads back to it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -54,7 +54,7 @@ class Wire(HttpToolsProtocol):
         await asyncio.sleep(0)
 
 
-def wire_of(exchange: Exchange) -> Wire:
+def protocol_of(exchange: Exchange) -> BreakableProtocol:
     """Find the connection that a request came by."""
-    wire: Wire = exchange.scope["extensions"][_EXTENSION]
-    return wire
+    protocol: BreakableProtocol = exchange.scope["extensions"][_EXTENSION]
+    return protocol

@@ -12,7 +12,7 @@ from tests.support.app import FaultyApp
 from tests.support.fate import Fate
 from tests.support.faults import HOSTILE, KINDS, OutageKind, check_kind
 from tests.support.foreign import ForeignLoad
-from tests.support.protocol import Wire
+from tests.support.protocol import BreakableProtocol
 from tests.support.remote import OtherProcess
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class FaultySandbox(Sandbox):
         return FaultyApp(self._fate, self._api, latency, limit, retry_after)
 
     def _serve(self) -> Server:
-        return Server(self._app, self._port, http=Wire)
+        return Server(self._app, self._port, http=BreakableProtocol)
 
     def _check_counting(self) -> None:
         if not self._fate.keeps:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "not-a-real-token"
 # Every rule of the default policy, in shorter times.
-IN_A_HURRY = RetryPolicy(first_back_off=0.002, unauthorized_pause=0.03, unauthorized_for=0.05)
+QUICK_RETRIES = RetryPolicy(first_back_off=0.002, unauthorized_pause=0.03, unauthorized_for=0.05)
 
 
 def sid(number: int) -> str:
