@@ -8,13 +8,12 @@ import pandas as pd
 
 from callkit import charts
 from callkit.breakdown import cost_breakdown, duration_breakdown
-from callkit.calls import collect
+from callkit.calls import FetchResult, collect, count_failures
 from callkit.errors import FetchInterrupted, ParquetError, RunStoppedError
 from callkit.fetch import Client
 from callkit.files import to_parquet
 from callkit.files.paths import holds, writing
 from callkit.report import draw, places_in
-from callkit.results import FetchResult, count_failures
 from callkit.sandbox import Sandbox
 
 _SAMPLE = Path("data/sample_sids.txt")

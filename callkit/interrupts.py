@@ -5,9 +5,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 
+@dataclass
 class Interrupts:
     """Whether there was an interrupt.
 
@@ -19,9 +21,8 @@ class Interrupts:
         While this is set, the first interrupt is a KeyboardInterrupt too: while user code runs.
     """
 
-    def __init__(self) -> None:
-        self.heard = False
-        self.at_once = False
+    heard: bool = False
+    at_once: bool = False
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Handle the signal."""

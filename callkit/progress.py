@@ -62,7 +62,10 @@ def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | Non
     progress : bool or None
         Whether to show a bar; None: in a terminal or a notebook, from some hundred calls on.
     """
-    if not (_is_watched(total) if progress is None else progress):
+    if progress is None:
+        worth_it = total is None or total >= _WORTH_A_BAR
+        progress = worth_it and (_in_notebook() or sys.stderr.isatty())
+    if not progress:
         yield None
         return
     place = sys.stdout if _in_notebook() else sys.stderr  # a notebook shows the latter as alarm
@@ -75,10 +78,6 @@ def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | Non
         finally:
             bar.bar_format = _AT_THE_END
             shown.describe()
-
-
-def _is_watched(total: int | None) -> bool:
-    return (_in_notebook() or sys.stderr.isatty()) and (total is None or total >= _WORTH_A_BAR)
 
 
 def _in_notebook() -> bool:

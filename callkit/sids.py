@@ -2,7 +2,6 @@
 
 import csv
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
@@ -14,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from callkit.errors import InvalidSidError, SidListError
-from callkit.interrupts import Interrupts
 
 SidSource: TypeAlias = str | PathLike[str] | pd.DataFrame | Iterable[object]
 
@@ -22,8 +20,6 @@ CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 _NAMED_AT_MOST = 5
 _SHOWN_AT_MOST = 60
-_READ_AT_ONCE = 4_000  # calls
-_READ_FOR = 0.5  # seconds, from a list that is slow
 
 
 class CallKey(NamedTuple):
@@ -105,63 +101,6 @@ def _read(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     if isinstance(source, Iterator):
         return _distinct(_checked_as_read(source))
     return _checked_whole(_Entries(list(source)))
-
-
-class SidList:
-    """Reads a SID list, without ever waiting for it while calls it has named could be fetched.
-
-    Attributes
-    ----------
-    total : int or None
-        How many calls there are, where that is known.
-    exhausted : bool
-        Whether it has been read to its end, or to the first entry that is not a SID.
-    error : Exception or None
-        What is wrong with that entry, or what a generator raised: calls before it are fetched all
-        the same.
-    """
-
-    def __init__(self, keys: list[CallKey] | Iterator[CallKey]) -> None:
-        self.total = len(keys) if isinstance(keys, list) else None
-        self.exhausted = self.total == 0
-        self.error: Exception | None = None
-        self._keys = iter(keys)
-        self._unwatched = _READ_AT_ONCE if isinstance(keys, list) else 1
-
-    def read(
-        self, most: int, is_hungry: Callable[[], bool], interrupts: Interrupts
-    ) -> list[CallKey]:
-        """Read up to `most` calls; of a generator fewer, where there is nothing else to fetch.
-
-        An interrupt is raised within the generator, so that it ends what it is waiting for.
-        """
-        keys: list[CallKey] = []
-        most = min(most, _READ_AT_ONCE)
-        until = time.monotonic() + _READ_FOR
-        interrupts.at_once = True
-        try:
-            for key in islice(self._keys, most):
-                keys.append(key)
-                if len(keys) >= self._unwatched and (is_hungry() or time.monotonic() > until):
-                    break
-            else:
-                self.exhausted = len(keys) < most
-        except Exception as error:  # noqa: BLE001  (raised when what was read has been fetched)
-            self.error, self.exhausted = error, True
-        except KeyboardInterrupt:
-            if not interrupts.heard:  # somebody else's handler raised it
-                raise
-        finally:
-            interrupts.at_once = False
-        return keys
-
-    def note_missing(self, missing: int) -> None:
-        """Learn how many of the calls just read have to be fetched.
-
-        Where a cache has them all, nothing waits for a generator: it is read more at a time.
-        """
-        if self.total is None:
-            self._unwatched = 1 if missing else min(2 * self._unwatched, _READ_AT_ONCE)
 
 
 class _Entries(NamedTuple):

@@ -18,7 +18,7 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
@@ -40,15 +40,15 @@ class Traffic(NamedTuple):
     refused: int
 
 
+@dataclass(slots=True)
 class Account:
     """The waiting calls of one account."""
 
-    def __init__(self, sid: str, limiter: Limiter) -> None:
-        self.sid = sid
-        self.limiter = limiter
-        self.waiting: deque[Job] = deque()
-        self.has_turn = False
-        self.known: str | None = None  # a call that has been answered
+    sid: str
+    limiter: Limiter
+    waiting: "deque[Job]" = field(default_factory=deque)
+    has_turn: bool = False
+    known: str | None = None  # a call that has been answered
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
-from callkit.calls import Run, check_options
+from callkit.calls import Errors, FetchResult, check_errors, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
 from callkit.files.datasets import Write
@@ -25,10 +25,10 @@ from callkit.files.paths import (
     name_beside,
     set_aside,
 )
+from callkit.loop import Run
 from callkit.normaliser import table_to_frame
-from callkit.outcomes import failures_frame, price_changes_frame
+from callkit.normaliser.casts import failures_frame, price_changes_frame
 from callkit.pseudonyms import Pseudonyms
-from callkit.results import Errors, FetchResult, report
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource, read_sids
 
@@ -99,7 +99,7 @@ def export(
     >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
     FetchResult(20 calls in 'calls.parquet', no failures)
     """
-    check_options(refresh, errors)
+    check_errors(errors)
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
     form.check(target)
@@ -140,7 +140,7 @@ def export(
         load_frame=partial(read, target),
         load_table=partial(_read_table, partial(read, target)),
     )
-    report(result, errors)
+    raise_or_warn(result, errors)
     return result
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.errors import ParquetError
-from callkit.outcomes import failures_frame
+from callkit.normaliser.casts import failures_frame
 
 _SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfiles.html
 

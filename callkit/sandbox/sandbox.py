@@ -12,8 +12,8 @@ import pandas as pd
 
 from callkit.errors import SandboxError
 from callkit.fetch import Client
+from callkit.loop import attributes
 from callkit.normaliser import normalise
-from callkit.results import attributes
 from callkit.sandbox.answers import Api
 from callkit.sandbox.app import App
 from callkit.sandbox.calls import Call, body_of
