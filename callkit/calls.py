@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from callkit.cache.finality import final_rows
 from callkit.cache.store import Cache, Refresh
 from callkit.chunks import Chunks
 from callkit.errors import FetchInterrupted, IncompleteError
@@ -154,8 +153,7 @@ class Run:
         table, broken = to_table([call.body for call in arrived.values()], list(arrived))
         if self._cache is not None:
             valid = [arrived[sid] for sid in table["sid"].to_pylist()]
-            final = final_rows(table, [call.fetched_at for call in valid])
-            for change in self._cache.store(valid, table["price"].to_pylist(), final):
+            for change in self._cache.store(valid, table):
                 self._chunks.remark(change)
         self._store(table, arrived)
         for failure in broken:

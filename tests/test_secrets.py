@@ -35,6 +35,7 @@ from callkit.cache.store import Cache
 from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.credentials import refuse_unsafe
 from callkit.fetch.policy import RetryPolicy
+from callkit.normaliser import to_table
 from tests.support.faults import KINDS, Faults
 from tests.support.sandbox import FaultySandbox
 from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
@@ -171,7 +172,8 @@ def test_the_scan_finds_what_is_planted(tmp_path: Path, spelling: str) -> None:
 def keep(path: Path, body: str) -> None:
     with Cache(path) as cache:
         call = Fetched(sid(1), ACCOUNT, body.encode(), None, datetime.now(UTC), 1)
-        cache.store([call], [None], [False])
+        table, _ = to_table([{"sid": sid(1)}])
+        cache.store([call], table)
 
 
 # Servers that repeat the sign-in
