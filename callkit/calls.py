@@ -39,7 +39,7 @@ class Run:
 
     def __init__(
         self,
-        keys: list[CallKey] | Iterator[CallKey],
+        sids: SidList,
         client: Client | None,
         cache: str | PathLike[str] | None,
         refresh: Refresh,
@@ -49,7 +49,7 @@ class Run:
         self.failures: list[Failure] = []
         self.price_changes: list[PriceChange] = []
         self._as_of: list[datetime] = []
-        self._list = SidList(keys)
+        self._list = sids
         self._chunks = Chunks()
         self._client = client
         self._pool: Pool | None = None
@@ -111,7 +111,7 @@ class Run:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
             if found:
                 keys = self._add_found(keys, found, bar)
-            self._list.note_missing(len(keys))
+            self._list.missing = len(keys)
         if keys:
             if self._pool is None:
                 client = self._client or stack.enter_context(Client())
@@ -251,7 +251,7 @@ def collect(
     """
     check_options(refresh)
     names = _checked_columns(columns)
-    run = Run(read_sids(sids), client, cache, refresh, progress)
+    run = Run(SidList(read_sids(sids)), client, cache, refresh, progress)
     tables = [SCHEMA.empty_table().select(names)]
     try:
         with closing(run.tables()) as fetched:

@@ -30,7 +30,7 @@ from callkit.outcomes import failures_frame, price_changes_frame
 from callkit.pseudonyms import Pseudonyms
 from callkit.results import Errors, FetchResult, report
 from callkit.schema import SCHEMA
-from callkit.sids import SidSource, read_sids
+from callkit.sids import SidList, SidSource, read_sids
 
 
 def export(
@@ -107,7 +107,7 @@ def export(
     if cache is not None:
         check_cache_apart(Path(cache), (target, beside))
     check_beside(beside)
-    keys = read_sids(sids)
+    keys = SidList(read_sids(sids))
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
     run = Run(keys, client, cache, refresh, progress)
