@@ -33,8 +33,8 @@ import callkit
 from callkit import Client, Fetched
 from callkit.cache.store import Cache
 from callkit.errors import CredentialsError, RunStoppedError
+from callkit.fetch.concurrency import RetryPolicy
 from callkit.fetch.credentials import refuse_unsafe
-from callkit.fetch.policy import RetryPolicy
 from callkit.normaliser import to_table
 from tests.support.faults import KINDS, Faults
 from tests.support.sandbox import FaultySandbox

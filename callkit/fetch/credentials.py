@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
+import requests
+
 from callkit.errors import CredentialsError
 from callkit.sids import is_account_sid
 
@@ -85,9 +87,10 @@ class Credentials:
             "Credentials cannot be pickled. Create the Client in the process that uses it"
         )
 
-    def authorization(self) -> str:
-        """Return the value of the ``Authorization`` header (RFC 7617)."""
-        return basic(self.user, self._secret.reveal())
+    def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the ``Authorization`` header, as the ``auth`` of a request."""
+        request.headers["Authorization"] = basic(self.user, self._secret.reveal())
+        return request
 
     def stand_in(self, text: str) -> bool:
         """Whether `text` repeats the secret, as it is or in base64."""

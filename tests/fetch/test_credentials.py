@@ -5,6 +5,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from callkit.errors import CredentialsError
 from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
@@ -27,7 +28,8 @@ def resolve(environment: Mapping[str, str] = NOTHING, /, **arguments: str) -> Cr
 
 
 def signs_in_as(credentials: Credentials) -> str:
-    scheme, _, encoded = credentials.authorization().partition(" ")
+    request = requests.Request("GET", "https://host", auth=credentials.sign).prepare()
+    scheme, _, encoded = request.headers["Authorization"].partition(" ")
     assert scheme == "Basic"
     return base64.b64decode(encoded).decode()
 
