@@ -34,7 +34,7 @@ from callkit import Client, Fetched
 from callkit.cache.store import Cache
 from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.concurrency import RetryPolicy
-from callkit.fetch.credentials import refuse_unsafe
+from callkit.fetch.credentials import base_url_for
 from callkit.normaliser import to_table
 from tests.support.faults import KINDS, Faults
 from tests.support.sandbox import FaultySandbox
@@ -317,7 +317,7 @@ def test_no_argument_or_variable_shows_in_a_traceback(
 @pytest.mark.parametrize("url", ["https://{}", "https://me:{}", "{}", "https://me:{}@far.example"])
 def test_a_url_with_a_sign_in_in_it_is_not_shown(url: str) -> None:
     with pytest.raises(CredentialsError, match="expected a URL such as https://host") as caught:
-        refuse_unsafe(url.format(the_secret()))
+        base_url_for(url.format(the_secret()), None, None)
     assert not shows(str(caught.value))
 
 
@@ -341,7 +341,7 @@ def test_a_url_with_a_sign_in_in_it_is_not_shown(url: str) -> None:
 )
 def test_a_url_over_whose_host_parsers_may_disagree_is_refused(url: str) -> None:
     with pytest.raises(CredentialsError):
-        refuse_unsafe(url)
+        base_url_for(url, None, None)
 
 
 def test_a_session_that_verifies_nothing_is_refused() -> None:
