@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeGuard, cast
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 import pandas as pd
 import pyarrow as pa
@@ -67,24 +67,16 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
 class SidList:
     """Reads a SID list, without ever waiting for it while calls it has named could be fetched.
 
-    Attributes
-    ----------
-    total : int or None
-        How many calls there are, where that is known.
-    exhausted : bool
-        Whether it has been read to its end, or to the first entry that is not a SID.
-    error : Exception or None
-        What is wrong with that entry, or what a generator raised: calls before it are fetched all
-        the same.
-    missing : int
-        How many of the calls that were read last a cache does not have. Where it has them all,
-        nothing waits for a generator: it is read more at a time.
+    It ends at the first entry that is not a SID, or where a generator raises: ``error`` says why,
+    and calls before it are fetched all the same.
     """
 
     def __init__(self, keys: list[CallKey] | Iterator[CallKey]) -> None:
         self.total = len(keys) if isinstance(keys, list) else None
         self.exhausted = self.total == 0
         self.error: Exception | None = None
+        # How many of the calls read last a cache does not have. Where it has them all, nothing
+        # waits for a generator, and it is read more at a time.
         self.missing = 1
         self._keys = iter(keys)
         self._unwatched = 1 if self.total is None else _READ_AT_ONCE
@@ -149,17 +141,16 @@ def _checked_whole(entries: _Entries) -> list[CallKey]:
     sids = list(map(canonical_call_sid, entries.sids))
     if None in sids:
         raise InvalidSidError(_malformed(sids, entries))
-    whole = cast("list[str]", sids)
     if entries.accounts is None:
-        return list(map(CallKey._make, zip(dict.fromkeys(whole), repeat(None))))
-    keys: dict[str, CallKey] = {}
-    for index, (sid, account) in enumerate(zip(whole, entries.accounts, strict=True)):
+        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
+    keys: dict[str | None, CallKey] = {}
+    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
         if not (account is None or is_account_sid(account)):
             raise InvalidSidError(
                 f"{entries.name(index)} has an invalid account SID {_abridged(account)}: expected "
                 "'AC' followed by 32 hexadecimal digits"
             )
-        keys.setdefault(sid, CallKey(sid, account))
+        keys.setdefault(sid, CallKey._make((sid, account)))
     return list(keys.values())
 
 

@@ -270,13 +270,12 @@ def _number(party: str, place: int) -> tuple[bytes, re.Pattern[bytes]]:
     written = re.sub(r"^\s*\(?00", "+", party)
     try:
         number = phonenumbers.parse(written)
-        country, national = (
-            str(number.country_code),
-            phonenumbers.national_significant_number(number),
-        )
     except phonenumbers.NumberParseException:
         international = re.fullmatch(r"\+[0-9 ().-]+", written.strip())
         country, national = "", re.sub(r"[^0-9]", "", international[0]) if international else ""
+    else:
+        country = str(number.country_code)
+        national = phonenumbers.national_significant_number(number)
     if len(country + national) < _FEWEST_DIGITS:
         raise ValueError(
             f"Invalid party {place}: expected a number in international form, such as "

@@ -129,7 +129,7 @@ class Cache:
                 stacklevel=2,
             )
             return []
-        return _changes(old, calls, prices)
+        return _changes(old, calls, prices) if old else []
 
 
 def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:

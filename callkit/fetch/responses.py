@@ -161,10 +161,8 @@ def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | Non
     except (msgspec.DecodeError, UnicodeDecodeError):
         # A call is never quoted, since it contains personal data.
         is_json = body.lstrip()[:1] in {b"{", b"["}
-        glimpse = (
-            f"its {len(body):,} bytes begin like one" if is_json else f"it begins {body[:40]!r}"
-        )
-        message = f"the body is not a JSON object with a SID; {glimpse}"
+        began = f"its {len(body):,} bytes begin like one" if is_json else f"it begins {body[:40]!r}"
+        message = f"the body is not a JSON object with a SID; {began}"
         quoted = body.decode(errors="replace")
     except RecursionError:
         message, quoted = "the body is nested too deeply", ""
@@ -178,8 +176,8 @@ def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | Non
 def _error(response: Response, credentials: Credentials) -> _Fault:
     """Say what an answer other than a 200 means."""
     status = response.status
-    other: Reason = "server_error" if status in _SERVER_ERRORS else "http_error"
-    reason = _REASONS.get(status, other)
+    reason: Reason = "server_error" if status in _SERVER_ERRORS else "http_error"
+    reason = _REASONS.get(status, reason)
     if status in _REDIRECTS:
         return reason, None, f"HTTP {status}: a redirect, which is not followed"
     try:
