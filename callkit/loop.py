@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 
 import callkit
-from callkit.cache.finality import final_rows
 from callkit.cache.store import Cache, Refresh
 from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
@@ -127,7 +126,7 @@ class Run:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
             if found:
                 keys = self._add_found(keys, found, bar)
-            self._list.note_missing(len(keys))
+            self._list.missing = len(keys)
         if keys:
             if self._pool is None:
                 client = self._client or stack.enter_context(Client())
@@ -169,8 +168,7 @@ class Run:
         table, broken = to_table(map(attrgetter("body"), arrived.values()), list(arrived))
         if self._cache is not None:
             valid = [arrived[sid] for sid in table["sid"].to_pylist()]
-            final = final_rows(table, [call.fetched_at for call in valid])
-            for change in self._cache.store(valid, table["price"].to_pylist(), final):
+            for change in self._cache.store(valid, table):
                 self._chunks.remark(change)
         self._store(table, arrived)
         for failure in broken:
@@ -228,23 +226,19 @@ def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, An
 class SidList:
     """Reads a SID list, without ever waiting for it while calls it has named could be fetched.
 
-    Attributes
-    ----------
-    total : int or None
-        How many calls there are, where that is known.
-    exhausted : bool
-        Whether it has been read to its end, or to the first entry that is not a SID.
-    error : Exception or None
-        What is wrong with that entry, or what a generator raised: calls before it are fetched all
-        the same.
+    It ends at the first entry that is not a SID, or where a generator raises: ``error`` says why,
+    and calls before it are fetched all the same.
     """
 
     def __init__(self, keys: list[CallKey] | Iterator[CallKey]) -> None:
         self.total = len(keys) if isinstance(keys, list) else None
         self.exhausted = self.total == 0
         self.error: Exception | None = None
+        # How many of the calls read last a cache does not have. Where it has them all, nothing
+        # waits for a generator, and it is read more at a time.
+        self.missing = 1
         self._keys = iter(keys)
-        self._unwatched = _READ_AT_ONCE if isinstance(keys, list) else 1
+        self._unwatched = 1 if self.total is None else _READ_AT_ONCE
 
     def read(
         self, most: int, is_hungry: Callable[[], bool], interrupts: Interrupts
@@ -256,6 +250,8 @@ class SidList:
         keys: list[CallKey] = []
         most = min(most, _READ_AT_ONCE)
         until = time.monotonic() + _READ_FOR
+        if self.total is None:
+            self._unwatched = 1 if self.missing else min(2 * self._unwatched, _READ_AT_ONCE)
         interrupts.at_once = True
         try:
             for key in islice(self._keys, most):
@@ -272,14 +268,6 @@ class SidList:
         finally:
             interrupts.at_once = False
         return keys
-
-    def note_missing(self, missing: int) -> None:
-        """Learn how many of the calls just read have to be fetched.
-
-        Where a cache has them all, nothing waits for a generator: it is read more at a time.
-        """
-        if self.total is None:
-            self._unwatched = 1 if missing else min(2 * self._unwatched, _READ_AT_ONCE)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import callkit
 from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Transport
-from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
+from callkit.fetch.credentials import Credentials, base_url_for, hidden
 from callkit.fetch.pool import Pool, StopConditions
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
@@ -117,9 +117,7 @@ class Client:
             api_key=api_key,
             api_secret=secret,
         )
-        url = base_url_for(base_url, region, edge)
-        refuse_unsafe(url)
-        self._base_url = url
+        self._base_url = base_url_for(base_url, region, edge)
         self._timeout = float(timeout)
         self._give_up_after = float(give_up_after)
         self._concurrency = int(concurrency)
