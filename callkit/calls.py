@@ -23,13 +23,12 @@ from callkit.chunks import Chunks
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
 from callkit.fetch.pool import Pool
-from callkit.interrupts import Interrupts, deferred_interrupts
 from callkit.normaliser import table_to_frame, to_table
 from callkit.outcomes import Failure, Fetched, PriceChange, failures_frame, price_changes_frame
-from callkit.progress import Bar, progress_bar
 from callkit.results import Errors, FetchResult, attributes, report
 from callkit.schema import SCHEMA
 from callkit.sids import CallKey, SidList, SidSource, read_sids
+from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from callkit.errors import InvalidSidError, SidListError
-from callkit.interrupts import Interrupts
+from callkit.terminal import Interrupts
 
 SidSource: TypeAlias = str | PathLike[str] | pd.DataFrame | Iterable[object]
 
