@@ -7,32 +7,10 @@ keeps the channel, and may keep country and type.
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    from phonenumbers import PhoneNumber
-
 CHANNELS = ("pstn", "client", "sip", "sim", "trunk", "other")
-NUMBER_TYPES = (
-    *("mobile", "fixed", "fixed-or-mobile", "toll-free", "premium", "shared-cost", "voip"),
-    *("personal", "pager", "universal", "voicemail", "unknown"),
-    *("withheld", "client", "sip", "sim", "other", "unparseable", "pseudonym"),
-)
-
-_SCHEME = re.compile(r"\s*([A-Za-z]+):")
-_SCHEMES = {"sips": "sip", "tel": "pstn"}  # RFC 3966: a tel URI is a number
-_PARAMETERS = re.compile(r"[;?].*", re.DOTALL)
-_DEFAULT_PORTS = {"sip": ":5060", "sips": ":5061"}
-_KEYPAD = {"ABC": "2", "DEF": "3", "GHI": "4", "JKL": "5", "MNO": "6", "PQRS": "7", "TUV": "8"}
-_KEYPAD |= {"WXYZ": "9"}
-_KEYS = str.maketrans({letter: key for letters, key in _KEYPAD.items() for letter in letters})
-# How carriers write that the caller shows no number: a word, the keys that spell it, or RFC 3323.
-_WORDS = ("ANONYMOUS", "BLOCKED", "RESTRICTED", "UNAVAILABLE", "UNKNOWN")
-_WITHHELD = {*_WORDS, *("+" + word.translate(_KEYS) for word in _WORDS)}
-_WITHHELD |= {"SIP:ANONYMOUS@ANONYMOUS.INVALID"}
-_NO_COUNTRY = "001"
-_CACHED = 2**18  # a number that calls often is looked up once
 _TYPES = {  # by their names in phonenumbers
     "MOBILE": "mobile",
     "FIXED_LINE": "fixed",
@@ -47,6 +25,23 @@ _TYPES = {  # by their names in phonenumbers
     "VOICEMAIL": "voicemail",
     "UNKNOWN": "unknown",
 }
+NUMBER_TYPES = (
+    *_TYPES.values(),
+    *("withheld", "client", "sip", "sim", "other", "unparseable", "pseudonym"),
+)
+
+_SCHEME = re.compile(r"\s*([A-Za-z]+):")
+_SCHEMES = {"sips": "sip", "tel": "pstn"}  # RFC 3966: a tel URI is a number
+_PARAMETERS = re.compile(r"[;?].*", re.DOTALL)
+_DEFAULT_PORTS = {"sip": ":5060", "sips": ":5061"}
+# How carriers write that the caller shows no number: a word, the keys that spell it, or RFC 3323.
+_WITHHELD = {
+    *("ANONYMOUS", "BLOCKED", "RESTRICTED", "UNAVAILABLE", "UNKNOWN"),
+    *("+266696687", "+2562533", "+7378742833", "+86282452253", "+8656696"),
+    "SIP:ANONYMOUS@ANONYMOUS.INVALID",
+}
+_NO_COUNTRY = "001"
+_CACHED = 2**18  # a number that calls often is looked up once
 _PSEUDONYM = re.compile(
     rf"({'|'.join(CHANNELS)})"
     rf"(?:~([A-Z]{{2}}|\+[0-9]+|international|unparseable)~({'|'.join(NUMBER_TYPES)}))?"
@@ -80,13 +75,6 @@ def canonical(address: str) -> str:
       ``sips:`` is ``sip:``, since it names the same resource (19.1). The user's case counts.
     - Of other schemes the scheme is in small letters, and a number behind it in E.164. What a
       client is called stays as it is.
-
-    Examples
-    --------
-    >>> canonical("tel:+44-20-7946-0000"), canonical("+44 (0)20 7946 0000")
-    ('+442079460000', '+442079460000')
-    >>> canonical("sips:Amy@PBX.example.com:5061;transport=tls")
-    'sip:Amy@pbx.example.com'
     """
     address = address.strip()
     channel = channel_of(address)
@@ -105,26 +93,18 @@ def is_withheld(address: str) -> bool:
 
 @lru_cache(maxsize=_CACHED)
 def origin_of(address: str) -> Origin:
-    """Find where an address belongs.
-
-    Examples
-    --------
-    >>> origin_of("+442079460000")
-    Origin(country='GB', number_type='fixed')
-    >>> origin_of("+266696687")
-    Origin(country='withheld', number_type='withheld')
-    """
-    address = canonical(address)
-    if address.upper() in _WITHHELD:
+    """Find where an address belongs."""
+    if is_withheld(address):
         return Origin("withheld", "withheld")
     channel = channel_of(address)
     if channel != "pstn":
         return Origin(channel, channel)
-    number = _number(address)
-    if number is None:
-        return Origin("unparseable", "unparseable")
-    import phonenumbers  # noqa: PLC0415
+    import phonenumbers  # noqa: PLC0415  (its numbering plans are loaded on first use)
 
+    try:
+        number = phonenumbers.parse(canonical(address))
+    except phonenumbers.NumberParseException:
+        return Origin("unparseable", "unparseable")
     region = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
     country = region if region != _NO_COUNTRY else "international"
     number_type = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number))
@@ -132,14 +112,7 @@ def origin_of(address: str) -> Origin:
 
 
 def read_pseudonym(text: str) -> tuple[str, Origin] | None:
-    """Read the channel and the origin that a pseudonym keeps; None if it is not a pseudonym.
-
-    Examples
-    --------
-    >>> read_pseudonym("pstn~GB~fixed~0123456789abcdef0123456789abcdef")
-    ('pstn', Origin(country='GB', number_type='fixed'))
-    >>> read_pseudonym("+442079460000")
-    """
+    """Read the channel and the origin that a pseudonym keeps; None if it is not a pseudonym."""
     match = _PSEUDONYM.fullmatch(text)
     if match is None:
         return None
@@ -149,21 +122,13 @@ def read_pseudonym(text: str) -> tuple[str, Origin] | None:
     return channel, Origin(country, number_type)
 
 
-def _number(address: str) -> "PhoneNumber | None":
-    import phonenumbers  # noqa: PLC0415  (its numbering plans are loaded on first use)
-
-    try:
-        return phonenumbers.parse(address)
-    except phonenumbers.NumberParseException:
-        return None
-
-
 def _in_e164(text: str) -> str:
-    number = _number(text)
-    if number is None:
-        return text
     import phonenumbers  # noqa: PLC0415
 
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return text
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

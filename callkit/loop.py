@@ -24,11 +24,10 @@ from callkit.cache.store import Cache, Refresh
 from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
 from callkit.fetch.pool import Pool
-from callkit.interrupts import Interrupts, deferred_interrupts
 from callkit.normaliser import to_table
 from callkit.outcomes import Failure, Fetched, PriceChange
-from callkit.progress import Bar, progress_bar
 from callkit.sids import CallKey
+from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 
 Remark: TypeAlias = Failure | PriceChange
 

@@ -14,7 +14,6 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
-from pandas.api.extensions import ExtensionArray
 from pyarrow import types
 
 from callkit.addresses import canonical, channel_of, is_withheld, origin_of, read_pseudonym
@@ -115,20 +114,15 @@ def with_pseudonyms(df: pd.DataFrame, names: "Pseudonyms") -> pd.DataFrame:
     result = df.drop(columns=[name for name in _DROPPED if name in df.columns])
     for place, name in enumerate(result.columns):
         if name in _PARTIES:
-            result.isetitem(place, _of_column(names, name, result.iloc[:, place]))
+            table = pa.table({name: _arrow(name, result.iloc[:, place])})
+            result.isetitem(place, table_to_frame(names.of_table(table))[name].array)
+            if any(map(read_pseudonym, table.column(0).unique().drop_null().to_pylist())):
+                raise FrameError(
+                    f"Column {name!r} already contains pseudonyms. Pass the original addresses: a "
+                    "pseudonym of a pseudonym cannot be joined to anything"
+                )
     result.attrs = {name: said for name, said in df.attrs.items() if name == "callkit"}
     return result
-
-
-def _of_column(names: "Pseudonyms", name: str, values: pd.Series) -> ExtensionArray:
-    table = pa.table({name: _arrow(name, values)})
-    made: ExtensionArray = table_to_frame(names.of_table(table))[name].array
-    if any(map(read_pseudonym, table.column(0).unique().drop_null().to_pylist())):
-        raise FrameError(
-            f"Column {name!r} already contains pseudonyms. Pass the original addresses: a "
-            "pseudonym of a pseudonym cannot be joined to anything"
-        )
-    return made
 
 
 def _arrow(name: str, values: pd.Series) -> pa.Array | pa.ChunkedArray:
@@ -214,20 +208,23 @@ class Pseudonyms:
         Names and what is written for display are left out, and metadata of the table; other columns
         and the metadata of the fields stay.
         """
-        columns, fields = [], []
-        for field, values in zip(table.schema, table.columns, strict=True):
-            if field.name in _PARTIES:
-                columns.append(self._of_parties(field.name, values))
-                fields.append(_PARTIES[field.name])
-            elif field.name not in _DROPPED:
-                columns.append(values)
-                fields.append(field)
-        return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        kept = [name for name in table.column_names if name not in _DROPPED]
+        table = table.select(kept).replace_schema_metadata()
+        for place, name in enumerate(kept):
+            if name in _PARTIES:
+                made = self._of_parties(name, table.column(place))
+                table = table.set_column(place, _PARTIES[name], made)
+        return table
 
     def _of_parties(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         if values.null_count == len(values):
             return pa.chunked_array([pa.nulls(len(values), pa.string())])
-        _check_text(name, values.type)
+        plain = values.type.value_type if types.is_dictionary(values.type) else values.type
+        if plain not in (pa.string(), pa.large_string(), pa.string_view()):
+            raise FrameError(
+                f"Column {name!r} has type {values.type}: expected parties as text, such as "
+                "'+442079460000'"
+            )
         slices = [
             chunk.slice(start, _CHUNK).cast(pa.string())
             for chunk in values.chunks
@@ -252,11 +249,3 @@ def _fault_of(secret: object, keep: object) -> TypeError | ValueError | None:
     if keep not in (None, "country"):
         return ValueError(f"Invalid keep {keep!r}: expected 'country' or None")
     return None
-
-
-def _check_text(name: str, kind: pa.DataType) -> None:
-    plain = kind.value_type if types.is_dictionary(kind) else kind
-    if not (types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain)):
-        raise FrameError(
-            f"Column {name!r} has type {kind}: expected parties as text, such as '+442079460000'"
-        )

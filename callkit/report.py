@@ -1,7 +1,6 @@
 """A folder that can be handed on: tables, charts and a page about calls."""
 
 from collections.abc import Callable, Sequence
-from os import PathLike
 from pathlib import Path
 
 import pandas as pd
@@ -24,49 +23,22 @@ _INCHES, _DOTS_PER_INCH = (10, 5.5), 150
 
 def write_report(
     df: pd.DataFrame,
-    folder: str | PathLike[str],
+    folder: Path,
     *,
     by: Sequence[str] = ("direction",),
     freq: str = "W",
     tz: str = "UTC",
 ) -> list[Path]:
-    """Break calls down by keys and periods, and leave tables, charts and the summary in a folder.
+    """Write the summary of calls, their breakdowns and charts to a folder; return the files.
 
-    Parameters
-    ----------
-    df : DataFrame
-        Calls, as :func:`callkit.to_frame` gives them.
-    folder : str or path
-        Where to leave them; made if it is not there. Files of an earlier report are replaced.
-    by, freq, tz
-        As for :func:`callkit.cost_breakdown`.
-
-    Returns
-    -------
-    list of Path
-        What was written: the summary as text, ``cost.parquet`` and ``duration.parquet``, and as
-        PNG those two, statuses over time, weekdays and hours, and calls in progress.
-
-    Raises
-    ------
-    FrameError
-        As for :func:`callkit.cost_breakdown`; nothing is written then.
-    ParquetError
-        The folder, or a file in it, cannot be written, or the folder is a dataset by month.
-
-    Examples
-    --------
-    >>> [path.name for path in write_report(callkit.sample(50), "report", freq="M")][:3]
-    ['summary.txt', 'cost.parquet', 'duration.parquet']
+    Files of an earlier report are replaced. If `df` or a key is invalid, nothing is written.
     """
-    keys = list(by)
     page = summary(df, freq=freq, tz=tz)
-    cost = cost_breakdown(df, keys, freq=freq, tz=tz)
-    duration = duration_breakdown(df, keys, freq=freq, tz=tz)
+    cost = cost_breakdown(df, by, freq=freq, tz=tz)
+    duration = duration_breakdown(df, by, freq=freq, tz=tz)
     statuses = duration_breakdown(df, "status", freq=freq, tz=tz)
     hours = cost_breakdown(df, ["weekday", "hour"], tz=tz)
     in_progress = calls_in_progress(df, freq=freq, tz=tz)
-    folder = Path(folder)
     files = places_in(folder, FILES)
     with writing(folder / "summary.txt") as part:
         part.write_text(f"{page}\n", encoding="utf-8")

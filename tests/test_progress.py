@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import tqdm
 
 import callkit
-from callkit.progress import Bar, progress_bar
+from callkit.terminal import Bar, progress_bar
 from tests.support.scripted import Reply, ScriptedServer, call_body, sid, silent_until
 
 if TYPE_CHECKING:

@@ -1,5 +1,125 @@
-"""The ``callkit`` command."""
+"""The ``callkit`` command: what is typed → what it does, and the code with which it exits.
 
-from callkit.cli.command import main
+And how it lives with the shell around it: signals, pipes, warnings and logs.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from io import TextIOWrapper
+from types import FrameType
+
+import callkit
+from callkit.cli.arguments import complain
+from callkit.cli.demo import add_demo, add_sandbox
+from callkit.cli.export import add_export
+from callkit.cli.offline import add_cache, add_report, add_summary
+from callkit.errors import CallkitError, CredentialsError, SignInError
 
 __all__ = ["main"]
+
+_WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
+_EXIT_CODES = """\
+exit codes:
+  0    done
+  1    some calls failed; the others were written, and a CSV file beside them
+       lists the failures
+  2    wrong usage, or an error that is described in one sentence
+  3    authentication failed
+  130  interrupted by Ctrl-C or SIGTERM
+
+Run "callkit COMMAND --help" for the options of a command and an example.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code, which ``callkit --help`` explains."""
+    whole = parser()
+    options, unknown = whole.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.run is None:
+        whole.print_help()
+        return 0
+    try:
+        return run_as_a_command(partial(options.run, options), verbose=options.verbose)
+    except SignInError as error:
+        return complain(error, _SIGN_IN_REFUSED)
+    except CredentialsError as error:
+        for_a_shell, _, _ = str(error).partition("; in Python")
+        return complain(for_a_shell, _WRONG)
+    except CallkitError as error:
+        return complain(error, _WRONG)
+    except KeyboardInterrupt as interruption:
+        how_far, _, _ = str(interruption).partition("; they are in the exception")
+        return complain(how_far or "interrupted", _INTERRUPTED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    whole = argparse.ArgumentParser(
+        prog="callkit",
+        description="What Twilio calls cost and where the minutes went.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"callkit {callkit.__version__}")
+    whole.set_defaults(verbose=False, run=None, parser=whole)
+    commands = whole.add_subparsers(metavar="COMMAND")
+    for add in (add_demo, add_export, add_summary, add_report, add_cache, add_sandbox):
+        add(commands)
+    return whole
+
+
+def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
+    """Run a function as a command, and return its exit code.
+
+    SIGTERM interrupts like Ctrl-C, so that a stopped job leaves complete files and keeps what it
+    fetched in the cache. The reader of standard output may close it, as ``head`` does. Characters
+    that its encoding lacks are written as escapes. A warning is one line. `verbose` logs requests
+    and responses to standard error.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
+        stack.enter_context(warnings.catch_warnings())
+        # Assigning to it is the documented way.
+        warnings.showwarning = lambda message, *_, **__: print(
+            f"callkit: {message}", file=sys.stderr
+        )
+        if verbose:
+            _log(stack)
+        try:
+            code = run()
+            print(end="", flush=True)
+        except BrokenPipeError:
+            # Python flushes once more when it exits, which would raise again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return code
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Act like Ctrl-C, even where a shell has disabled it (``&`` in a script)."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        handler = signal.default_int_handler
+    handler(signal.SIGINT, frame)
+
+
+def _log(stack: ExitStack) -> None:
+    """Log to standard error until `stack` is closed."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    for logger in map(logging.getLogger, ("callkit", "urllib3")):
+        stack.callback(logger.setLevel, logger.level)
+        stack.callback(logger.removeHandler, handler)
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)

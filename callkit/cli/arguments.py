@@ -8,23 +8,41 @@ import math
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, TypeVar
 
 from callkit.errors import CallkitError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
-_SLOWEST = 3600.0
+_Number = TypeVar("_Number", int, float)
+
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class CommandError(CallkitError):
     """The command line asks for something that is not possible."""
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    help: str,  # noqa: A002  (as argparse calls it)
+    description: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Add a command that calls `run`, with an example below its help."""
+    command = commands.add_parser(
+        name, help=help, description=description, epilog=f"example: callkit {example}"
+    )
+    command.set_defaults(run=run, parser=command)
+    return command
 
 
 def add_calls(command: argparse.ArgumentParser) -> None:
@@ -43,10 +61,7 @@ def add_calls(command: argparse.ArgumentParser) -> None:
 def add_quiet(command: argparse._ActionsContainer) -> None:
     """Add --quiet to a command."""
     command.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        help="no progress bar and no notes, only errors",
+        "-q", "--quiet", action="store_true", help="no progress bar and no notes, only errors"
     )
 
 
@@ -54,17 +69,14 @@ def add_fetching(command: argparse.ArgumentParser) -> None:
     """Add the options of every command that fetches."""
     command.add_argument(
         "--concurrency",
-        type=Whole(1),
+        type=number(1),
         default=25,
         help="highest number of requests in flight for each account (default: %(default)s)",
     )
     loudness = command.add_mutually_exclusive_group()
     add_quiet(loudness)
     loudness.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="log each request and response (no secrets)",
+        "-v", "--verbose", action="store_true", help="log each request and response (no secrets)"
     )
 
 
@@ -89,31 +101,27 @@ def lines_of_standard_input(what: str) -> list[str]:
     return lines
 
 
-class Whole:
-    """A whole number within bounds."""
+def number(
+    least: int,
+    most: float = math.inf,
+    *,
+    read: Callable[[str], _Number] = int,
+    what: str = "whole number",
+) -> Callable[[str], _Number]:
+    """Return a type of arguments: a number within bounds. argparse reports a ValueError."""
 
-    def __init__(self, least: int, most: float = math.inf) -> None:
-        self._least, self._most = least, most
-        # argparse names it in its messages.
-        self.__name__ = f"whole number from {least:,}{f' to {most:,}' if most < math.inf else ''}"
-
-    def __call__(self, text: str) -> int:
-        """Read a number; argparse reports a ValueError."""
-        number = int(text)
-        if not self._least <= number <= self._most:
+    def bounded(text: str) -> _Number:
+        value = read(text)
+        if not least <= value <= most:
             raise ValueError
-        return number
+        return value
+
+    # argparse names it in its messages.
+    bounded.__name__ = f"{what} from {least:,}{f' to {most:,}' if most < math.inf else ''}"
+    return bounded
 
 
-def seconds(text: str) -> float:
-    """Read a number of seconds."""
-    number = float(text)
-    if not 0.0 <= number <= _SLOWEST:
-        raise ValueError
-    return number
-
-
-seconds.__name__ = "number of seconds from 0 to 3,600"
+seconds = number(0, 3_600, read=float, what="number of seconds")
 
 
 def age(text: str) -> timedelta:

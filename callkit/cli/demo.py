@@ -1,19 +1,43 @@
-"""``callkit demo``."""
+"""The commands that make synthetic calls: ``callkit demo`` and ``callkit sandbox``."""
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from callkit.cli.arguments import Commands, add_fetching, progress
+import pandas as pd
+
+import callkit
+from callkit.calls import FetchResult, count_failures
+from callkit.cli.arguments import (
+    CommandError,
+    Commands,
+    add_command,
+    add_fetching,
+    number,
+    progress,
+    seconds,
+)
+from callkit.errors import FetchInterrupted, RunStoppedError
+from callkit.files.paths import holds, writing
+from callkit.sandbox import Sandbox
+
+_SAMPLE = Path("data/sample_sids.txt")
+_CALLS, _SEED, _LATENCY = 10_000, 7, 0.02
+_WIDTH = 80
+_FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "duration.png")
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command to the others."""
-    demo = commands.add_parser(
+def add_demo(commands: Commands) -> None:
+    """Add ``callkit demo``."""
+    demo = add_command(
+        commands,
         "demo",
+        _demo,
         help="fetch, break down, chart and save sample calls",
         description="Fetch synthetic calls from a sandbox on this machine, or your own calls with "
         "--sids; print the breakdowns of cost and duration, and save Parquet files and charts.",
-        epilog="example: callkit demo --out report",
+        example="demo --out report",
     )
     demo.add_argument(
         "--sids",
@@ -31,16 +55,143 @@ def add_to(commands: Commands) -> None:
         help="output folder (default: %(default)s)",
     )
     add_fetching(demo)
-    demo.set_defaults(run=_run, parser=demo)
 
 
-def _run(options: argparse.Namespace) -> int:
-    from callkit.demo import run_demo
+def _demo(options: argparse.Namespace) -> int:
+    run_demo(options.sids, options.out, concurrency=options.concurrency, progress=progress(options))
+    return 0
 
-    run_demo(
-        options.sids,
-        options.out,
-        concurrency=options.concurrency,
-        progress=progress(options),
+
+def run_demo(
+    sids: Path | None, folder: Path, *, concurrency: int = 25, progress: bool | None = None
+) -> None:
+    """Fetch, break down, chart and save calls, and print the results.
+
+    A SID list is fetched with the credentials of the environment; without one, a sample list is
+    fetched from a sandbox. Calls fetched before an early end are saved too.
+    """
+    from callkit.report import draw, places_in
+
+    if sids is not None and any(holds(folder / name, sids) for name in _FILES):
+        raise CommandError(
+            "Cannot write the demo to this folder: it would replace the SID list "
+            f"{str(sids)!r}. Name another folder"
+        )
+    calls_file, cost_file, duration_file, cost_picture, duration_picture = places_in(folder, _FILES)
+    with ExitStack() as stack:
+        if sids is None:
+            sandbox = stack.enter_context(Sandbox(calls=_CALLS, seed=_SEED, latency=_LATENCY))
+            client = stack.enter_context(sandbox.client(concurrency=concurrency))
+            sids = _SAMPLE if _SAMPLE.exists() else _write_sample(sandbox, folder)
+        else:
+            client = stack.enter_context(callkit.Client(concurrency=concurrency))
+        print(f"Fetching the calls of {sids} from {client.base_url}")
+        got = _collect(sids, client, calls_file, progress)
+    _print_counts(got)
+    cost = callkit.cost_breakdown(got.frame, by="direction")
+    duration = callkit.duration_breakdown(got.frame, by="direction")
+    _print_table("Connectivity cost by direction", cost, keys=["direction", "price_unit"])
+    _print_table("Duration by direction", duration, keys=["direction"])
+    callkit.to_parquet(got.frame, calls_file)
+    callkit.to_parquet(cost, cost_file)
+    callkit.to_parquet(duration, duration_file)
+    weekly = callkit.cost_breakdown(got.frame, by="direction", freq="W")
+    draw(cost_picture, callkit.charts.cost, weekly)
+    draw(duration_picture, callkit.charts.duration, got.frame)
+    print(f"\nFiles written to {folder.resolve()}:", *_FILES, sep="\n  ")
+
+
+def sample_sids(sandbox: Sandbox) -> list[str]:
+    """Make the sample list: 1,000 SIDs, three of which do not exist."""
+    known, unknown = sandbox.sids(997), sandbox.unknown_sids(3)
+    return [*known[:300], unknown[0], *known[300:800], *unknown[1:], *known[800:]]
+
+
+def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
+    path = folder / _SAMPLE.name
+    with writing(path) as part:
+        part.write_text("\n".join(sample_sids(sandbox)) + "\n", encoding="ascii")
+    return path
+
+
+def _collect(
+    sids: Path, client: callkit.Client, calls_file: Path, progress: bool | None
+) -> FetchResult:
+    """Collect calls; save those that were fetched if the run ends early."""
+    try:
+        return callkit.collect(sids, client=client, progress=progress)
+    except (RunStoppedError, FetchInterrupted) as stop:
+        if not stop.frame.empty:
+            callkit.to_parquet(stop.frame, calls_file)
+            print(f"\n{len(stop.frame):,} calls were fetched and saved to {calls_file.resolve()}.")
+        raise
+
+
+def _print_counts(got: FetchResult) -> None:
+    print(f"\n{len(got.frame):,} calls fetched", end="")
+    if got.failures.empty:
+        print(".")
+        return
+    print(f", and {count_failures(got.failures['reason'])}:")
+    print(got.failures[["sid", "reason", "http_status", "code"]].to_string(index=False))
+
+
+def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
+    """Print a transposed breakdown, since there are more measures than groups."""
+    upright = frame.set_index(keys).map(_cell).T
+    upright.columns.names = [None] * len(keys)
+    # pandas marks each line of a table that goes on below with a backslash.
+    lines = upright.to_string(line_width=_WIDTH).splitlines()
+    print(f"\n{title}", *(line.rstrip(" \\") for line in lines), sep="\n")
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return "-"
+    if isinstance(value, pd.Timedelta):
+        minutes, rest = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
+
+
+def add_sandbox(commands: Commands) -> None:
+    """Add ``callkit sandbox``."""
+    sandbox = add_command(
+        commands,
+        "sandbox",
+        _sandbox,
+        help="serve synthetic calls on this machine",
+        description="Serve Twilio's Fetch Call endpoint for synthetic calls on 127.0.0.1 until "
+        "interrupted.",
+        example="sandbox --port 8080 --calls 100000 --latency 0.05 --limit 40",
+    )
+    sandbox.add_argument(
+        "--port", type=number(0, 65_535), default=8080, help="port (default: %(default)s)"
+    )
+    sandbox.add_argument(
+        "--calls", type=number(1), default=10_000, help="number of calls (default: %(default)s)"
+    )
+    sandbox.add_argument(
+        "--seed", type=number(0), default=7, help="seed of the calls (default: %(default)s)"
+    )
+    sandbox.add_argument(
+        "--latency", type=seconds, default=0.0, help="seconds per response (default: %(default)s)"
+    )
+    sandbox.add_argument(
+        "--limit", type=number(1), help="requests in flight above which it answers 429"
+    )
+    sandbox.add_argument(
+        "--retry-after", type=number(0), help="Retry-After of a 429, in seconds (default: none)"
+    )
+
+
+def _sandbox(options: argparse.Namespace) -> int:
+    callkit.sandbox.serve(
+        port=options.port,
+        calls=options.calls,
+        seed=options.seed,
+        latency=options.latency,
+        limit=options.limit,
+        retry_after=options.retry_after,
     )
     return 0

@@ -14,6 +14,7 @@ from callkit.calls import FetchResult, count_failures
 from callkit.cli.arguments import (
     CommandError,
     Commands,
+    add_command,
     add_fetching,
     calls_counted,
     complain,
@@ -28,23 +29,24 @@ from callkit.files.paths import check_list_apart, holds, name_beside
 from callkit.pseudonyms import Pseudonyms
 from callkit.sids import CallKey, read_sids
 
-_STANDARD = "-"  # standard input, or standard output
 _SOME_FAILED = 1
 _VARIABLE = "CALLKIT_PSEUDONYM_KEY"
 _FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command to the others."""
-    export = commands.add_parser(
+def add_export(commands: Commands) -> None:
+    """Add ``callkit export``."""
+    export = add_command(
+        commands,
         "export",
+        _run,
         help="fetch calls into a file",
         description="Fetch the calls of a SID list into a Parquet, CSV or JSON Lines file. "
         "Credentials are read from the environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or "
         "TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls that fail are listed in "
         "a CSV file beside the output (calls.failures.csv for calls.parquet, "
         "calls.csv.failures.csv for calls.csv); the exit code is then 1.",
-        epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
+        example="export sids.txt -o calls.parquet --cache calls.sqlite",
     )
     export.add_argument(
         "sids",
@@ -85,14 +87,8 @@ def add_to(commands: Commands) -> None:
         default="raise",
         help="exit with 1 (raise) or 0 (warn) if some calls failed (default: %(default)s)",
     )
-    _add_pseudonyms(export)
-    add_fetching(export)
-    export.set_defaults(run=_run, parser=export)
-
-
-def _add_pseudonyms(command: argparse.ArgumentParser) -> None:
     # The key is not an argument: it would be visible in the shell history and the process list.
-    group = command.add_argument_group("pseudonyms")
+    group = export.add_argument_group("pseudonyms")
     group.add_argument(
         "--pseudonymise",
         action="store_true",
@@ -101,14 +97,13 @@ def _add_pseudonyms(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--key-file", type=Path, metavar="FILE", help="a file that contains the key")
     group.add_argument(
-        "--keep",
-        choices=["country"],
-        help="keep country and type of numbers in pseudonyms",
+        "--keep", choices=["country"], help="keep country and type of numbers in pseudonyms"
     )
+    add_fetching(export)
 
 
 def _run(options: argparse.Namespace) -> int:
-    standard_output = options.out == _STANDARD
+    standard_output = options.out == "-"
     of_name = _FORMATS.get(Path(options.out).suffix.lower(), "parquet")
     format_name = options.format or ("csv" if standard_output else of_name)
     if options.by_month and format_name != "parquet":
@@ -133,16 +128,16 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
     beside = name_beside(path, by_month=options.by_month)
     pseudonyms = _pseudonyms(options, written=(path, beside))
     sids: list[str] | pd.DataFrame
-    if options.sids == _STANDARD:
+    if options.sids == "-":
         sids = lines_of_standard_input("one SID per line")
     else:
         sids = _listed(Path(options.sids), path, beside)
     with (
-        warnings.catch_warnings(),
+        # _report tells both.
+        warnings.catch_warnings(action="ignore", category=IncompleteWarning),
+        warnings.catch_warnings(action="ignore", category=PriceChangeWarning),
         callkit.Client(concurrency=options.concurrency) as client,
     ):
-        for reported_below in (IncompleteWarning, PriceChangeWarning):
-            warnings.simplefilter("ignore", reported_below)
         return callkit.export(
             sids,
             path,
@@ -199,19 +194,14 @@ def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
 def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
     """Report the result, and return the exit code."""
     note(f"{calls_counted(exported.calls)}{where}", quiet=options.quiet)
-    _report_changes(exported.price_changes)
+    for sid, old, new in exported.price_changes.dropna(subset="old").itertuples(index=False):
+        now = "none" if pd.isna(new) else f"{new:f}"
+        complain(f"the price of {sid} changed from {old:f} to {now}", 0)
     if exported.failures.empty:
         return 0
     counts = count_failures(exported.failures["reason"])
     beside = f"; see {exported.failures_path}" if where else ""
     return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
-
-
-def _report_changes(changes: pd.DataFrame) -> None:
-    """Print each price that differs from the cached one."""
-    for sid, old, new in changes.dropna(subset="old").itertuples(index=False):
-        now = "none" if pd.isna(new) else f"{new:f}"
-        complain(f"the price of {sid} changed from {old:f} to {now}", 0)
 
 
 def _pour_out(calls: Path) -> None:

@@ -9,6 +9,7 @@ from callkit.cli.arguments import (
     CommandError,
     Commands,
     add_calls,
+    add_command,
     add_quiet,
     age,
     calls_counted,
@@ -22,16 +23,18 @@ from callkit.schema import ATTRIBUTES
 _PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 
 
-def _add_summary(commands: Commands) -> None:
-    summary = commands.add_parser(
+def add_summary(commands: Commands) -> None:
+    """Add ``callkit summary``."""
+    summary = add_command(
+        commands,
         "summary",
+        _summary,
         help="print a one-page overview of exported calls",
         description="Print a one-page overview of calls: outcomes, cost, most expensive calls and "
         "destinations, and changes between periods. It contains no telephone numbers.",
-        epilog="example: callkit summary calls.parquet --tz Europe/Berlin",
+        example="summary calls.parquet --tz Europe/Berlin",
     )
     add_calls(summary)
-    summary.set_defaults(run=_summary, parser=summary)
 
 
 def _summary(options: argparse.Namespace) -> int:
@@ -40,14 +43,17 @@ def _summary(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_report(commands: Commands) -> None:
-    report = commands.add_parser(
+def add_report(commands: Commands) -> None:
+    """Add ``callkit report``."""
+    report = add_command(
+        commands,
         "report",
+        _report,
         help="write tables and charts about exported calls to a folder",
         description="Write a report to a folder: the summary as text, the breakdowns of cost and "
         "duration as Parquet, and charts as PNG. It contains no personal data, unless you pass "
         f"--by {', '.join(_PERSONAL[:-1])} or {_PERSONAL[-1]}.",
-        epilog="example: callkit report calls.parquet -o report --by country --freq M",
+        example="report calls.parquet -o report --by country --freq M",
     )
     add_calls(report)
     report.add_argument(
@@ -61,7 +67,6 @@ def _add_report(commands: Commands) -> None:
         "status, hour, weekday or another column; can be repeated",
     )
     add_quiet(report)
-    report.set_defaults(run=_report, parser=report)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -75,47 +80,50 @@ def _report(options: argparse.Namespace) -> int:
             f"{str(source)!r}. Name another folder"
         )
     calls = callkit.read_parquet(source)
-    files = write_report(
-        calls, folder, by=options.by or ["direction"], freq=options.freq, tz=options.tz
-    )
-    names = ", ".join(file.name for file in files)
-    note(f"Wrote {names} to {folder}", quiet=options.quiet)
+    by = options.by or ["direction"]
+    files = write_report(calls, folder, by=by, freq=options.freq, tz=options.tz)
+    note(f"Wrote {', '.join(file.name for file in files)} to {folder}", quiet=options.quiet)
     return 0
 
 
-def _add_cache(commands: Commands) -> None:
+def add_cache(commands: Commands) -> None:
+    """Add ``callkit cache`` and its commands."""
     cache = commands.add_parser(
         "cache",
         help="manage a cache: info, prune, erase",
         description="Manage a cache made by callkit export --cache. It contains personal data.",
         epilog="example: callkit cache info calls.sqlite",
     )
-    cache.set_defaults(parser=cache)
     kinds = cache.add_subparsers(required=True, metavar="COMMAND")
-    info = kinds.add_parser(
+    info = add_command(
+        kinds,
         "info",
+        _info,
         help="print number, accounts and age of the calls, and the size",
         description="Print how many calls a cache has, how many of them are final (never requested "
         "again), their accounts, when they were fetched, and the size of the file.",
-        epilog="example: callkit cache info calls.sqlite",
+        example="cache info calls.sqlite",
     )
-    prune = kinds.add_parser(
+    prune = add_command(
+        kinds,
         "prune",
+        _prune,
         help="remove calls fetched before a given time",
         description="Remove the calls that were fetched longer ago than --older-than, and every "
         "byte of them in the file. What counts is when a call was fetched, not when it was made.",
-        epilog="example: callkit cache prune calls.sqlite --older-than 90d",
+        example="cache prune calls.sqlite --older-than 90d",
     )
-    erase = kinds.add_parser(
+    erase = add_command(
+        kinds,
         "erase",
+        _erase,
         help="erase all calls that involve a number",
         description="Erase every call that contains a number, however it is written, and every "
         "byte of it in the file. A later export that lists these calls fetches them again.",
-        epilog="example: callkit cache erase calls.sqlite - < number.txt",
+        example="cache erase calls.sqlite - < number.txt",
     )
-    for command, run in ((info, _info), (prune, _prune), (erase, _erase)):
+    for command in (info, prune, erase):
         command.add_argument("cache", type=Path, metavar="CACHE", help="the cache file")
-        command.set_defaults(run=run, parser=command)
     prune.add_argument(
         "--older-than", type=age, required=True, metavar="AGE", help="for example 90d, 12h or 4w"
     )
@@ -151,6 +159,3 @@ def _erase(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from None
     note(f"{calls_counted(erased)} erased from {options.cache}", quiet=options.quiet)
     return 0
-
-
-ADD_TO = (_add_summary, _add_report, _add_cache)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.cli.arguments import Whole, age, seconds
+from callkit.cli.arguments import age, number, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,9 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (Whole(0, 65_535), "65536"),
-        (Whole(1), "-1"),
-        (Whole(1), "1.5"),
+        (number(0, 65_535), "65536"),
+        (number(1), "-1"),
+        (number(1), "1.5"),
         (seconds, "nan"),
         (seconds, "-1"),
         (seconds, "3601"),

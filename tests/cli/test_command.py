@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.cli.command import parser
+from callkit.cli import parser
 from tests.cli.shell import listed, run, sentence, signed_in, started
 
 if TYPE_CHECKING:

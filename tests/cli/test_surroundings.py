@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.cli.command import run_as_a_command
+from callkit.cli import run_as_a_command
 from tests.cli.shell import CLEAN, COMMAND, listed, signed_in
 
 if TYPE_CHECKING:
