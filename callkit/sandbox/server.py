@@ -4,16 +4,14 @@ import asyncio
 import errno
 import socket
 import threading
-from collections.abc import Callable
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from callkit.errors import SandboxError
-from callkit.sandbox.app import App
+from callkit.sandbox.api import App
 
 _HOST = "127.0.0.1"
-_BACKLOG = 2048
 # A client may keep a connection for as long as a notebook cell is being written.
 _KEEP_ALIVE_SECONDS = 600
 # How long a stop waits for clients that do not read their answer.
@@ -21,34 +19,16 @@ _GRACE_SECONDS = 1
 
 
 class Server(uvicorn.Server):
-    """A running server, from its construction to :meth:`stop`.
+    """A running server, from its construction to :meth:`stop`; port 0 is any free port."""
 
-    Parameters
-    ----------
-    app : App
-        What to serve.
-    port : int
-        Where to listen; 0 is any free port.
-    http : type, optional
-        The protocol that reads requests and writes answers.
+    protocol: type[asyncio.Protocol] = HttpToolsProtocol
 
-    Raises
-    ------
-    SandboxError
-        The port cannot be used.
-    """
-
-    def __init__(
-        self,
-        app: App,
-        port: int,
-        http: type[asyncio.Protocol] = HttpToolsProtocol,
-    ) -> None:
+    def __init__(self, app: App, port: int) -> None:
         app.stopping = self._stopping = asyncio.Event()
         config = uvicorn.Config(
             app,
             access_log=False,
-            http=http,
+            http=self.protocol,
             lifespan="off",
             log_config=None,
             log_level=None,
@@ -61,18 +41,12 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._listener = _listen(port)
         self.url = f"http://{_HOST}:{self._listener.getsockname()[1]}"
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="callkit-sandbox", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if self._loop is None:
+        if not self.started:
             raise SandboxError("The sandbox cannot start; see standard error for the reason")
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        """Call something on the server's event loop."""
-        assert self._loop is not None  # noqa: S101 - it is running
-        self._loop.call_soon_threadsafe(callback)
 
     def stop(self) -> None:
         """Return once no thread, connection or socket is left."""
@@ -82,7 +56,6 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and let the thread that waits go on."""
         await super().startup(sockets=sockets)
-        self._loop = asyncio.get_running_loop()
         self._ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -100,7 +73,7 @@ class Server(uvicorn.Server):
 
 def _listen(port: int) -> socket.socket:
     try:
-        return socket.create_server((_HOST, port), backlog=_BACKLOG)
+        return socket.create_server((_HOST, port), backlog=2048)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SandboxError(
