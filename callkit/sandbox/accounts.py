@@ -48,7 +48,6 @@ AU 0.02520  0.0105  +61 2 5550 ####,+61 3 5550 ####,+61 7 5550 ####,+61 8 5550 #
 AU 0.0750   0.0105  +61 491 570 006,+61 491 570 156,+61 491 570 157,+61 491 570 158,+61 491 570 159
 """
 _NORTH_AMERICAN = re.compile(r"\+1(\d{3})(\d{3})(\d{4})")
-_MOBILE_SHARE = 0.55
 _FIRST_NAMES = ("Amara", "Björn", "Chloé", "Dara", "Elif", "Farid", "Greta", "Héloïse", "Idris")
 _LAST_NAMES = ("Ashdown", "Brannigan", "Castelnau", "Dürrenberg", "Ekström", "Fairlie", "Ó Néill")
 _USERS = ("reception", "support", "billing", "sales", "night.desk", "warehouse", "line-2")
@@ -76,8 +75,6 @@ class Party(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account: its currency, when and where it calls, and what it has bought."""
-
     sid: str
     currency: str
     dollar: Decimal
@@ -104,25 +101,26 @@ def make_credentials(key: bytes, account_sid: str) -> Credentials:
 
 def make_accounts(key: bytes) -> tuple[Account, Account]:
     """Make the parent account, billed in dollars, and its subaccount, billed in euros."""
-    parent = _account(
-        Draws(key, b"parent account"),
-        currency="USD",
-        dollar="1",
-        utc_offset=-5,
-        homes=("US", "US", "US", "CA", "GB", "AU"),
-        reach={"US": 48, "CA": 12, "GB": 11, "AU": 8, "JM": 4, "DO": 4}
-        | {"DE": 4, "FR": 4, "IE": 3, "SE": 2},
+    return (
+        _account(
+            Draws(key, b"parent account"),
+            currency="USD",
+            dollar="1",
+            utc_offset=-5,
+            homes=("US", "US", "US", "CA", "GB", "AU"),
+            reach={"US": 48, "CA": 12, "GB": 11, "AU": 8, "JM": 4, "DO": 4}
+            | {"DE": 4, "FR": 4, "IE": 3, "SE": 2},
+        ),
+        _account(
+            Draws(key, b"subaccount"),
+            currency="EUR",
+            dollar="0.92",
+            utc_offset=1,
+            homes=("DE", "FR", "IE", "SE", "GB"),
+            reach={"DE": 26, "FR": 21, "GB": 17, "IE": 14, "SE": 12}
+            | {"US": 6, "CA": 1.5, "AU": 1.5, "JM": 0.5, "DO": 0.5},
+        ),
     )
-    subaccount = _account(
-        Draws(key, b"subaccount"),
-        currency="EUR",
-        dollar="0.92",
-        utc_offset=1,
-        homes=("DE", "FR", "IE", "SE", "GB"),
-        reach={"DE": 26, "FR": 21, "GB": 17, "IE": 14, "SE": 12}
-        | {"US": 6, "CA": 1.5, "AU": 1.5, "JM": 0.5, "DO": 0.5},
-    )
-    return parent, subaccount
 
 
 def _account(
@@ -153,7 +151,7 @@ def _fake(draws: Draws) -> str:
 def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
     """Draw a fictional number; `own` if it is one that the account has bought."""
     fixed, *mobile = _COUNTRIES[country]
-    is_mobile = not own and bool(mobile) and draws.chance(_MOBILE_SHARE)
+    is_mobile = not own and bool(mobile) and draws.chance(0.55)
     patterns, tariff = mobile[0] if is_mobile else fixed
     pattern = draws.one_of(patterns)
     digits = pattern.count("#")

@@ -24,8 +24,8 @@ from requests.structures import CaseInsensitiveDict
 
 from callkit.sandbox.calls import CallGenerator, body_of
 
+# A host that no resolver knows (RFC 6761), should a request ever leave this process.
 BASE_URL = "https://sandbox.invalid"
-"""A host that no resolver knows (RFC 6761), should a request ever leave this process."""
 
 _CALL_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls/([^/]+)\.json")
 
@@ -66,8 +66,6 @@ class Answer:
 
 
 class Api:
-    """The API over the calls of a generator."""
-
     def __init__(self, generator: CallGenerator) -> None:
         self.generator = generator
         signed = generator.credentials
@@ -113,12 +111,8 @@ def too_many(retry_after: int | None) -> Answer:
 
 def error(status: int, code: int, message: str, *headers: tuple[str, str]) -> Answer:
     """Make an error of Twilio's form."""
-    body = {
-        "code": code,
-        "message": message,
-        "more_info": f"https://www.twilio.com/docs/errors/{code}",
-        "status": status,
-    }
+    more_info = f"https://www.twilio.com/docs/errors/{code}"
+    body = {"code": code, "message": message, "more_info": more_info, "status": status}
     return Answer(status, msgspec.json.encode(body), headers)
 
 
@@ -172,7 +166,6 @@ class App:
         self.stopping = asyncio.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Answer one request."""
         signed = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
         request = Request(scope["method"], scope["path"], signed)
         exchange = Exchange(request, scope, receive, send, self.arrive())

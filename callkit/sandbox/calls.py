@@ -19,7 +19,7 @@ from callkit.sandbox.accounts import (
     make_credentials,
     telephone,
 )
-from callkit.sandbox.draws import AS_OF, Draws, Permutation
+from callkit.sandbox.draws import AS_OF, Draws, Mix, Permutation
 from callkit.sandbox.legs import Leg, dialled_leg, parent_leg, single_leg
 from callkit.sids import canonical_call_sid
 
@@ -36,11 +36,9 @@ _SUBACCOUNTS_PART = 5  # every fifth call
 # Calls are made in pairs: this share is a call and its dialled leg, the rest two calls.
 _FAMILIES = 0.32
 _API_VERSION = "2010-04-01"
-_NAMED_SHARE = 0.4
-_FORWARDED_SHARE = 0.07
-_GROUPED_SHARE = 0.02
-_FREE_SHARE = 0.012
-_CREDITED_SHARE = 0.008
+# The sign of a price: a few calls are free, or credited.
+_SIGNS = Mix({0: 0.012, 1: 0.008, -1: 0.98})
+_ANSWERED = ("in-progress", "completed")
 _OLD_RESOURCES = ("notifications", "recordings")
 _RESOURCES = (*_OLD_RESOURCES, "events", "payments", "siprec", "streams", "transcriptions")
 _NEW_RESOURCES_SINCE = datetime(2025, 2, 12, tzinfo=UTC)
@@ -154,10 +152,10 @@ class CallGenerator:
         uri = f"/{_API_VERSION}/Accounts/{account.sid}/Calls/{sid}"
         resources = _RESOURCES if created >= _NEW_RESOURCES_SINCE else _OLD_RESOURCES
         trunk = draws.one_of(account.trunks) if leg.direction.startswith("trunking") else None
-        group = f"GP{draws.hexadecimal(32)}" if draws.chance(_GROUPED_SHARE) else None
+        group = f"GP{draws.hexadecimal(32)}" if draws.chance(0.02) else None
         return Call(
             account_sid=account.sid,
-            answered_by=leg.answerer if stage.is_answered else None,
+            answered_by=leg.answerer if stage.status in _ANSWERED else None,
             api_version=_API_VERSION,
             caller_name=_name(leg, draws) if is_inbound else None,
             date_created=created,
@@ -207,22 +205,20 @@ class CallGenerator:
         def moment(place: float) -> datetime:
             return account.rhythm.moment(place / len(indices))
 
-        def dials(draws: Draws, place: int) -> bool:
-            is_last = place + 2 >= len(indices)
-            return draws.chance(_FAMILIES) and not is_last and moment(place + 2) <= AS_OF
-
-        draws = self._draws(index)
-        start = moment(position + draws.share())
-        if position % 2 == 0:
-            make = parent_leg if dials(draws, position) else single_leg
-            return make(draws, account, start), None, draws
-        draws_before = self._draws(index - 1)
-        start_before = position - 1 + draws_before.share()
-        if dials(draws_before, position - 1):
-            parent = parent_leg(draws_before, account, moment(start_before))
-            leg = dialled_leg(draws, account, parent, latest=moment(position + 1))
-            return leg, index - 1, draws
-        return single_leg(draws, account, start), None, draws
+        first = position - position % 2
+        draws = self._draws(indices[first])
+        start = moment(first + draws.share())
+        is_last = first + 2 >= len(indices)
+        dials = draws.chance(_FAMILIES) and not is_last and moment(first + 2) <= AS_OF
+        if position == first:
+            return (parent_leg if dials else single_leg)(draws, account, start), None, draws
+        own_draws = self._draws(index)
+        own_start = moment(position + own_draws.share())
+        if not dials:
+            return single_leg(own_draws, account, own_start), None, own_draws
+        parent = parent_leg(draws, account, start)
+        leg = dialled_leg(own_draws, account, parent, latest=moment(position + 1))
+        return leg, index - 1, own_draws
 
     def _draws(self, index: int) -> Draws:
         return Draws(self._key, b"call" + index.to_bytes(16, "big"))
@@ -233,21 +229,14 @@ def _price(leg: Leg, account: Account, draws: Draws) -> Decimal:
     dollars = tariff.inbound if leg.is_incoming else tariff.outbound
     rate = (dollars * account.dollar).quantize(dollars)
     billed_minutes = -(-leg.course.lasts // 60)
-    share = draws.share()
-    if share < _FREE_SHARE:
-        return rate * 0
-    if share < _FREE_SHARE + _CREDITED_SHARE:
-        return rate * billed_minutes
-    return -rate * billed_minutes
+    return rate * billed_minutes * draws.from_mix(_SIGNS)
 
 
 def _name(leg: Leg, draws: Draws) -> str | None:
-    if leg.caller.address in WITHHELD or not draws.chance(_NAMED_SHARE):
-        return None
-    return caller_name(draws)
+    is_known = leg.caller.address not in WITHHELD and draws.chance(0.4)
+    return caller_name(draws) if is_known else None
 
 
 def _forwarder(account: Account, draws: Draws) -> str | None:
-    if not draws.chance(_FORWARDED_SHARE):
-        return None
-    return telephone(draws, draws.from_mix(account.reach)).address
+    is_forwarded = draws.chance(0.07)
+    return telephone(draws, draws.from_mix(account.reach)).address if is_forwarded else None

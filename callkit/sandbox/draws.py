@@ -5,13 +5,13 @@ of ``random.Random`` for few of its methods; a hash gives the same calls on ever
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, count
 from math import exp
 from statistics import NormalDist
-from struct import Struct
+from struct import unpack
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -21,14 +21,10 @@ _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 # still in progress, and what ended shortly before may not be priced yet.
 AS_OF = datetime(2025, 4, 1, tzinfo=UTC)
 
-_WORDS = Struct("<16I")
 _RANGE = 1 << 32
 _normal_quantile = NormalDist().inv_cdf
-_HALF_BITS = 64
 _BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 14, 40, 78, 95, 92, 70, 74, 88, 86, 78, 62, 42, 30, 22, 14, 8, 4)
 _BY_WEEKDAY = (1.15, 1.08, 1.0, 1.02, 0.94, 0.34, 0.2)
-_SUNDAY = 6
-_GROWTH_A_DAY = 0.003
 # The period ends in a rush, so that some calls among ten thousand are live: shares of all calls,
 # and the minutes from AS_OF by which they have started. The last ones still wait in the queue.
 _RUSH = ((0.0030, -2), (0.0050, 0), (0.0025, 5))
@@ -37,8 +33,6 @@ _RUSH_MINUTES = 30
 
 class Mix(Generic[T]):
     """Values and how often each comes; the weights need not add up to anything."""
-
-    __slots__ = ("_edges", "_total", "_values")
 
     def __init__(self, weights: Mapping[T, float]) -> None:
         self._values = list(weights)
@@ -53,22 +47,12 @@ class Mix(Generic[T]):
 class Draws:
     """The numbers drawn for one subject, one after the other."""
 
-    __slots__ = ("_block", "_key", "_subject", "_words")
-
     def __init__(self, key: bytes, subject: bytes) -> None:
-        self._key = key
-        self._subject = subject
-        self._block = 0
-        self._words: list[int] = []
+        self._words = _words(key, subject)
 
     def word(self) -> int:
         """Draw a number of 32 bits."""
-        if not self._words:
-            salt = self._block.to_bytes(8, "big")
-            digest = blake2b(self._subject, key=self._key, salt=salt).digest()
-            self._words = list(_WORDS.unpack(digest))
-            self._block += 1
-        return self._words.pop()
+        return next(self._words)
 
     def share(self) -> float:
         """Draw a number from 0 up to, but without, 1."""
@@ -96,6 +80,12 @@ class Draws:
         return "".join(f"{self.word():08x}" for _ in range(digits // 8))
 
 
+def _words(key: bytes, subject: bytes) -> Iterator[int]:
+    for block in count():
+        digest = blake2b(subject, key=key, salt=block.to_bytes(8, "big")).digest()
+        yield from reversed(unpack("<16I", digest))
+
+
 class Permutation:
     """A Feistel network over a keyed hash: each number below 2**128 has one image and one origin.
 
@@ -106,16 +96,16 @@ class Permutation:
         self._rounds = [blake2b(bytes([i]), key=key, digest_size=8) for i in range(4)]
 
     def image(self, number: int) -> int:
-        left, right = divmod(number, 1 << _HALF_BITS)
+        left, right = divmod(number, 1 << 64)
         for index in range(len(self._rounds)):
             left, right = right, left ^ self._scramble(index, right)
-        return left << _HALF_BITS | right
+        return left << 64 | right
 
     def origin(self, image: int) -> int:
-        left, right = divmod(image, 1 << _HALF_BITS)
+        left, right = divmod(image, 1 << 64)
         for index in reversed(range(len(self._rounds))):
             left, right = right ^ self._scramble(index, left), left
-        return left << _HALF_BITS | right
+        return left << 64 | right
 
     def _scramble(self, index: int, half: int) -> int:
         scrambled = self._rounds[index].copy()
@@ -150,6 +140,6 @@ class Rhythm:
 
 def _weight(hour: int, utc_offset: int) -> float:
     local = _BEGIN + timedelta(hours=hour + utc_offset)
-    is_holiday = (local.month, local.day) == (1, 1)
-    weekday = _SUNDAY if is_holiday else local.weekday()
-    return _BY_HOUR[local.hour] * _BY_WEEKDAY[weekday] * (1 + _GROWTH_A_DAY * (hour // 24))
+    # New Year's Day is as quiet as a Sunday; there are a few more calls every day.
+    weekday = 6 if (local.month, local.day) == (1, 1) else local.weekday()
+    return _BY_HOUR[local.hour] * _BY_WEEKDAY[weekday] * (1 + 0.003 * (hour // 24))

@@ -16,9 +16,6 @@ _DIRECTIONS = Mix(
 )
 _PARENT_DIRECTIONS = Mix({"inbound": 86, "outbound-api": 14})
 _INCOMING = ("inbound", "trunking-originating")
-_WITHHELD_SHARE = 0.06
-_OWN_CALLER_ID_SHARE = 0.5
-_DETECTION_SHARE = 0.4
 _ANSWERERS = Mix(
     {"human": 52, "machine_start": 20, "machine_end_beep": 10, "machine_end_silence": 4}
     | {"machine_end_other": 3, "machine": 3, "fax": 2, "unknown": 6}
@@ -29,13 +26,9 @@ _OUT = Mix({"completed": 70, "no-answer": 13, "busy": 6, "failed": 5, "canceled"
 _DIALLED = Mix({"completed": 78, "no-answer": 11, "busy": 6, "failed": 3, "canceled": 2})
 _MEDIAN_IN, _MEDIAN_OUT, _MEDIAN_MACHINE = 135, 55, 24  # seconds
 _LONGEST = 4 * 3600
-_SHORTEST_PARENT = 20
-_QUEUED_SHARE = 0.3
-_UNDIALLED_SHARE = 0.6
 # Seconds for which a call rings before it is answered, or ends in one of the other ways.
 _RINGS = {"completed": (2, 20), "no-answer": (15, 60), "busy": (0, 4)}
 _RINGS |= {"failed": (0, 2), "canceled": (2, 25)}
-_NEVER_PRICED_SHARE = 0.001
 
 
 class Stage(NamedTuple):
@@ -46,7 +39,6 @@ class Stage(NamedTuple):
     end: datetime | None
     duration: int | None
     updated: datetime
-    is_answered: bool = False
     is_priced: bool = False
 
 
@@ -86,17 +78,14 @@ class Course:
         age = (now - self.start).total_seconds()
         if age < self.lasts:
             status = "ringing" if age < self.rings else "in-progress"
-            return Stage(status, self.start, None, None, self.start, status == "in-progress")
+            return Stage(status, self.start, None, None, self.start)
         updated = min(self.end + timedelta(seconds=self.settles), now)
-        if self.outcome != "completed":
-            return Stage(self.outcome, self.start, self.end, 0, updated)
+        duration = self.lasts if self.outcome == "completed" else 0
         priced = self.priced_after is not None and age >= self.lasts + self.priced_after
-        return Stage(self.outcome, self.start, self.end, self.lasts, updated, True, priced)
+        return Stage(self.outcome, self.start, self.end, duration, updated, priced)
 
 
 class Leg(NamedTuple):
-    """One leg of a call."""
-
     direction: str
     caller: Party
     callee: Party
@@ -115,7 +104,7 @@ def single_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     is_api = direction == "outbound-api"
     is_incoming = direction in _INCOMING
     caller, callee = _ends(draws, account, is_incoming=is_incoming)
-    answerer = draws.from_mix(_ANSWERERS) if is_api and draws.chance(_DETECTION_SHARE) else None
+    answerer = draws.from_mix(_ANSWERERS) if is_api and draws.chance(0.4) else None
     outcome = draws.from_mix(_IN if is_incoming else _OUT)
     median = _MEDIAN_OUT if answerer in (None, "human", "unknown") else _MEDIAN_MACHINE
     length = _length(draws, _MEDIAN_IN if is_incoming else median)
@@ -128,7 +117,7 @@ def parent_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     """Make a call that lasts long enough to dial another leg."""
     direction = draws.from_mix(_PARENT_DIRECTIONS)
     caller, callee = _ends(draws, account, is_incoming=direction in _INCOMING)
-    length = min(_length(draws, _MEDIAN_IN) + _SHORTEST_PARENT, _LONGEST)
+    length = min(20 + _length(draws, _MEDIAN_IN), _LONGEST)
     return Leg(direction, caller, callee, _course(draws, start, "completed", length))
 
 
@@ -138,7 +127,7 @@ def dialled_leg(draws: Draws, account: Account, parent: Leg, latest: datetime) -
     It starts within its parent and ends no later. It shows either the account's number or, as
     Twilio does by default, who called the account.
     """
-    shows_own_number = parent.is_incoming and draws.chance(_OWN_CALLER_ID_SHARE)
+    shows_own_number = parent.is_incoming and draws.chance(0.5)
     caller = parent.callee if shows_own_number else parent.caller
     callee = party(draws, AGENTS, account.reach)
     greeting = timedelta(seconds=draws.between(2, min(20, parent.course.lasts // 2)))
@@ -161,12 +150,12 @@ def _course(
 ) -> Course:
     if outcome == "completed":
         rings = min(draws.between(*_RINGS[outcome]), length // 2)
-        never_priced = draws.chance(_NEVER_PRICED_SHARE)
+        never_priced = draws.chance(0.001)
         hours = draws.long_tailed(median=12, spread=0.9)
         settles = draws.between(0, 5)
         priced_after = None if never_priced else 3600 * hours
         return Course(start, queued, outcome, rings, length, settles, priced_after=priced_after)
-    dialled = dials_at_once or outcome != "canceled" or not draws.chance(_UNDIALLED_SHARE)
+    dialled = dials_at_once or outcome != "canceled" or not draws.chance(0.6)
     rings = min(draws.between(*_RINGS[outcome]), longest)
     return Course(start, queued, outcome, rings, rings, draws.between(0, 5), dialled)
 
@@ -178,7 +167,7 @@ def _length(draws: Draws, median: int) -> int:
 def _queued(draws: Draws, start: datetime) -> int:
     if start > AS_OF:
         return int((start - AS_OF).total_seconds()) + draws.between(1, 300)
-    if not draws.chance(_QUEUED_SHARE):
+    if not draws.chance(0.3):
         return 0
     return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600)
 
@@ -188,6 +177,6 @@ def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, 
     own = account.own_numbers[int(draws.share() ** 2 * len(account.own_numbers))]
     if not is_incoming:
         return own, party(draws, STRANGERS, account.reach)
-    if draws.chance(_WITHHELD_SHARE):
+    if draws.chance(0.06):
         return withheld_caller(draws), own
     return party(draws, STRANGERS, account.reach), own

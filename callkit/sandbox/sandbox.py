@@ -1,7 +1,6 @@
 """The public face of the sandbox: in Python, as a process, and as a DataFrame of calls."""
 
 import signal
-import sys
 import threading
 from collections import Counter
 from heapq import merge
@@ -258,16 +257,18 @@ def serve(
         calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
     )
     stop = threading.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    previous = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with sandbox:
-            sys.stdout.write(
+            print(  # noqa: T201 - whoever starts the process reads it there
                 f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
                 f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} "
-                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}\n"
+                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}",
+                flush=True,
             )
-            sys.stdout.flush()
             stop.wait()
     finally:
         for number, handler in previous.items():

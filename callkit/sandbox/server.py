@@ -12,10 +12,6 @@ from callkit.errors import SandboxError
 from callkit.sandbox.api import App
 
 _HOST = "127.0.0.1"
-# A client may keep a connection for as long as a notebook cell is being written.
-_KEEP_ALIVE_SECONDS = 600
-# How long a stop waits for clients that do not read their answer.
-_GRACE_SECONDS = 1
 
 
 class Server(uvicorn.Server):
@@ -34,18 +30,21 @@ class Server(uvicorn.Server):
             log_level=None,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,  # second, for clients that do not read their answer
+            timeout_keep_alive=600,  # seconds: while a notebook cell is being written
             ws="none",
         )
         super().__init__(config)
-        self._listener = _listen(port)
-        self.url = f"http://{_HOST}:{self._listener.getsockname()[1]}"
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="callkit-sandbox", daemon=True)
+        listener = _listen(port)
+        self.url = f"http://{_HOST}:{listener.getsockname()[1]}"
+        self._thread = threading.Thread(
+            target=self.run, args=([listener],), name="callkit-sandbox", daemon=True
+        )
         self._thread.start()
-        self._ready.wait()
+        while self._thread.is_alive() and not self.started:
+            self._thread.join(0.001)
         if not self.started:
+            listener.close()
             raise SandboxError("The sandbox cannot start; see standard error for the reason")
 
     def stop(self) -> None:
@@ -53,22 +52,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
         self._thread.join()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and let the thread that waits go on."""
-        await super().startup(sockets=sockets)
-        self._ready.set()
-
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer requests in flight at once, and stop."""
         self._stopping.set()
         await super().shutdown(sockets=sockets)
-
-    def _run(self) -> None:
-        try:
-            self.run(sockets=[self._listener])
-        finally:
-            self._listener.close()
-            self._ready.set()
 
 
 def _listen(port: int) -> socket.socket:
