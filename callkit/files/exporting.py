@@ -5,25 +5,35 @@ from contextlib import AbstractContextManager, closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
 from callkit.calls import Run, check_options
-from callkit.errors import FetchInterrupted, IncompleteError
+from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
-from callkit.files.datasets import Write
-from callkit.files.formats import Format, FormatName, format_named
-from callkit.files.parquet import frame_to_table
+from callkit.files.formats import (
+    Attributes,
+    Write,
+    csv_file,
+    json_lines,
+    month_files,
+    parquet_file,
+    read_csv,
+    read_json_lines,
+)
+from callkit.files.parquet import frame_to_table, read_parquet
 from callkit.files.paths import (
     check_beside,
     check_cache_apart,
     check_list_apart,
+    check_writable,
     leave_failures,
     name_beside,
     set_aside,
+    writing,
 )
 from callkit.normaliser import table_to_frame
 from callkit.outcomes import failures_frame, price_changes_frame
@@ -31,6 +41,17 @@ from callkit.pseudonyms import Pseudonyms
 from callkit.results import Errors, FetchResult, report
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource, read_sids
+
+FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_ENDINGS = tuple(f".{name}" for name in get_args(FormatName))
+
+
+class Format(NamedTuple):
+    """How calls are written, one table after the other, and made a frame again."""
+
+    written: Callable[[Path, pa.Schema, Attributes], AbstractContextManager[Write]]
+    read: Callable[[Path, pa.Schema], pd.DataFrame]
 
 
 def export(
@@ -102,7 +123,7 @@ def export(
     check_options(refresh, errors)
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
-    form.check(target)
+    check_writable(target, folder=by_month)
     beside = name_beside(target, by_month=by_month)
     if cache is not None:
         check_cache_apart(Path(cache), (target, beside))
@@ -114,7 +135,7 @@ def export(
     pseudonymised: Callable[[pa.Table], pa.Table]
     pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
     schema = pseudonymised(SCHEMA.empty_table()).schema
-    with form.place(target) as part:
+    with writing(target, folder=by_month) as part:
         stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
         read = partial(_read, form, schema, run.attributes())
         failures = failures_frame(run.failures)
@@ -144,6 +165,26 @@ def export(
     return result
 
 
+def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
+    """Choose a format, and see that `path` does not promise another, or none of callkit's."""
+    if name not in _FILES:
+        raise ValueError(f"Invalid format {name!r}: expected {' or '.join(map(repr, _FILES))}")
+    if by_month and name != "parquet":
+        raise ValueError(f"by_month=True works with Parquet only, not with format={name!r}")
+    ending = path.suffix.lower()
+    if ending in _SPREADSHEETS:
+        raise ParquetError(
+            f"Cannot write the workbook {str(path)!r}: callkit writes .parquet, .csv and "
+            ".jsonl. The page on Parquet in the documentation has a recipe for Excel"
+        )
+    if ending in _ENDINGS and ending != f".{name}":
+        raise ParquetError(
+            f"{str(path)!r} would contain {name}: pass format={ending[1:]!r} or change the "
+            "file extension"
+        )
+    return _MONTHS if by_month else _FILES[name]
+
+
 def _write(
     run: Run,
     pseudonymised: Callable[[pa.Table], pa.Table],
@@ -168,3 +209,15 @@ def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Pat
 
 def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
     return frame_to_table(read())
+
+
+def _read_parquet(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    return read_parquet(path, columns=schema.names)
+
+
+_FILES: dict[str, Format] = {
+    "parquet": Format(parquet_file, _read_parquet),
+    "csv": Format(csv_file, read_csv),
+    "jsonl": Format(json_lines, read_json_lines),
+}
+_MONTHS = Format(month_files, _read_parquet)
