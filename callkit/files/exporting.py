@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -43,8 +43,6 @@ from callkit.schema import SCHEMA
 from callkit.sids import SidSource, read_sids
 
 FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
-_SPREADSHEETS = (".xlsx", ".xls", ".ods")
-_ENDINGS = tuple(f".{name}" for name in get_args(FormatName))
 
 
 class Format(NamedTuple):
@@ -132,11 +130,9 @@ def export(
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
     run = Run(keys, client, cache, refresh, progress)
-    pseudonymised: Callable[[pa.Table], pa.Table]
-    pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
-    schema = pseudonymised(SCHEMA.empty_table()).schema
+    schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     with writing(target, folder=by_month) as part:
-        stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
+        stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
         read = partial(_read, form, schema, run.attributes())
         failures = failures_frame(run.failures)
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
@@ -171,37 +167,36 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
         raise ValueError(f"Invalid format {name!r}: expected {' or '.join(map(repr, _FILES))}")
     if by_month and name != "parquet":
         raise ValueError(f"by_month=True works with Parquet only, not with format={name!r}")
-    ending = path.suffix.lower()
-    if ending in _SPREADSHEETS:
+    ending = path.suffix.lower().removeprefix(".")
+    if ending in ("xlsx", "xls", "ods"):
         raise ParquetError(
             f"Cannot write the workbook {str(path)!r}: callkit writes .parquet, .csv and "
             ".jsonl. The page on Parquet in the documentation has a recipe for Excel"
         )
-    if ending in _ENDINGS and ending != f".{name}":
+    if ending in _FILES and ending != name:
         raise ParquetError(
-            f"{str(path)!r} would contain {name}: pass format={ending[1:]!r} or change the "
+            f"{str(path)!r} would contain {name}: pass format={ending!r} or change the "
             "file extension"
         )
-    return _MONTHS if by_month else _FILES[name]
+    return Format(month_files, _read_parquet) if by_month else _FILES[name]
 
 
 def _write(
     run: Run,
-    pseudonymised: Callable[[pa.Table], pa.Table],
+    pseudonyms: Pseudonyms | None,
     written: AbstractContextManager[Write],
 ) -> IncompleteError | FetchInterrupted | None:
     """Write calls as they are handed over, and return what ended the run early, if anything did."""
     with written as write, closing(run.tables()) as tables:
         try:
             for table in tables:
-                write(pseudonymised(table))
+                write(table if pseudonyms is None else pseudonyms.of_table(table))
         except (IncompleteError, FetchInterrupted) as stop:
             return stop
     return None
 
 
 def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Path) -> pd.DataFrame:
-    """Read the file that was written, with the attrs of the run."""
     frame = form.read(path, schema)
     frame.attrs.update(attributes)
     return frame
@@ -220,4 +215,3 @@ _FILES: dict[str, Format] = {
     "csv": Format(csv_file, read_csv),
     "jsonl": Format(json_lines, read_json_lines),
 }
-_MONTHS = Format(month_files, _read_parquet)

@@ -1,9 +1,4 @@
-"""How tables are written to each format, one after the other: Parquet, months of it, CSV and JSON.
-
-CSV and JSON Lines, for whatever does not read Parquet, hold the same values: prices in fixed-point
-decimals, which JSON gets as text, since its readers make floats of numbers; times by ISO 8601, in
-UTC; durations as whole numbers of the API's own units; nothing, or null, for what is absent.
-"""
+"""How tables are written to each format, one after the other, and read back from CSV and JSON."""
 
 import csv
 import json
@@ -19,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
-from pyarrow import types
 
 import callkit
 from callkit.errors import ParquetError
@@ -33,7 +27,7 @@ Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
 
 _ROWS = 4_096  # of one month are collected, so that small batches do not make tiny row groups
 _EXPLAINED = (b"description", b"unit", b"personal")
-_ROW_AT_MOST = 1 << 24  # bytes; a call is of one answer, of which callkit takes 1 MiB at most
+_BLOCK = 1 << 24  # bytes that Arrow reads at a time: more than a row, of one answer, can have
 _PLAIN = {
     ARROW_TYPES[Kind.CATEGORY]: pa.string(),
     ARROW_TYPES[Kind.SECONDS]: pa.int64(),
@@ -122,7 +116,7 @@ def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a file that :func:`csv_file` wrote."""
     table = pyarrow.csv.read_csv(
         path,
-        read_options=pyarrow.csv.ReadOptions(block_size=_block_size(path)),
+        read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=_plain_schema(schema), strings_can_be_null=True, null_values=[""]
@@ -138,7 +132,7 @@ def read_json_lines(path: Path, schema: pa.Schema) -> pd.DataFrame:
     if path.stat().st_size:
         table = pyarrow.json.read_json(
             path,
-            read_options=pyarrow.json.ReadOptions(block_size=_block_size(path)),
+            read_options=pyarrow.json.ReadOptions(block_size=_BLOCK),
             parse_options=pyarrow.json.ParseOptions(
                 explicit_schema=plain, unexpected_field_behavior="error"
             ),
@@ -186,19 +180,14 @@ def _plain_rows(table: pa.Table) -> Iterator[tuple[str | int | None, ...]]:
 
 
 def _plain_values(column: pa.ChunkedArray) -> Any:
-    if types.is_decimal(column.type):
+    if pa.types.is_decimal(column.type):
         return [None if price is None else f"{price:f}" for price in column.to_pylist()]
-    if types.is_timestamp(column.type):
+    if pa.types.is_timestamp(column.type):
         column = pc.strftime(column.cast(pa.timestamp("s")), "%Y-%m-%dT%H:%M:%SZ")
-    elif types.is_duration(column.type):
+    elif pa.types.is_duration(column.type):
         column = column.cast(pa.int64())
     return column.to_pylist()
 
 
 def _plain_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([field.with_type(_PLAIN.get(field.type, field.type)) for field in schema])
-
-
-def _block_size(path: Path) -> int:
-    """Choose how many bytes Arrow reads at a time: no row may be longer than that."""
-    return min(path.stat().st_size, _ROW_AT_MOST)

@@ -181,11 +181,9 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
 def _check_named_once(names: list[str], where: str, hint: str = "") -> None:
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise ParquetError(f"Duplicate column names in {where}: {_listed(twice)}{hint}")
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names))
+        raise ParquetError(
+            f"Duplicate column names in {where}: {', '.join(map(repr, twice))}{hint}"
+        )
 
 
 def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -> dict[Any, Any]:
@@ -268,7 +266,7 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
         missing = [name for name in names or () if name not in held]
         if missing:
             raise ParquetError(
-                f"{str(path)!r} has no column {_listed(missing)}. Available columns: "
+                f"{str(path)!r} has no column {', '.join(map(repr, missing))}. Available columns: "
                 f"{', '.join(held)}"
             )
         table = file.read(columns=names)

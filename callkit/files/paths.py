@@ -49,41 +49,55 @@ def first_line(error: Exception) -> str:
 def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Give a temporary file, or folder, beside `path`; it takes that name once it is complete.
 
-    What is there stays until then, and passes on its mode; if the block raises, the temporary one
-    goes. Links are followed.
-
-    A folder is replaced by two renamings. A process killed just between them leaves both datasets
-    whole under hidden names beside `path`: ``.NAME.….old`` and ``.NAME.….part``.
+    An existing one stays until then, and passes on its mode; if the block raises, the temporary one
+    is removed. Links are followed. A folder is replaced by two renamings: a process killed just
+    between them leaves both datasets whole under hidden names beside `path`, ``.NAME.….old`` and
+    ``.NAME.….part``.
     """
+    target = check_writable(path, folder=folder)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     with file_errors(path):
-        path = _replaceable(path, folder=folder)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             if folder:
                 temporary.mkdir()
             else:
                 temporary.touch(exist_ok=False)
             usual = stat.S_IMODE(temporary.stat().st_mode)
-            mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else usual
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else usual
             temporary.chmod(usual & ~0o077)  # if this process is killed, it stays: it names people
             yield temporary
             for part in temporary.glob(f"*/{PART}") if folder else [temporary]:
                 with part.open("rb+") as file:
                     os.fsync(file.fileno())  # bytes before names: a power cut leaves none hollow
             temporary.chmod(mode)
-            _replaceable(path, folder=folder)  # much may have come there in the meantime
-            if folder and path.exists():
-                _swap(temporary, path)
+            check_writable(path, folder=folder)  # much may have come there in the meantime
+            if folder and target.exists():
+                _swap(temporary, target)
             else:
-                temporary.replace(path)
+                temporary.replace(target)
         finally:
             _remove(temporary)
 
 
-def check_writable(path: Path, *, folder: bool = False) -> None:
-    """Refuse a place that what is written could never take, long before anything is."""
+def check_writable(path: Path, *, folder: bool = False) -> Path:
+    """Follow `path` to where something would be written, and see that nothing else is lost there.
+
+    A file replaces regular files alone, and a dataset nothing but its like.
+    """
     with file_errors(path):
-        _replaceable(path, folder=folder)
+        target = resolved(path)
+        if folder and target.exists():
+            for foreign in _foreign(target):
+                raise ParquetError(
+                    f"Refusing to replace {str(target)!r}: it contains "
+                    f"{str(foreign.relative_to(target))!r}, which callkit did not write. Move "
+                    "that file or write to another folder"
+                )
+        elif target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        elif target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file", str(target))
+    return target
 
 
 def set_aside(part: Path, holder: object) -> Path:
@@ -171,26 +185,6 @@ def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
     with writing(beside) as part:
         failures.to_csv(part, index=False)
     return beside
-
-
-def _replaceable(path: Path, *, folder: bool) -> Path:
-    """Follow `path` to where something would be written, and see that nothing else is lost there.
-
-    A file replaces regular files alone, and a dataset nothing but its like.
-    """
-    path = resolved(path)
-    if folder and path.exists():
-        for foreign in _foreign(path):
-            raise ParquetError(
-                f"Refusing to replace {str(path)!r}: it contains "
-                f"{str(foreign.relative_to(path))!r}, which callkit did not write. Move that file "
-                "or write to another folder"
-            )
-    elif path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    elif path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
-    return path
 
 
 def _foreign(folder: Path) -> Iterator[Path]:
