@@ -280,7 +280,6 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
 def _check_alike(
     first: Path, expected: pa.Schema, other: Path, schema: pa.Schema, held: list[str]
 ) -> None:
-    """See that another file of a folder has the columns of the first, in the same types."""
     more = [name for name in held if name not in expected.names]
     if more:
         raise ParquetError(

@@ -40,9 +40,8 @@ def file_errors(
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error message."""
-    return (
-        getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-    )
+    message: str = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return message.splitlines()[0]
 
 
 @contextmanager

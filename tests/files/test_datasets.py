@@ -179,6 +179,13 @@ def test_a_dataset_that_is_replaced_keeps_its_mode(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o750
 
 
+def test_a_new_dataset_is_its_owners_alone_until_it_has_its_name(folder: Path) -> None:
+    folder.with_name("usual").mkdir()
+    with writing(folder, folder=True) as part:
+        assert part.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_mode == folder.with_name("usual").stat().st_mode
+
+
 def test_a_link_goes_on_to_lead_where_it_led(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     write(tmp_path / "far" / "real", 1)
