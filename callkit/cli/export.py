@@ -24,7 +24,7 @@ from callkit.cli.arguments import (
     progress,
 )
 from callkit.errors import IncompleteWarning, PriceChangeWarning
-from callkit.files.formats import FormatName
+from callkit.files import FormatName
 from callkit.files.paths import check_list_apart, holds, name_beside
 from callkit.pseudonyms import Pseudonyms
 from callkit.sids import CallKey, read_sids
