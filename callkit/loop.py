@@ -72,12 +72,8 @@ class Run:
     def tables(self) -> Generator[pa.Table, None, None]:
         """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
 
-        Raises
-        ------
-        CacheError
-            Before the first request.
-        SignInError, WrongAccountError, RunStoppedError, InvalidSidError, FetchInterrupted
-            After the last table, where the run ended early.
+        What ends the run early is raised after the last table; a CacheError before the first
+        request.
         """
         with ExitStack() as stack:
             if self._cache_path is not None:
@@ -281,16 +277,10 @@ class _Chunk:
 
 @dataclass
 class Chunks:
-    """The calls that are under way, in chunks that are handed over one after the other.
+    """The calls that are under way, in chunks of `size` that are handed over one after the other.
 
-    Attributes
-    ----------
-    size : int
-        How many calls make a chunk.
-    pending : dict of str to int
-        The calls that have neither arrived nor failed, and their places in the list.
-    calls, failures, price_changes : int, list of Failure, list of PriceChange
-        Of the chunks handed over, in the order of the list.
+    ``pending`` are the calls that have neither arrived nor failed, with their places in the list;
+    ``calls``, ``failures`` and ``price_changes`` those of the chunks handed over, in its order.
     """
 
     size: int = 16_000

@@ -50,8 +50,7 @@ class Bar:
         """Show the failures, the 429s and the requests in flight, if there are any."""
         counts = {"failed": self._failed}
         if self._pool is not None:
-            traffic = self._pool.traffic
-            counts |= {"429s": traffic.refused, "in flight": traffic.in_flight}
+            counts |= self._pool.traffic
         self._bar.set_postfix({name: count for name, count in counts.items() if count})
 
 

@@ -12,7 +12,7 @@ from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Transport
 from callkit.fetch.credentials import Credentials, base_url_for, hidden
-from callkit.fetch.pool import Pool, StopConditions
+from callkit.fetch.pool import Pool
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
 from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
@@ -254,11 +254,11 @@ class Client:
         RunStoppedError
             Requests cannot be made at all.
         """
-        account_sid, url = self._credentials.account_sid, self._base_url
         if self._transport is None:
-            self._transport = Transport(self._session, url, self._credentials, self._timeout)
-        stop = StopConditions(account_sid, url, self._give_up_after, self._limiters.policy)
-        return Pool(self._transport, self._credentials, self._limiters, stop)
+            self._transport = Transport(
+                self._session, self._base_url, self._credentials, self._timeout
+            )
+        return Pool(self._transport, self._credentials, self._limiters, self._give_up_after)
 
 
 def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]:

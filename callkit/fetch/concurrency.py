@@ -173,27 +173,9 @@ class _Expansion:
 class Limiter:
     """The requests in flight of one account; the module's table states the rules.
 
-    Not thread-safe by itself: its owner holds a lock.
-
-    Parameters
-    ----------
-    concurrency : int
-        How many requests may be in flight at most.
-    policy : RetryPolicy
-        How long to back off.
-
-    Attributes
-    ----------
-    state : State
-        See the table.
-    in_flight : int
-        How many requests are under way.
-    answered_at : float
-        When the server last answered properly.
-    refused : int
-        How many requests were answered 429.
-    most : int
-        How many may ever be in flight: `concurrency`, or fewer after a local fault.
+    Not thread-safe by itself: its owner holds a lock. ``answered_at`` is when the server last
+    answered properly, ``refused`` how many 429s there were, and ``most`` how many requests may ever
+    be in flight: `concurrency`, or fewer after a local fault.
     """
 
     def __init__(self, concurrency: int, policy: RetryPolicy) -> None:

@@ -250,13 +250,6 @@ class Transport:
     Requests go over plain connections, or through the session's adapter where the user has mounted
     one for that host, or through a proxy that is not an HTTP proxy. Redirects are
     never followed, so that the credentials reach no other host, and ``.netrc`` is never read.
-
-    Raises
-    ------
-    CredentialsError
-        The session is set not to verify certificates.
-    RunStoppedError
-        A certificate file is missing, or the address of a proxy is invalid.
     """
 
     def __init__(

@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Connection, Transport, describe
 from callkit.fetch.credentials import Credentials
-from callkit.fetch.queue import Job, Queue, Traffic
+from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.sids import CallKey
@@ -24,31 +25,21 @@ _LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and the 
 
 
 class Pool:
-    """Workers that fetch calls. Put calls in, take outcomes out, and close it.
-
-    Parameters
-    ----------
-    transport : Transport
-        How requests are sent.
-    credentials : Credentials
-        The default account, and the secrets that no message may repeat.
-    limiters : Limiters
-        How many requests may be in flight for each account.
-    stop : StopConditions
-        What ends the run early; see :attr:`StopConditions.error`.
-    """
+    """Workers that fetch calls. Put calls in, take outcomes out, and close it."""
 
     def __init__(
         self,
         transport: Transport,
         credentials: Credentials,
         limiters: Limiters,
-        stop: "StopConditions",
+        give_up_after: float,
     ) -> None:
         self._transport = transport
         self._credentials = credentials
         self._concurrency = limiters.concurrency
-        self.stop = stop
+        self.stop = StopConditions(
+            credentials.account_sid, transport.base_url, give_up_after, limiters.policy
+        )
         self._queue = Queue(credentials.account_sid, limiters)
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
@@ -68,10 +59,14 @@ class Pool:
             return self._queue.is_hungry
 
     @property
-    def traffic(self) -> Traffic:
-        """What is under way."""
+    def traffic(self) -> dict[str, int]:
+        """How many 429s there were, and how many requests are in flight, over all accounts."""
         with self._changed:
-            return self._queue.traffic
+            limiters = [account.limiter for account in self._queue.accounts.values()]
+            return {
+                "429s": sum(limiter.refused for limiter in limiters),
+                "in flight": sum(limiter.in_flight for limiter in limiters),
+            }
 
     def put(self, keys: Iterable[CallKey]) -> None:
         """Take in calls, and send the first workers off."""
@@ -85,7 +80,18 @@ class Pool:
         most = min(
             self._concurrency * len(self._queue.accounts), max(_MOST_WORKERS, self._concurrency)
         )
-        self._hire(min(most, self._queue.pending))
+        while len(self._workers) < min(most, self._queue.pending):
+            connection = self._transport.connection()
+            name = f"callkit-fetch-{len(self._workers)}"
+            worker = threading.Thread(target=self._work, args=(connection,), name=name, daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:  # this machine has no more threads
+                self._transport.release(connection)
+                if self._workers:
+                    return
+                raise
+            self._workers.append((worker, connection))
 
     def take(self, *, wait: bool) -> list[Outcome]:
         """Return the recorded outcomes; `wait` a moment for them.
@@ -124,20 +130,6 @@ class Pool:
     def discreet(self, text: str) -> str:
         """Return `text`, unless it repeats the token or API secret."""
         return discreet(text, self._credentials)
-
-    def _hire(self, wanted: int) -> None:
-        while len(self._workers) < wanted:
-            connection = self._transport.connection()
-            name = f"callkit-fetch-{len(self._workers)}"
-            worker = threading.Thread(target=self._work, args=(connection,), name=name, daemon=True)
-            try:
-                worker.start()
-            except RuntimeError:  # this machine has no more threads
-                self._transport.release(connection)
-                if self._workers:
-                    return
-                raise
-            self._workers.append((worker, connection))
 
     def _work(self, connection: Connection) -> None:
         """Fetch calls one after the other; each result is recorded when the next call is chosen."""
@@ -202,41 +194,27 @@ def _log_answer(path: str, outcome: Outcome) -> None:
     _log.debug("GET %s: %s", path, status)
 
 
+@dataclass
 class StopConditions:
     """Watches the responses of a run for causes that would fail every call.
 
-    Parameters
-    ----------
-    account_sid : str
-        The account that signs in.
-    base_url : str
-        Where calls are asked for.
-    give_up_after : float
-        Seconds without a success after which the run ends, not counting sleep.
-    policy : RetryPolicy
-        How many refusals and unknown calls end a run.
-
-    Attributes
-    ----------
-    error : RunStoppedError or None
-        Why the run must end, as soon as that is known.
+    ``error`` is why the run must end, as soon as that is known. `give_up_after` is how many seconds
+    a run goes on without a success, not counting sleep.
     """
 
-    def __init__(
-        self, account_sid: str, base_url: str, give_up_after: float, policy: RetryPolicy
-    ) -> None:
-        self.error: RunStoppedError | None = None
-        self._account_sid = account_sid
-        self._where = f"{account_sid} at {base_url}"
-        self._give_up_after = give_up_after
-        self._policy = policy
-        self._awake = self._last_success = 0.0
-        self._looked_at = time.monotonic()
-        self._last_trouble = "no response"
-        self._warned = False
-        self._refusals: dict[str, tuple[float, list[str | None]]] = {}
-        self._some_fetched = False
-        self._unknown = 0
+    account_sid: str
+    base_url: str
+    give_up_after: float
+    policy: RetryPolicy
+    error: RunStoppedError | None = None
+    _awake: float = 0.0
+    _last_success: float = 0.0
+    _looked_at: float = field(default_factory=time.monotonic)
+    _last_trouble: str = "no response"
+    _warned: bool = False
+    _refusals: dict[str, tuple[float, list[str | None]]] = field(default_factory=dict)
+    _some_fetched: bool = False
+    _unknown: int = 0
 
     def saw(self, answer: Answer, account_sid: str, now: float) -> None:
         """Take note of one answer, whether or not it is the outcome of its call."""
@@ -247,7 +225,7 @@ class StopConditions:
             self._refusals.pop(account_sid, None)
             if isinstance(outcome, Fetched):
                 self._some_fetched = True
-            elif outcome.reason == "not_found" and account_sid == self._account_sid:
+            elif outcome.reason == "not_found" and account_sid == self.account_sid:
                 self._note_unknown()
         elif not isinstance(outcome, Fetched):
             self._last_trouble = f"{outcome.reason}: {outcome.message}"
@@ -266,16 +244,16 @@ class StopConditions:
             self._awake += min(now - self._looked_at, _LONGEST_BLINK)
         self._looked_at = now
         quiet_for = self._awake - self._last_success
-        if quiet_for > min(self._policy.quiet, self._give_up_after) and not self._warned:
+        if quiet_for > min(self.policy.quiet, self.give_up_after) and not self._warned:
             self._warned = True
             _log.warning(
                 "No successful response from %s in the last %g s (%s); retrying for up to %g s "
                 "(Ctrl-C stops)",
-                *(self._where, round(quiet_for, 1), self._last_trouble, self._give_up_after),
+                *(self._where, round(quiet_for, 1), self._last_trouble, self.give_up_after),
             )
-        if quiet_for > self._give_up_after and self.error is None:
+        if quiet_for > self.give_up_after and self.error is None:
             self.error = RunStoppedError(
-                f"No successful response from {self._where} for {self._give_up_after:g} s; the "
+                f"No successful response from {self._where} for {self.give_up_after:g} s; the "
                 f"last attempt failed with {self._last_trouble}"
             )
 
@@ -288,16 +266,20 @@ class StopConditions:
         since, refused = self._refusals.setdefault(account_sid, (now, []))
         refused.append(failure.sid)
         times = len(set(refused) if self._some_fetched else refused)
-        lasting = now - since >= self._policy.unauthorized_for
-        lasting = lasting and times >= self._policy.unauthorized_times
-        if lasting and account_sid == self._account_sid:
+        lasting = now - since >= self.policy.unauthorized_for
+        lasting = lasting and times >= self.policy.unauthorized_times
+        if lasting and account_sid == self.account_sid:
             self.error = SignInError(f"Authentication failed for {self._where}: {failure.message}")
 
     def _note_unknown(self) -> None:
         self._unknown += 1
-        if self._unknown == self._policy.unknown_calls and not self._some_fetched:
+        if self._unknown == self.policy.unknown_calls and not self._some_fetched:
             self.error = WrongAccountError(
                 f"None of the first {self._unknown} calls was found for {self._where}. Check the "
                 "account and the region; calls older than 13 months are reachable by Bulk Export "
                 "only"
             )
+
+    @property
+    def _where(self) -> str:
+        return f"{self.account_sid} at {self.base_url}"

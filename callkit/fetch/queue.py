@@ -20,7 +20,6 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import NamedTuple
 
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
 from callkit.fetch.responses import Answer, Meaning
@@ -31,13 +30,6 @@ _log = logging.getLogger(__name__)
 
 _TRIES_A_PROBE = 3
 _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
-
-
-class Traffic(NamedTuple):
-    """What a run has under way, and how often it was answered 429."""
-
-    in_flight: int
-    refused: int
 
 
 @dataclass(slots=True)
@@ -69,25 +61,10 @@ class Job:
 
 
 class Queue:
-    """The calls of a run.
+    """The calls of a run: those that wait, and in ``done`` the outcomes of the others.
 
-    Parameters
-    ----------
-    account_sid : str
-        The default account.
-    limiters : Limiters
-        Those of the accounts; their policy says how often a call is tried, after which pauses.
-
-    Attributes
-    ----------
-    done : list of Fetched or Failure
-        The outcomes of calls, until they are taken.
-    pending : int
-        How many calls have none yet.
-    waiting_as_asked : int
-        How many of these wait for a time that the server has named.
-    accounts : dict of str to Account
-        The accounts that the calls belong to.
+    ``pending`` calls have no outcome yet; ``waiting_as_asked`` of these wait for a time that the
+    server has named.
     """
 
     def __init__(self, account_sid: str, limiters: Limiters) -> None:
@@ -112,13 +89,6 @@ class Queue:
     def sendable(self) -> int:
         """How many calls could be sent without back-off."""
         return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
-
-    @property
-    def traffic(self) -> Traffic:
-        """What is under way, over all accounts."""
-        limiters = [account.limiter for account in self.accounts.values()]
-        in_flight = sum(limiter.in_flight for limiter in limiters)
-        return Traffic(in_flight, sum(limiter.refused for limiter in limiters))
 
     def add(self, keys: Iterable[CallKey]) -> None:
         """Take in calls."""

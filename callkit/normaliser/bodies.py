@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from itertools import islice
+from itertools import filterfalse, islice
 from typing import Any, TypeAlias
 
 import msgspec
@@ -60,20 +60,10 @@ def to_table(
 ) -> tuple[pa.Table, list[Failure]]:
     """Type bodies, so many at a time that memory never holds the text of all.
 
-    Parameters
-    ----------
-    bodies : iterable of bytes, str or mapping
-        The JSON object of one call each.
-    sids : sequence of str, optional
-        The call that each body was fetched for, as :func:`callkit.sids.read_sids` writes SIDs. A
-        body of another call is then broken, and every failure knows its SID.
-
-    Returns
-    -------
-    pyarrow.Table
-        One row per call, in the order of first mention, in :data:`callkit.SCHEMA`.
-    list of Failure
-        The bodies that break the contract, reason ``bad_response``.
+    The table has one row per call, in the order of first mention, in :data:`callkit.SCHEMA`; the
+    failures are the bodies that break the contract, reason ``bad_response``. `sids` are the calls
+    that the bodies were fetched for: a body of another call is then broken, and every failure knows
+    its SID.
     """
     remaining = iter(bodies)
     tables: list[pa.Table] = []
@@ -87,12 +77,10 @@ def to_table(
         kept, failures = _last_of_each(rows["sid"].to_pylist(), places, broken)
         if kept != list(range(len(rows))):
             rows = rows.take(pa.array(kept, pa.int64()))
-    columns = [
-        categorical(rows[column.name], column.vocabulary)
-        if column.kind is Kind.CATEGORY
-        else rows[column.name]
-        for column in ATTRIBUTES
-    ]
+    columns = rows.columns
+    for place, column in enumerate(ATTRIBUTES):
+        if column.kind is Kind.CATEGORY:
+            columns[place] = categorical(columns[place], column.vocabulary)
     return pa.table(columns, schema=SCHEMA), failures
 
 
@@ -110,7 +98,7 @@ def _typed(
     texts, errors = _read(bodies, first)
     columns, reasons = typed_columns(texts)
     rows = pa.table(columns, names=SCHEMA.names)
-    read = [place for place in range(first, first + len(bodies)) if place not in errors]
+    read = list(filterfalse(errors.__contains__, range(first, first + len(bodies))))
     for row, (place, sid) in enumerate(zip(read, rows["sid"].to_pylist(), strict=True)):
         if sid is None:
             reasons.setdefault(row, "sid: missing, so the call cannot be identified")

@@ -160,13 +160,7 @@ def _places(octets: Numbers, codes: pa.Array) -> Numbers:
 
 
 def one_instant(text: str) -> datetime:
-    """Read one date.
-
-    Examples
-    --------
-    >>> one_instant("4 Nov 2025 10:00:00 -0500").isoformat()
-    '2025-11-04T15:00:00+00:00'
-    """
+    """Read one date in any of its forms."""
     form = _FORM.fullmatch(text)
     if form is None:
         raise ValueError(
@@ -232,12 +226,8 @@ _CASTS["parent_call_sid"] = _Cast(_canonical_sids, _one_parent)
 def typed_columns(texts: Sequence[pa.Array]) -> tuple[list[pa.Array], dict[int, str]]:
     """Cast the 26 columns of text; the empty text is absence, which the API writes so too.
 
-    Returns
-    -------
-    list of pyarrow.Array
-        The values, null where the text is absent or broken. Categories are still text.
-    dict of int to str
-        What is wrong with the rows that have broken values: the first of each.
+    The values are null where the text is absent or broken, and categories are still text. The dict
+    says what is wrong with the rows that have broken values: the first of each.
     """
     columns: list[pa.Array] = []
     reasons: dict[int, str] = {}
@@ -295,23 +285,9 @@ def categorical(
 def table_to_frame(table: pa.Table) -> pd.DataFrame:
     """Make a DataFrame of an Arrow table, any columns of it, without a dtype left to the data.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Columns of :data:`callkit.SCHEMA`, or others of the same types.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Text as ``str``; dictionaries as ``category``, the schema's vocabulary first; instants as
-        ``datetime64[us, UTC]``; the schema's durations as ``timedelta64[ms]`` (in whole seconds
-        pandas would truncate a mean), others in their own unit; decimals exact, backed by Arrow.
-
-    Examples
-    --------
-    >>> price = pa.array(["-0.01700000"]).cast(pa.decimal128(18, 8))
-    >>> table_to_frame(pa.table({"price": price})).dtypes["price"]
-    decimal128(18, 8)[pyarrow]
+    Text becomes ``str``; dictionaries ``category``, the schema's vocabulary first; instants
+    ``datetime64[us, UTC]``; the schema's durations ``timedelta64[ms]`` (in whole seconds pandas
+    would truncate a mean), others keep their unit; decimals are exact, backed by Arrow.
     """
     decimals: dict[pa.DataType, pd.ArrowDtype] = {}
     for place, field in enumerate(table.schema):
@@ -343,13 +319,7 @@ _FAILURE_DTYPES: dict[str, Any] = {
 
 
 def failures_frame(failures: Iterable[Failure]) -> pd.DataFrame:
-    """Make the frame of failures: one row each, the same columns and dtypes however many.
-
-    Examples
-    --------
-    >>> failures_frame([]).dtypes["http_status"]
-    Int64Dtype()
-    """
+    """Make the frame of failures: one row each, the same columns and dtypes however many."""
     rows = list(map(astuple, failures))
     return pd.DataFrame(rows, columns=list(_FAILURE_DTYPES)).astype(_FAILURE_DTYPES)
 
