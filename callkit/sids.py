@@ -51,13 +51,27 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     SIDs are returned as ``CA`` and lower-case digits, since spreadsheets turn them to upper case.
     What is not a Call SID raises an InvalidSidError, and what cannot be read at all a SidListError.
     """
+    if isinstance(source, Iterator):
+        return _checked_as_read(source)
     try:
-        if isinstance(source, Iterator):
-            return _checked_as_read(source)
-        return _checked_whole(_entries_of(source))
-    except (SidListError, InvalidSidError) as error:
+        entries = _entries_of(source)
+    except SidListError as error:
         # A notebook shows every frame: those in here say nothing that the message does not.
         raise error.with_traceback(None) from None
+    sids = list(map(canonical_call_sid, entries.sids))
+    if None in sids:
+        raise InvalidSidError(_malformed(sids, entries))
+    if entries.accounts is None:
+        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
+    keys: dict[str | None, CallKey] = {}
+    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
+        if not (account is None or is_account_sid(account)):
+            raise InvalidSidError(
+                f"{entries.name(index)} has an invalid account SID {_abridged(account)}: expected "
+                "'AC' followed by 32 hexadecimal digits"
+            )
+        keys.setdefault(sid, CallKey._make((sid, account)))
+    return list(keys.values())
 
 
 class _Entries(NamedTuple):
@@ -84,23 +98,6 @@ def _checked_as_read(entries: Iterator[object]) -> Iterator[CallKey]:
         if sid not in seen:
             seen.add(sid)
             yield CallKey(sid, None)
-
-
-def _checked_whole(entries: _Entries) -> list[CallKey]:
-    sids = list(map(canonical_call_sid, entries.sids))
-    if None in sids:
-        raise InvalidSidError(_malformed(sids, entries))
-    if entries.accounts is None:
-        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
-    keys: dict[str | None, CallKey] = {}
-    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
-        if not (account is None or is_account_sid(account)):
-            raise InvalidSidError(
-                f"{entries.name(index)} has an invalid account SID {_abridged(account)}: expected "
-                "'AC' followed by 32 hexadecimal digits"
-            )
-        keys.setdefault(sid, CallKey._make((sid, account)))
-    return list(keys.values())
 
 
 def _malformed(sids: list[str | None], entries: _Entries) -> str:

@@ -335,4 +335,4 @@ def test_a_wrong_list_shows_few_frames_and_one_error(fetch: Any, wrong: Any) -> 
     frames = [entry for entry in caught.traceback if package in Path(entry.path).parents]
     assert len(frames) <= 3
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
