@@ -229,8 +229,9 @@ class Pseudonyms:
         coded = pa.chunked_array(slices).dictionary_encode()  # all chunks share one dictionary
         distinct = coded.chunk(0).dictionary.to_pylist()
         made = pa.array([self.of(address) for address in distinct], pa.large_string())
-        taken = [made.take(chunk.indices).cast(pa.string()) for chunk in coded.chunks]
-        return pa.chunked_array(taken)
+        return pa.chunked_array(
+            [made.take(chunk.indices).cast(pa.string()) for chunk in coded.chunks]
+        )
 
 
 def _fault_of(secret: object, keep: object) -> TypeError | ValueError | None:

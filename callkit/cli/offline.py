@@ -76,8 +76,9 @@ def _report(options: argparse.Namespace) -> None:
             f"{str(source)!r}. Name another folder"
         )
     calls = callkit.read_parquet(source)
-    by = options.by or ["direction"]
-    files = write_report(calls, folder, by=by, freq=options.freq, tz=options.tz)
+    files = write_report(
+        calls, folder, by=options.by or ["direction"], freq=options.freq, tz=options.tz
+    )
     note(f"Wrote {', '.join(file.name for file in files)} to {folder}", quiet=options.quiet)
 
 
