@@ -17,7 +17,7 @@ from callkit.breakdown import (
     roll_up,
     summary,
 )
-from callkit.calls import collect, to_frame
+from callkit.calls import FetchResult, collect, to_frame
 from callkit.errors import CallkitError, FetchError
 from callkit.fetch import Client
 from callkit.files import export, read_parquet, to_parquet
@@ -25,7 +25,6 @@ from callkit.normaliser import normalise
 from callkit.outcomes import Failure, Fetched
 from callkit.pseudonyms import Pseudonyms, pseudonymise
 from callkit.renamed import NAMES as _RENAMED
-from callkit.results import FetchResult
 from callkit.sandbox import sample
 from callkit.schema import SCHEMA
 

@@ -1,208 +1,81 @@
-"""The loop that fetches, normalises and stores calls, and `collect` and `to_frame` on top.
+"""The calls of a SID list: `to_frame` and `collect`, and what they return, raise or warn of."""
 
-The loop (:meth:`Run.tables`) reads SIDs, takes from the cache what is final, has the pool fetch the
-rest, types what has arrived, stores it with what is final marked as such, and hands it over in the
-order of the list.
-"""
-
-import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import replace
-from datetime import datetime
-from functools import partial
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from os import PathLike
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 
-from callkit.cache.finality import final_rows
-from callkit.cache.store import Cache, Refresh
-from callkit.chunks import Chunks
-from callkit.errors import FetchInterrupted, IncompleteError
+from callkit.cache.store import Refresh
+from callkit.errors import (
+    FetchError,
+    FetchInterrupted,
+    IncompleteError,
+    IncompleteWarning,
+    PriceChangeWarning,
+)
 from callkit.fetch import Client
-from callkit.fetch.pool import Pool
-from callkit.normaliser import table_to_frame, to_table
-from callkit.outcomes import Failure, Fetched, PriceChange, failures_frame, price_changes_frame
-from callkit.results import Errors, FetchResult, attributes, report
+from callkit.loop import Run
+from callkit.normaliser import table_to_frame
+from callkit.normaliser.casts import failures_frame, price_changes_frame
 from callkit.schema import SCHEMA
-from callkit.sids import CallKey, SidList, SidSource, read_sids
-from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+from callkit.sids import SidSource, read_sids
 
-_TYPED_EVERY = 0.5  # seconds
-_TYPED_AT_ONCE = 1_000  # calls
+Errors: TypeAlias = Literal["raise", "warn"]
 
 
-class Run:
-    """A run over a SID list; its attributes describe what has been yielded so far."""
+@dataclass(frozen=True)
+class FetchResult:
+    """The result of a SID list: every call is in the frame or among the failures.
 
-    def __init__(
-        self,
-        keys: list[CallKey] | Iterator[CallKey],
-        client: Client | None,
-        cache: str | PathLike[str] | None,
-        refresh: Refresh,
-        progress: bool | None,
-    ) -> None:
-        self.calls = 0
-        self.failures: list[Failure] = []
-        self.price_changes: list[PriceChange] = []
-        self._as_of: list[datetime] = []
-        self._list = SidList(keys)
-        self._chunks = Chunks()
-        self._client = client
-        self._pool: Pool | None = None
-        self._cache_path = cache
-        self._cache: Cache | None = None
-        self._refresh: Refresh = refresh
-        self._progress = progress
-        self._arrived: list[Fetched] = []
-        self._typed_at = time.monotonic()
+    Attributes
+    ----------
+    calls : int
+        How many calls were fetched.
+    frame : pandas.DataFrame
+        One row per call that was, in the order of the list; of an export it is read back from the
+        file when it is first asked for.
+    table : pyarrow.Table
+        The same calls for Arrow, without going through pandas.
+    failures : pandas.DataFrame
+        One row per call that was not: ``sid``, ``account_sid``, ``reason`` (category), ``message``,
+        ``http_status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).
+    price_changes : pandas.DataFrame
+        One row per call whose price is no longer what the cache had: ``sid``, ``old`` and ``new``
+        (exact decimals; null is "not priced").
+    path, failures_path : pathlib.Path or None
+        Of an export, the file or folder, and the CSV of the failures where there are any.
+    """
 
-    def tables(self) -> Generator[pa.Table, None, None]:
-        """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
+    calls: int
+    failures: pd.DataFrame
+    price_changes: pd.DataFrame
+    path: Path | None = None
+    failures_path: Path | None = None
+    load_frame: Callable[[], pd.DataFrame] = field(kw_only=True)
+    load_table: Callable[[], pa.Table] = field(kw_only=True)
 
-        Raises
-        ------
-        CacheError
-            Before the first request.
-        SignInError, WrongAccountError, RunStoppedError, InvalidSidError, FetchInterrupted
-            After the last table, where the run ended early.
-        """
-        with ExitStack() as stack:
-            if self._cache_path is not None:
-                self._cache = stack.enter_context(Cache(self._cache_path))
-            interrupts = stack.enter_context(deferred_interrupts())
-            bar = stack.enter_context(progress_bar(self._list.total, self._progress))
-            while not (interrupts.heard or (self._list.exhausted and not self._chunks.pending)):
-                keys: list[CallKey] = []
-                if not self._list.exhausted:
-                    keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
-                if keys and not interrupts.heard:
-                    self._ask_for(keys, bar, stack)
-                if self._pool is not None:
-                    self._receive(self._pool, bar, wait=not keys)
-                yield from self._finished(rest=False)
-            if interrupts.heard and self._pool is not None:
-                self._pool.close()
-                self._receive(self._pool, bar, wait=False)
-            if self._arrived:
-                self._type_arrived()
-            yield from self._finished(rest=True)
-        self._raise_why_it_ended(interrupts)
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per call that was fetched."""
+        return self.load_frame()
 
-    @property
-    def keeps(self) -> bool:
-        """Whether a cache has what was fetched."""
-        return self._cache is not None and self._cache.writable
+    @cached_property
+    def table(self) -> pa.Table:
+        """The same calls as an Arrow table."""
+        return self.load_table()
 
-    def attributes(self) -> dict[str, Any]:
-        """Return the `df.attrs` of the whole run."""
-        return attributes(self.calls, len(self.failures), self._as_of)
-
-    def _is_hungry(self) -> bool:
-        return self._pool is None or self._pool.is_hungry
-
-    def _ask_for(self, keys: list[CallKey], bar: Bar | None, stack: ExitStack) -> None:
-        """Take from the cache what is final and valid there, and have the rest fetched."""
-        self._chunks.expect(keys)
-        if self._cache is not None:
-            found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
-            if found:
-                keys = self._add_found(keys, found, bar)
-            self._list.note_missing(len(keys))
-        if keys:
-            if self._pool is None:
-                client = self._client or stack.enter_context(Client())
-                self._pool = client.pool()
-                stack.callback(self._pool.close)
-            self._pool.put(keys)
-
-    def _add_found(
-        self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
-    ) -> list[CallKey]:
-        """Take calls from the cache, and return those that it lacks or has invalid bodies of."""
-        table, _ = to_table([each.body for each in found.values()], list(found))
-        self._store(table, found)
-        if bar is not None:
-            bar.add_cached(len(table))
-        return [key for key in keys if key.sid in self._chunks.pending]
-
-    def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
-        """Take outcomes from the pool, and type the calls once there are enough."""
-        outcomes = pool.take(wait=wait)
-        failed = 0
-        for outcome in outcomes:
-            if isinstance(outcome, Fetched):
-                self._arrived.append(outcome)
-            else:
-                failed += 1
-                self._chunks.fail(outcome)
-        if bar is not None:
-            bar.add(len(outcomes), failed, pool)
-        now = time.monotonic()
-        enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
-        if self._arrived and (enough or len(self._arrived) == len(self._chunks.pending)):
-            self._type_arrived()
-            self._typed_at = now
-
-    def _type_arrived(self) -> None:
-        """Type calls, store those that are valid, and mark those that are final too."""
-        arrived, self._arrived = {call.sid: call for call in self._arrived}, []
-        table, broken = to_table([call.body for call in arrived.values()], list(arrived))
-        if self._cache is not None:
-            valid = [arrived[sid] for sid in table["sid"].to_pylist()]
-            final = final_rows(table, [call.fetched_at for call in valid])
-            for change in self._cache.store(valid, table["price"].to_pylist(), final):
-                self._chunks.remark(change)
-        self._store(table, arrived)
-        for failure in broken:
-            self._chunks.fail(self._located(failure, arrived))
-
-    def _store(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
-        self._chunks.add(table)
-        times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
-        self._as_of = [min(times), max(times)] if times else []
-
-    def _located(self, failure: Failure, calls: dict[str, Fetched]) -> Failure:
-        """Say of a body that breaks the contract how it was fetched."""
-        assert self._pool is not None  # noqa: S101  (where else would it be from)
-        call = calls[str(failure.sid)]
-        return replace(
-            failure,
-            account_sid=call.account_sid,
-            message=self._pool.discreet(failure.message),
-            http_status=200,
-            request_id=call.request_id,
-            attempts=call.attempts,
-        )
-
-    def _finished(self, *, rest: bool) -> Iterator[pa.Table]:
-        for table, remarks in self._chunks.finished(rest=rest):
-            for remark in remarks:
-                if isinstance(remark, Failure):
-                    self.failures.append(remark)
-                else:
-                    self.price_changes.append(remark)
-            if table is not None:
-                self.calls += len(table)
-                yield table
-
-    def _raise_why_it_ended(self, interrupts: Interrupts) -> None:
-        if interrupts.heard:
-            total = "" if self._list.total is None else f" of {self._list.total:,}"
-            noun = "call" if self.calls == 1 and not total else "calls"
-            arrived = f"interrupted when {self.calls:,}{total} {noun} had arrived"
-            if self.keeps:
-                where = f"they are in {str(self._cache_path)!r}: run it again to go on from there"
-            else:
-                where = "they are in the exception's .frame (with cache=… a run can be resumed)"
-            raise FetchInterrupted(f"{arrived}; {where}")
-        if self._pool is not None and self._pool.stop.error is not None:
-            raise self._pool.stop.error
-        if self._list.error is not None:
-            raise self._list.error
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f" in {str(self.path)!r}"
+        failed = count_failures(self.failures["reason"]) or "no failures"
+        return f"FetchResult({self.calls:,} calls{where}, {failed})"
 
 
 def collect(
@@ -250,13 +123,13 @@ def collect(
     >>> callkit.collect(sids, client=sandbox.client())
     FetchResult(20 calls, 2 failures: 2 not_found)
     """
-    check_options(refresh)
-    names = _checked_columns(columns)
+    names = list(SCHEMA.names) if columns is None else _checked_columns(columns)
     run = Run(read_sids(sids), client, cache, refresh, progress)
     tables = [SCHEMA.empty_table().select(names)]
     try:
         with closing(run.tables()) as fetched:
-            tables.extend(table.select(names) for table in fetched)
+            for table in fetched:
+                tables.append(table.select(names))  # noqa: PERF401  (kept where the run ends early)
     except (IncompleteError, FetchInterrupted) as stop:
         stop.attach(_framed(tables, run.attributes()), failures_frame(run.failures))
         raise
@@ -341,11 +214,11 @@ def to_frame(
     >>> joined["status"].notna().all()
     np.True_
     """
-    check_options(refresh, errors)
+    check_errors(errors)
     got = collect(
         sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
     )
-    report(got, errors)
+    raise_or_warn(got, errors)
     return got.frame
 
 
@@ -355,21 +228,13 @@ def _framed(tables: list[pa.Table], attributes: dict[str, Any]) -> pd.DataFrame:
     return df
 
 
-def check_options(refresh: object, errors: object = "raise") -> None:
-    """Refuse an invalid ``refresh=`` or ``errors=`` before any work is done."""
+def check_errors(errors: object) -> None:
+    """Refuse an invalid ``errors=`` before any work is done."""
     if errors not in {"raise", "warn"}:
         raise ValueError(f"Invalid errors {errors!r}: expected 'raise' or 'warn'")
-    known = refresh is None or refresh in ("all", "unpriced")
-    if not known and not (isinstance(refresh, datetime) and refresh.tzinfo is not None):
-        raise ValueError(
-            f"Invalid refresh {refresh!r}: expected 'all', 'unpriced' or a datetime with a "
-            "time zone"
-        )
 
 
-def _checked_columns(columns: Sequence[str] | None) -> list[str]:
-    if columns is None:
-        return list(SCHEMA.names)
+def _checked_columns(columns: Sequence[str]) -> list[str]:
     names = [columns] if isinstance(columns, str) else list(columns)
     unknown = [name for name in names if name not in SCHEMA.names]
     if unknown:
@@ -378,3 +243,44 @@ def _checked_columns(columns: Sequence[str] | None) -> list[str]:
             f"{', '.join(SCHEMA.names)}"
         )
     return names
+
+
+def count_failures(reasons: Iterable[str]) -> str:
+    """Count failures by reason, in one phrase; nothing for none."""
+    counts = Counter(reasons)
+    if not counts:
+        return ""
+    of_each = ", ".join(f"{n:,} {reason}" for reason, n in counts.most_common())
+    return f"{counts.total():,} failure{'s' if counts.total() > 1 else ''}: {of_each}"
+
+
+def raise_or_warn(result: FetchResult, errors: Errors) -> None:
+    """Warn of changed prices; raise or warn, by `errors`, if calls failed.
+
+    A first price is not a change.
+
+    Raises
+    ------
+    FetchError
+        Calls failed, under ``errors="raise"``.
+    """
+    changed = result.price_changes["old"].notna().sum()
+    if changed:
+        warnings.warn(
+            f"The price of {changed:,} {'call' if changed == 1 else 'calls'} differs from the "
+            "cached price; see callkit.collect(…).price_changes",
+            PriceChangeWarning,
+            stacklevel=3,
+        )
+    if result.failures.empty:
+        return
+    counts = count_failures(result.failures["reason"])
+    message = f"{counts}, of {result.calls + len(result.failures):,} calls"
+    if errors == "warn":
+        warnings.warn(message, IncompleteWarning, stacklevel=3)
+        return
+    hint = (
+        "after `except callkit.FetchError as e`, e.frame holds the calls that were fetched and "
+        "e.failures says why the others were not (errors='warn' warns instead)"
+    )
+    raise FetchError(f"{message}; {hint}", frame=result.load_frame, failures=result.failures)

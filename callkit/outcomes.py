@@ -1,14 +1,9 @@
 """The outcome of a call: a body, or a failure with its reason."""
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias, get_args
-
-import pandas as pd
-
-from callkit.schema import MONEY
+from typing import Literal, TypeAlias, get_args
 
 Reason: TypeAlias = Literal[
     "not_found",
@@ -65,35 +60,3 @@ class PriceChange:
     sid: str
     old: Decimal | None
     new: Decimal | None
-
-
-_FAILURE_DTYPES: dict[str, Any] = {
-    "sid": "str",
-    "account_sid": "str",
-    "reason": pd.CategoricalDtype(list(REASONS)),
-    "message": "str",
-    "http_status": "Int64",
-    "code": "Int64",
-    "request_id": "str",
-    "attempts": "int64",
-}
-
-
-def failures_frame(failures: Iterable[Failure]) -> pd.DataFrame:
-    """Make the frame of failures: one row each, the same columns and dtypes however many.
-
-    Examples
-    --------
-    >>> failures_frame([]).dtypes["http_status"]
-    Int64Dtype()
-    """
-    names = [field.name for field in fields(Failure)]
-    frame = pd.DataFrame.from_records([astuple(failure) for failure in failures], columns=names)
-    return frame.astype(_FAILURE_DTYPES)
-
-
-def price_changes_frame(changes: Iterable[PriceChange]) -> pd.DataFrame:
-    """Make the frame of changed prices: one row each, exact decimals."""
-    frame = pd.DataFrame([astuple(change) for change in changes], columns=["sid", "old", "new"])
-    money = pd.ArrowDtype(MONEY)
-    return frame.astype({"sid": "str", "old": money, "new": money})

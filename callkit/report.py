@@ -12,8 +12,7 @@ from callkit import charts
 from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakdown, summary
 from callkit.errors import ParquetError
 from callkit.files import to_parquet
-from callkit.files.datasets import KEY
-from callkit.files.paths import check_writable, writing
+from callkit.files.paths import KEY, check_writable, writing
 
 Picture: TypeAlias = tuple[Callable[..., Axes], pd.DataFrame]
 

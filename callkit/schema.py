@@ -1,10 +1,8 @@
 """What every column means: its name, kind, unit, privacy and description.
 
 :data:`ATTRIBUTES` are the 26 attributes of a call in Twilio's Fetch Call reference, in the order of
-the frame's columns: first what matters on a screen (which call, when, how long, how it ended, who,
-what it cost), then the rest, from the times and parties to identifiers and addresses. The decoder,
-the casts, the Parquet fields and the documentation are all made from this list, so an attribute is
-added by adding its line.
+the frame's columns: first what matters on a screen, then the rest. The decoder, the casts, the
+Parquet fields and the documentation are all made from this list: a line adds an attribute.
 """
 
 from dataclasses import dataclass
@@ -67,49 +65,32 @@ class Column:
 LIVE_STATUSES = ("queued", "ringing", "in-progress")
 ENDED_STATUSES = ("completed", "busy", "failed", "no-answer", "canceled")
 
-_DIRECTIONS = (
-    "inbound",
-    "outbound-api",
-    "outbound-dial",
-    "trunking-originating",
-    "trunking-terminating",
-)
-_ANSWERERS = (
-    "human",
-    "machine",
-    "machine_start",
-    "machine_end_beep",
-    "machine_end_silence",
-    "machine_end_other",
-    "fax",
-    "unknown",
-)
+
+def _text(name: str, description: str) -> Column:
+    return Column(name, Kind.TEXT, description)
+
+
+def _party(name: str, description: str) -> Column:
+    return Column(name, Kind.TEXT, description, personal=True)
+
+
+def _category(name: str, description: str, *vocabulary: str) -> Column:
+    return Column(name, Kind.CATEGORY, description, vocabulary=vocabulary)
+
 
 ATTRIBUTES: tuple[Column, ...] = (
-    Column("sid", Kind.TEXT, "The call itself."),
+    _text("sid", "The call itself."),
     Column("start_time", Kind.INSTANT, "When the call started; null if it never did.", "UTC"),
     Column("duration", Kind.SECONDS, "How long the call lasted.", "s"),
-    Column(
-        "status", Kind.CATEGORY, "How far the call got.", vocabulary=LIVE_STATUSES + ENDED_STATUSES
-    ),
-    Column(
+    _category("status", "How far the call got.", *LIVE_STATUSES, *ENDED_STATUSES),
+    _category(
         "direction",
-        Kind.CATEGORY,
         "Which way the call went, and what placed it.",
-        vocabulary=_DIRECTIONS,
+        *("inbound", "outbound-api", "outbound-dial"),
+        *("trunking-originating", "trunking-terminating"),
     ),
-    Column(
-        "from",
-        Kind.TEXT,
-        "Who called: an E.164 number, a SIP address, or a client.",
-        personal=True,
-    ),
-    Column(
-        "to",
-        Kind.TEXT,
-        "Who was called: an E.164 number, a SIP address, or a client.",
-        personal=True,
-    ),
+    _party("from", "Who called: an E.164 number, a SIP address, or a client."),
+    _party("to", "Who was called: an E.164 number, a SIP address, or a client."),
     Column(
         "price",
         Kind.MONEY,
@@ -119,40 +100,30 @@ ATTRIBUTES: tuple[Column, ...] = (
     Column("price_unit", Kind.TEXT, "The currency of the price.", "ISO 4217"),
     Column("end_time", Kind.INSTANT, "When the call ended.", "UTC"),
     Column("queue_time", Kind.MILLISECONDS, "How long the call waited to be placed.", "ms"),
-    Column(
+    _category(
         "answered_by",
-        Kind.CATEGORY,
         "Who answered, where answering-machine detection was asked for.",
-        vocabulary=_ANSWERERS,
+        *("human", "machine", "machine_start", "machine_end_beep", "machine_end_silence"),
+        *("machine_end_other", "fax", "unknown"),
     ),
-    Column("account_sid", Kind.TEXT, "The account that created the call."),
-    Column("parent_call_sid", Kind.TEXT, "The call that created this leg."),
+    _text("account_sid", "The account that created the call."),
+    _text("parent_call_sid", "The call that created this leg."),
     Column("date_created", Kind.INSTANT, "When the record was created.", "UTC"),
     Column("date_updated", Kind.INSTANT, "When the record last changed.", "UTC"),
-    Column(
-        "phone_number_sid",
-        Kind.TEXT,
-        "The account's own number: the one called, or the caller ID shown.",
-    ),
-    Column("trunk_sid", Kind.TEXT, "The SIP trunk that carried the call."),
-    Column("group_sid", Kind.TEXT, "The group that the call belongs to."),
-    Column("uri", Kind.TEXT, "Where the record is, relative to the API's host."),
+    _text("phone_number_sid", "The account's own number: the one called, or the caller ID shown."),
+    _text("trunk_sid", "The SIP trunk that carried the call."),
+    _text("group_sid", "The group that the call belongs to."),
+    _text("uri", "Where the record is, relative to the API's host."),
     Column("subresource_uris", Kind.JSON, "Where related records are, as a JSON object."),
-    Column("from_formatted", Kind.TEXT, "Who called, written for display.", personal=True),
-    Column("to_formatted", Kind.TEXT, "Who was called, written for display.", personal=True),
-    Column(
-        "caller_name",
-        Kind.TEXT,
-        "The caller's name, for incoming calls to a number with caller-ID look-up.",
-        personal=True,
+    _party("from_formatted", "Who called, written for display."),
+    _party("to_formatted", "Who was called, written for display."),
+    _party(
+        "caller_name", "The caller's name, for incoming calls to a number with caller-ID look-up."
     ),
-    Column(
-        "forwarded_from",
-        Kind.TEXT,
-        "The number that forwarded an incoming call, if the carrier reports it.",
-        personal=True,
+    _party(
+        "forwarded_from", "The number that forwarded an incoming call, if the carrier reports it."
     ),
-    Column("api_version", Kind.TEXT, "The API version that created the call."),
+    _text("api_version", "The API version that created the call."),
 )
 
 SCHEMA: pa.Schema = pa.schema([column.field for column in ATTRIBUTES])

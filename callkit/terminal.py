@@ -7,8 +7,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tqdm
 
@@ -17,8 +18,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", tqdm.TqdmWarning)
     import tqdm.auto
 
-if TYPE_CHECKING:
-    from callkit.fetch.pool import Pool
+from callkit.fetch.pool import Pool
 
 _WORTH_A_BAR = 300  # calls
 _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would be the last moment's
@@ -32,7 +32,7 @@ class Bar:
         self._failed = 0
         self._pool: Pool | None = None
 
-    def add(self, calls: int, failed: int, pool: "Pool | None") -> None:
+    def add(self, calls: int, failed: int, pool: Pool | None) -> None:
         """Count calls as they arrive, in any order, so that a slow call does not stop the bar."""
         self._failed += failed
         self._pool = pool
@@ -79,6 +79,7 @@ def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | Non
             shown.describe()
 
 
+@dataclass
 class Interrupts:
     """Ctrl-C and Jupyter's stop button, handled at a moment when nothing can be lost.
 
@@ -86,9 +87,8 @@ class Interrupts:
     while `at_once` is set: while user code runs.
     """
 
-    def __init__(self) -> None:
-        self.heard = False
-        self.at_once = False
+    heard: bool = False
+    at_once: bool = False
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Handle the signal."""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from callkit.outcomes import REASONS, Failure, failures_frame
+from callkit.normaliser.casts import failures_frame
+from callkit.outcomes import REASONS, Failure
 
 FAILURE = Failure(
     "CA" + "0" * 32, "AC" + "0" * 32, "http_error", "odd", 418, 20001, "RQ0", attempts=2

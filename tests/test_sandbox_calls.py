@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from callkit.sandbox import Call, Sandbox
-from callkit.sandbox.calls import body_of
-from callkit.sandbox.generator import CallGenerator
+from callkit.sandbox.calls import CallGenerator, body_of
 from callkit.schema import ATTRIBUTES
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

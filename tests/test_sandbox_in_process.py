@@ -10,7 +10,7 @@ import requests
 
 import callkit
 from callkit.sandbox import Sandbox
-from callkit.sandbox.in_process import BASE_URL, answered_by
+from callkit.sandbox.api import BASE_URL, answered_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture
 def session(sandbox: Sandbox) -> requests.Session:
-    return answered_by(sandbox._api)
+    return answered_by(sandbox._app.api)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_wrong_sign_in_is_refused_without_a_server_too(sandbox: Sandbox) -> No
             account_sid=sandbox.account_sid,
             auth_token="0" * 32,
             base_url=BASE_URL,
-            session=answered_by(sandbox._api),
+            session=answered_by(sandbox._app.api),
             give_up_after=0.1,
         ) as client,
         pytest.raises(callkit.errors.RunStoppedError),

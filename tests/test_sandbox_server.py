@@ -16,9 +16,8 @@ import requests
 
 from callkit.errors import SandboxError
 from callkit.sandbox import Sandbox
-from callkit.sandbox.answers import Api
-from callkit.sandbox.app import App
-from callkit.sandbox.generator import CallGenerator
+from callkit.sandbox.api import Api, App
+from callkit.sandbox.calls import CallGenerator
 from callkit.schema import ATTRIBUTES
 
 DIRECTIONS = next(column.vocabulary for column in ATTRIBUTES if column.name == "direction")

@@ -33,8 +33,9 @@ import callkit
 from callkit import Client, Fetched
 from callkit.cache.store import Cache
 from callkit.errors import CredentialsError, RunStoppedError
-from callkit.fetch.credentials import refuse_unsafe
-from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.concurrency import RetryPolicy
+from callkit.fetch.credentials import base_url_for
+from callkit.normaliser import to_table
 from tests.support.faults import KINDS, Faults
 from tests.support.sandbox import FaultySandbox
 from tests.support.scripted import ACCOUNT, Reply, ScriptedServer, call_body, sid
@@ -171,7 +172,8 @@ def test_the_scan_finds_what_is_planted(tmp_path: Path, spelling: str) -> None:
 def keep(path: Path, body: str) -> None:
     with Cache(path) as cache:
         call = Fetched(sid(1), ACCOUNT, body.encode(), None, datetime.now(UTC), 1)
-        cache.store([call], [None], [False])
+        table, _ = to_table([{"sid": sid(1)}])
+        cache.store([call], table)
 
 
 # Servers that repeat the sign-in
@@ -315,7 +317,7 @@ def test_no_argument_or_variable_shows_in_a_traceback(
 @pytest.mark.parametrize("url", ["https://{}", "https://me:{}", "{}", "https://me:{}@far.example"])
 def test_a_url_with_a_sign_in_in_it_is_not_shown(url: str) -> None:
     with pytest.raises(CredentialsError, match="expected a URL such as https://host") as caught:
-        refuse_unsafe(url.format(the_secret()))
+        base_url_for(url.format(the_secret()), None, None)
     assert not shows(str(caught.value))
 
 
@@ -339,7 +341,7 @@ def test_a_url_with_a_sign_in_in_it_is_not_shown(url: str) -> None:
 )
 def test_a_url_over_whose_host_parsers_may_disagree_is_refused(url: str) -> None:
     with pytest.raises(CredentialsError):
-        refuse_unsafe(url)
+        base_url_for(url, None, None)
 
 
 def test_a_session_that_verifies_nothing_is_refused() -> None:

@@ -6,8 +6,7 @@ Reading order: ``exact`` reads columns of calls and makes columns of results, ``
 the call that created them, ``in_progress`` counts simultaneous calls, ``overview`` is the summary.
 """
 
-from callkit.breakdown.cost import cost_breakdown
-from callkit.breakdown.duration import duration_breakdown
+from callkit.breakdown.breakdowns import cost_breakdown, duration_breakdown
 from callkit.breakdown.in_progress import calls_in_progress
 from callkit.breakdown.overview import Summary, summary
 from callkit.breakdown.trees import roll_up

@@ -4,7 +4,7 @@ Money is counted in hundred-millionths of the price unit, the last place of ``de
 durations in milliseconds. Means are rounded half-even, once, at the end.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from os import PathLike
 
@@ -21,29 +21,20 @@ from callkit.schema import ATTRIBUTES, MONEY
 _PLACES = MONEY.scale
 _MOST = 10**MONEY.precision - 1
 _LAST_PLACE = pa.scalar(Decimal(1).scaleb(-_PLACES), pa.decimal128(8, 8))
-_AS_DECIMAL = pa.decimal128(MONEY.precision + 1, 0)
 _HINT = "read the file with callkit.read_parquet, or make the frame with callkit.to_frame"
-_TO_PANDAS = {
-    "to_pandas": "to_pandas()",
-    "toPandas": "toPandas()",
-    "collect": "collect().to_pandas()",
-}
 _SID_LENGTH = 34
-_ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothing
 
 
-def need(df: object, columns: Iterable[str]) -> None:
+def need(df: object, columns: Sequence[str]) -> None:
     """Refuse anything but a DataFrame with these columns."""
     if not isinstance(df, pd.DataFrame):
         raise FrameError(f"Expected a pandas DataFrame of calls, not {_kind(df)}: {_advice(df)}")
-    names = list(columns)
-    missing = [name for name in names if name not in df.columns]
+    missing = [name for name in columns if name not in df.columns]
     if missing:
-        named = ", ".join(map(repr, missing))
         known = {column.name for column in ATTRIBUTES}
         hint = "" if known.isdisjoint(df.columns) else " (was it read with columns=?)"
-        raise FrameError(f"Missing columns: {named}{hint}")
-    twice = [name for name in names if isinstance(df[name], pd.DataFrame)]
+        raise FrameError(f"Missing columns: {', '.join(map(repr, missing))}{hint}")
+    twice = [name for name in columns if isinstance(df[name], pd.DataFrame)]
     if twice:
         raise FrameError(
             f"Duplicate column names: {', '.join(map(repr, twice))}. Keep one of each, for "
@@ -52,15 +43,14 @@ def need(df: object, columns: Iterable[str]) -> None:
 
 
 def _kind(thing: object) -> str:
-    module = type(thing).__module__.partition(".")[0]
-    name = type(thing).__name__
+    module, name = type(thing).__module__.partition(".")[0], type(thing).__name__
     return f"a {name}" if module == "builtins" else f"{module}.{name}"
 
 
 def _advice(thing: object) -> str:
-    for method, call in _TO_PANDAS.items():
+    for method in ("to_pandas", "toPandas", "collect"):
         if hasattr(thing, method):
-            return f"pass df.{call}"
+            return f"pass df.{method}(){'.to_pandas()' if method == 'collect' else ''}"
     if isinstance(thing, str | PathLike):
         return "read the file with callkit.read_parquet"
     return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
@@ -68,8 +58,9 @@ def _advice(thing: object) -> str:
 
 def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Read the prices: how many hundred-millionths, and where that is known."""
+    values = _read(df, "price", "exact decimals", kinds.is_decimal)
     try:
-        amounts = _of_kind(df, "price", "exact decimals", kinds.is_decimal).cast(MONEY)
+        whole = values.cast(MONEY).combine_chunks()
     except pa.ArrowInvalid as error:
         raise FrameError(
             "Column 'price' holds more digits than decimal(18, 8): expected at most ten "
@@ -77,7 +68,6 @@ def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         ) from error
     # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18
     # digits the first eight bytes hold all.
-    whole = amounts.combine_chunks()
     words = np.frombuffer(whole.buffers()[1] or b"", dtype="<i8")[2 * whole.offset :: 2]
     known = np.asarray(whole.is_valid())
     return np.where(known, words[: len(whole)], 0), known
@@ -85,26 +75,32 @@ def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Read a column of durations: how many milliseconds, and where that is known."""
-    values = _of_kind(df, name, "durations", kinds.is_duration)
+    values = _read(df, name, "durations", kinds.is_duration)
     whole = values.cast(pa.duration("ms")).cast(pa.int64())
     return whole.fill_null(0).to_numpy(), np.asarray(whole.is_valid())
 
 
 def instants(df: pd.DataFrame, name: str = "start_time") -> pd.Series:
     """Read a column of instants: datetime64[us, UTC]."""
-    values = _of_kind(df, name, "instants with a zone", _is_zoned)
+    values = _read(
+        df,
+        name,
+        "instants with a zone",
+        lambda kind: kinds.is_timestamp(kind) and kind.tz is not None,
+    )
     times = values.cast(pa.timestamp("us", tz="UTC")).to_pandas().to_numpy("datetime64[us]")
     return pd.Series(times, index=df.index).dt.tz_localize("UTC")
 
 
-def _is_zoned(kind: pa.DataType) -> bool:
-    return bool(kinds.is_timestamp(kind) and kind.tz is not None)
-
-
-def _of_kind(
+def _read(
     df: pd.DataFrame, name: str, wanted: str, holds: Callable[[pa.DataType], bool]
 ) -> pa.ChunkedArray:
-    values = _arrow(df, name, wanted)
+    try:
+        values = pa.chunked_array(pa.Table.from_pandas(df[[name]], preserve_index=False)[name])
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise FrameError(
+            f"Column {name!r} holds values of several types: expected {wanted}; {_HINT}"
+        ) from error
     if not (holds(values.type) or kinds.is_null(values.type)):
         raise FrameError(f"Column {name!r} has dtype {df[name].dtype}: expected {wanted}; {_HINT}")
     return values
@@ -119,17 +115,13 @@ def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.boo
     return chosen[column.cat.codes]  # the code of a missing one is -1
 
 
-def present(df: pd.DataFrame, name: str) -> NDArray[np.bool_]:
-    """For each call, whether `name` is known."""
-    return df[name].notna().to_numpy(bool, copy=True)
-
-
 def each_once(df: pd.DataFrame) -> None:
     """Refuse duplicate calls, such as a wrong merge leaves."""
     if "sid" not in df.columns or not len(df):
         return
     sids = df["sid"].dropna()
-    if _surely_distinct(_arrow(df, "sid", "Call SIDs").drop_null()) or sids.is_unique:
+    read = _read(df, "sid", "Call SIDs", lambda _kind: True)
+    if _surely_distinct(read.drop_null()) or sids.is_unique:
         return
     again = sids[sids.duplicated()]
     count = again.nunique()
@@ -146,6 +138,7 @@ def _surely_distinct(sids: pa.ChunkedArray) -> bool:
     if not (kinds.is_string(sids.type) or kinds.is_large_string(sids.type)):
         return False
     hashes = [np.empty(0, dtype=np.uint64)]
+    odd = np.uint64(0x9E3779B97F4A7C15)  # multiplying by an odd number loses nothing
     for chunk in sids.cast(pa.large_string()).chunks:
         _, starts, text = chunk.buffers()
         ends = np.frombuffer(starts, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
@@ -153,18 +146,9 @@ def _surely_distinct(sids: pa.ChunkedArray) -> bool:
             return False
         letters = np.frombuffer(text, dtype=np.uint8)[ends[0] : ends[-1]].reshape(-1, _SID_LENGTH)
         words = np.ascontiguousarray(letters[:, 2:18]).view(np.uint64)
-        hashes.append(words[:, 0] * _ODD ^ words[:, 1])
+        hashes.append(words[:, 0] * odd ^ words[:, 1])
     ordered = np.sort(np.concatenate(hashes))
     return bool((ordered[1:] != ordered[:-1]).all())
-
-
-def _arrow(df: pd.DataFrame, name: str, wanted: str) -> pa.ChunkedArray:
-    try:
-        return pa.chunked_array(pa.Table.from_pandas(df[[name]], preserve_index=False)[name])
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise FrameError(
-            f"Column {name!r} holds values of several types: expected {wanted}; {_HINT}"
-        ) from error
 
 
 def covering(
@@ -172,9 +156,10 @@ def covering(
 ) -> pd.DataFrame:
     """Set `table.attrs`: those of `df`, the number of calls covered (default: all), and `tz`."""
     said = df.attrs.get("callkit")
-    covered = {"calls_covered": len(df) if calls is None else calls}
-    zone = {} if tz is None else {"tz": tz}
-    table.attrs = {"callkit": (said if isinstance(said, dict) else {}) | covered | zone}
+    covered: dict[str, object] = {"calls_covered": len(df) if calls is None else calls}
+    if tz is not None:
+        covered["tz"] = tz
+    table.attrs = {"callkit": (said if isinstance(said, dict) else {}) | covered}
     return table
 
 
@@ -182,8 +167,8 @@ def money(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) ->
     """Turn hundred-millionths back into decimals, null where not `known`."""
     if (np.abs(counted) > _MOST).any():
         raise too_large()
-    whole = pa.array(counted, mask=None if known is None else ~known).cast(_AS_DECIMAL)
-    amounts = pc.multiply(whole, _LAST_PLACE).cast(MONEY)
+    whole = pa.array(counted, mask=None if known is None else ~known)
+    amounts = pc.multiply(whole.cast(pa.decimal128(19, 0)), _LAST_PLACE).cast(MONEY)
     return pd.Series(amounts, dtype=pd.ArrowDtype(MONEY))
 
 

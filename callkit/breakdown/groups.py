@@ -5,32 +5,22 @@ A table has a row per group; empty periods and totals where they are asked for.
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from callkit.breakdown.exact import covering, each_once, instants
-from callkit.breakdown.keys import read_keys
-from callkit.breakdown.periods import period_bounds
+from callkit.breakdown.keys import period_bounds, read_keys
 from callkit.errors import FrameError
 from callkit.schema import Column
+
+Measured: TypeAlias = dict[str, pd.Series | NDArray[np.int64] | NDArray[np.float64]]
 
 _MARK = "total_over"
 _MOST_ROWS = 10_000_000
 _LARGEST = 2**62
-
-
-class Layout(NamedTuple):
-    """What rows a breakdown has: by which keys and periods, and which besides those of groups."""
-
-    by: Sequence[str]
-    freq: str | None
-    tz: str
-    fill: bool
-    margins: bool
-    never_totalled: str | None = None
 
 
 class Groups:
@@ -84,8 +74,7 @@ class Groups:
     ) -> list[NDArray[np.int64]]:
         """Find the percentiles of the `chosen` values of each group; 0 without any.
 
-        The p-th percentile of n values is the one of rank ⌈p · n / 100⌉, the smallest having
-        rank 1: always a value that occurred, and what SQL's ``percentile_disc`` gives.
+        The p-th percentile of n values is the one of rank ⌈p · n / 100⌉ from the smallest.
         """
         ranks, distinct = pd.factorize(values[chosen], sort=True)
         if len(distinct) == 0:
@@ -104,33 +93,34 @@ class Groups:
 
 def tabulate(
     df: pd.DataFrame,
-    layout: Layout,
     columns: Sequence[Column],
-    measure: Callable[[Groups], dict[str, object]],
+    measure: Callable[[Groups], Measured],
+    *,
+    by: Sequence[str],
+    freq: str | None,
+    tz: str,
+    fill: bool,
+    margins: bool,
+    never_totalled: str | None = None,
 ) -> pd.DataFrame:
-    """Group calls by the keys of `layout`, and `measure` the `columns` of each group."""
+    """Group calls by keys and periods, and `measure` the `columns` of each group."""
     each_once(df)
-    names = [column.name for column in columns]
-    groups = Groups(read_keys(df, layout.by, layout.freq, layout.tz, [*names, _MARK]))
-    if layout.fill:
-        groups = _filled(df, groups, layout)
-    if layout.margins:
+    taken = [*(column.name for column in columns), _MARK]
+    groups = Groups(read_keys(df, by, freq, tz, taken))
+    if fill:
+        groups = _filled(df, groups, freq, tz)
+    if margins:
         groups.keys = groups.keys.apply(_nullable)
-    table = _table(groups, measure)
-    if layout.margins:
-        table = _with_totals(table, groups, measure, layout.never_totalled)
-    return covering(table, df, layout.tz)
-
-
-def _table(groups: Groups, measure: Callable[[Groups], dict[str, object]]) -> pd.DataFrame:
-    measures = pd.DataFrame(measure(groups), index=groups.keys.index)
-    return pd.concat([groups.keys, measures], axis="columns")
+    table = groups.keys.assign(**measure(groups))
+    if margins:
+        table = _with_totals(table, groups, measure, never_totalled)
+    return covering(table, df, tz)
 
 
 def _with_totals(
     table: pd.DataFrame,
     groups: Groups,
-    measure: Callable[[Groups], dict[str, object]],
+    measure: Callable[[Groups], Measured],
     never_totalled: str | None,
 ) -> pd.DataFrame:
     """Append the totals over any of the keys, which are null there and named by the mark."""
@@ -139,25 +129,26 @@ def _with_totals(
     parts = [table]
     totalled = [name for name in keys if name != never_totalled]
     for over in (some for n in range(len(totalled)) for some in combinations(totalled, n + 1)):
-        total = _table(groups.regrouped(groups.keys.drop(columns=list(over))), measure)
+        fewer = groups.regrouped(groups.keys.drop(columns=list(over)))
+        total = fewer.keys.assign(**measure(fewer))
         missing = {name: table[name].iloc[:0].reindex(total.index) for name in over}
         missing[_MARK] = pd.Series(", ".join(over), total.index, dtype="str")
         parts.append(total.assign(**missing)[table.columns])
     return pd.concat(parts, ignore_index=True)
 
 
-def _filled(df: pd.DataFrame, groups: Groups, layout: Layout) -> Groups:
+def _filled(df: pd.DataFrame, groups: Groups, freq: str | None, tz: str) -> Groups:
     """Add a group without calls for each period that a combination of the other keys lacks."""
-    if layout.freq is None:
+    if freq is None:
         raise FrameError("fill=True adds empty periods and needs freq, for example freq='D'")
     starts = instants(df).dropna()
     if starts.empty:
         return groups
-    periods = period_bounds(starts.min(), starts.max(), layout.freq, layout.tz)[:-1]
+    periods = period_bounds(starts.min(), starts.max(), freq, tz)[:-1]
     others = groups.regrouped(groups.keys.drop(columns="period")).keys
     if len(periods) * len(others) > _MOST_ROWS:
         raise FrameError(
-            f"fill=True would add {len(periods):,} periods of {layout.freq!r} for each of "
+            f"fill=True would add {len(periods):,} periods of {freq!r} for each of "
             f"{len(others):,} combinations of keys: use longer periods or fewer keys"
         )
     every = others.iloc[np.repeat(np.arange(len(others)), len(periods))]

@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from callkit.breakdown.exact import covering, each_once, instants, long_division, money, need
-from callkit.breakdown.periods import frequency, period_bounds, zone
+from callkit.breakdown.keys import frequency, period_bounds, zone
 from callkit.errors import FrameError
 
 _SECOND = 1_000_000
@@ -73,8 +73,24 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     starts, ends = _intervals(df)
     span = [starts.min(), max(starts.max(), ends.max() - 1)] if len(starts) else [0, 0]
     first, last = pd.to_datetime(span, unit="us", utc=True)
-    bounds = period_bounds(first, last, freq, tz)
-    table = _table(bounds, starts, ends)
+    periods = period_bounds(first, last, freq, tz)
+    bounds, count = periods.asi8, len(periods) - 1
+    ordered = np.sort(starts)
+    of_start = np.searchsorted(bounds, ordered, side="right") - 1
+    seconds = ordered // _SECOND
+    opening = np.flatnonzero(np.diff(seconds, prepend=seconds[:1] - 1))
+    fastest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(fastest, of_start[opening], np.diff(opening, append=len(seconds)))
+    peak, mean = _sweep(bounds, ordered, np.sort(ends))
+    table = pd.DataFrame(
+        {
+            "period": periods[:-1],
+            "calls_started": np.bincount(of_start, minlength=count).astype(np.int64),
+            "peak_in_progress": peak,
+            "mean_in_progress": money(mean),
+            "peak_starts_per_second": fastest,
+        }
+    )
     return covering(table if len(starts) else table[:0], df, tz, calls=len(starts))
 
 
@@ -97,28 +113,6 @@ def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     known = np.fmax(starts.max(), np.fmax.reduce(ends))
     until = np.where(np.isnat(ends), known + np.timedelta64(_SECOND, "us"), ends)
     return starts.view("int64"), until.view("int64")
-
-
-def _table(
-    periods: pd.DatetimeIndex, starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> pd.DataFrame:
-    bounds = periods.asi8
-    ordered = np.sort(starts)
-    count = len(bounds) - 1
-    of_start = np.searchsorted(bounds, ordered, side="right") - 1
-    seconds = ordered // _SECOND
-    first = np.flatnonzero(np.diff(seconds, prepend=seconds[:1] - 1))
-    fastest = np.zeros(count, dtype=np.int64)
-    np.maximum.at(fastest, of_start[first], np.diff(first, append=len(seconds)))
-    peak, mean = _sweep(bounds, ordered, np.sort(ends))
-    measures = {
-        "period": periods[:-1],
-        "calls_started": np.bincount(of_start, minlength=count).astype(np.int64),
-        "peak_in_progress": peak,
-        "mean_in_progress": money(mean),
-        "peak_starts_per_second": fastest,
-    }
-    return pd.DataFrame(measures)
 
 
 def _sweep(

@@ -1,7 +1,12 @@
-"""The keys that calls are grouped by: columns of the frame, or derived from them by name."""
+"""The keys that calls are grouped by: columns of the frame, keys derived from them, and periods.
 
+Periods are stretches of the local clock and calendar, counted from a fixed origin.
+"""
+
+import re
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -9,9 +14,8 @@ from numpy.typing import NDArray
 
 from callkit import addresses
 from callkit.addresses import CHANNELS, NUMBER_TYPES, Origin, read_pseudonym
-from callkit.breakdown.exact import any_of, instants, need, present
+from callkit.breakdown.exact import any_of, instants, need
 from callkit.breakdown.measures import LEGS, WEEKDAYS
-from callkit.breakdown.periods import local_clock, period_starts, zone
 from callkit.errors import FrameError
 
 By: TypeAlias = str | Sequence[str] | None
@@ -20,6 +24,19 @@ OUTBOUND = ("outbound-api", "outbound-dial", "trunking-terminating")
 _INBOUND = ("inbound", "trunking-originating")
 _TRUNKING = ("trunking-originating", "trunking-terminating")
 _PARTIES = ("direction", "from", "to")
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+_MONDAY = -3  # days; 1970-01-01 was a Thursday
+_MOST_PERIODS = 10_000_000
+_NAT = np.datetime64("NaT", "us")
+_UNITS = {"s": ("us", 1_000_000), "min": ("us", 60_000_000), "h": ("us", _HOUR), "D": ("D", 1)}
+_UNITS |= {"W": ("D", 7), "M": ("M", 1), "Q": ("M", 3), "Y": ("M", 12)}
+_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_ALIAS = re.compile(
+    r"(?P<count>[1-9][0-9]{0,4})?"
+    r"(?:(?P<short>s|min|h|D|W)"
+    rf"|(?P<long>[MQY])(?P<edge>[SE]?)(?:-(?P<anchor>{'|'.join(_NAMES)}))?)"
+)
 
 
 def channel_of_party(party: str) -> str:
@@ -47,10 +64,9 @@ def names_of(by: By) -> list[str]:
 def read_keys(
     df: pd.DataFrame, names: Sequence[str], freq: str | None, tz: str, taken: Sequence[str]
 ) -> pd.DataFrame:
-    """Make the frame of keys: the period where `freq` is given, then one column for each name.
+    """Return the period where `freq` is given, then a column for each name, none of them `taken`.
 
-    A column of the frame goes before a derived key of the same name. `taken` are the names of the
-    measures of the same table.
+    A column of the frame takes precedence over a derived key of the same name.
     """
     zone(tz)
     keys: dict[str, pd.Series] = {}
@@ -87,30 +103,25 @@ def _key(df: pd.DataFrame, name: str, tz: str) -> pd.Series:
 
 
 def _leg(df: pd.DataFrame, _tz: str) -> pd.Series:
-    return _category(df, present(df, "parent_call_sid").astype("int8"), LEGS)
+    codes = df["parent_call_sid"].notna().astype("int8").to_numpy()
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(LEGS)), index=df.index)
 
 
 def _hour(df: pd.DataFrame, tz: str) -> pd.Series:
-    hours: pd.Series = local_clock(instants(df), tz).dt.hour.astype("Int64")
+    hours: pd.Series = _local_clock(instants(df), tz).dt.hour.astype("Int64")
     return hours
 
 
 def _weekday(df: pd.DataFrame, tz: str) -> pd.Series:
-    days = local_clock(instants(df), tz).dt.day_of_week
-    return _category(df, days.fillna(-1).to_numpy("int8"), WEEKDAYS, ordered=True)
-
-
-def _category(
-    df: pd.DataFrame, codes: NDArray[np.int8], names: Sequence[str], *, ordered: bool = False
-) -> pd.Series:
-    dtype = pd.CategoricalDtype(list(names), ordered=ordered)
-    return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype), index=df.index)
+    codes = _local_clock(instants(df), tz).dt.day_of_week.fillna(-1).to_numpy("int8")
+    days = pd.Categorical.from_codes(codes, pd.Index(WEEKDAYS), ordered=True)
+    return pd.Series(days, index=df.index)
 
 
 def _channel(df: pd.DataFrame, _tz: str) -> pd.Series:
-    """Find the channel of each call: a trunk, or else that of the other party's address."""
     kinds = _of_other_party(df, channel_of_party, pd.CategoricalDtype(list(CHANNELS)))
-    return kinds.mask(any_of(df, "direction", _TRUNKING) | present(df, "trunk_sid"), "trunk")
+    trunked = df["trunk_sid"].notna().to_numpy(bool)
+    return kinds.mask(any_of(df, "direction", _TRUNKING) | trunked, "trunk")
 
 
 def _country(df: pd.DataFrame, _tz: str) -> pd.Series:
@@ -153,3 +164,125 @@ _DERIVED: dict[str, tuple[Sequence[str], Callable[[pd.DataFrame, str], pd.Series
     "our_number": (_PARTIES, lambda df, _tz: _side(df, inbound="to", outbound="from")),
     "other_party": (_PARTIES, lambda df, _tz: _side(df, inbound="from", outbound="to")),
 }
+
+
+class _Frequency(NamedTuple):
+    """A length of period: so many of numpy's `unit` (us, D or M), counted from `origin`."""
+
+    unit: str
+    length: int
+    origin: int = 0
+
+
+def frequency(freq: object) -> _Frequency:
+    """Read a pandas alias.
+
+    As in pandas, an anchor names the first month where the alias ends in ``S`` (``"QS-FEB"``), the
+    last month elsewhere (``"Q-JAN"``, ``"QE-JAN"``): those three mean the same quarters.
+    """
+    match = _ALIAS.fullmatch(freq) if isinstance(freq, str) else None
+    if match is None:
+        raise FrameError(
+            f"Invalid freq {freq!r}: expected 's', 'min', 'h', 'D', 'W' (from Monday), 'M' or "
+            "'MS', 'Q' or 'QS', 'Y' or 'YS', with a number in front for multiples ('6h') and "
+            "a month behind for other quarters and years ('YS-APR')"
+        )
+    name = match["short"] or match["long"]
+    unit, length = _UNITS[name]
+    origin = _MONDAY if name == "W" else 0
+    if match["anchor"]:
+        origin = (_NAMES.index(match["anchor"]) + (match["edge"] != "S")) % length
+    return _Frequency(unit, int(match["count"] or 1) * length, origin)
+
+
+def zone(tz: str) -> ZoneInfo:
+    """Look up an IANA time zone."""
+    try:
+        return ZoneInfo(tz)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise FrameError(
+            f"Unknown time zone {tz!r}: expected an IANA name such as 'UTC' or 'Europe/Berlin'"
+        ) from error
+
+
+def _local_clock(instants: pd.Series, tz: str) -> pd.Series:
+    wall: pd.Series = instants.dt.tz_convert(_as_pandas(tz)).dt.tz_localize(None)
+    return wall
+
+
+def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
+    """Find when the period began in which each instant lies; null where the instant is.
+
+    Days, months and multiples of the clock's units are counted from 1970-01-01 00:00 on the local
+    clock, weeks from the Monday before, so which other instants there are never moves a period. A
+    period begins when its first clock reading is first shown; where that reading is skipped (a
+    midnight that does not exist), when the clock jumps over it. An hour that the clock shows twice
+    is two periods of an hour, or twice as many shorter ones; longer periods hold both.
+    """
+    every = frequency(freq)
+    wall = _local_clock(instants, tz)
+    codes, labels = pd.factorize(_labels(wall.to_numpy("datetime64[us]"), every))
+    first, last = _when_shown(pd.DatetimeIndex(labels), tz)
+    starts = np.append(first, _NAT)[codes]  # the code of a missing instant is -1
+    if every.unit == "us" and every.length <= _HOUR and (first != last).any():
+        again = np.append(last, _NAT)[codes]
+        starts = np.where(again <= instants.to_numpy("datetime64[us]"), again, starts)
+    local = pd.DatetimeIndex(starts).tz_localize("UTC").tz_convert(_as_pandas(tz))
+    return pd.Series(local, index=instants.index, name="period")
+
+
+def period_bounds(first: pd.Timestamp, last: pd.Timestamp, freq: str, tz: str) -> pd.DatetimeIndex:
+    """Find when each period began from that of instant `first` to that of `last`, and the next."""
+    every = frequency(freq)
+    # where the clock is put back or days are left out, the next period may not have the next label
+    margin = 2 if every.unit != "us" else _DAY // every.length + 2
+    ends = pd.Series(pd.DatetimeIndex([first, last]).as_unit("us"))
+    labels = _labels(_local_clock(ends, tz).to_numpy("datetime64[us]"), every)
+    tick = f"datetime64[{every.unit}]"
+    counted = labels.astype(tick).view("int64")
+    count = np.ptp(counted) // every.length
+    if count > _MOST_PERIODS:
+        raise FrameError(
+            f"freq={freq!r} makes {count:,} periods from {first} to {last}: use a longer freq"
+        )
+    low, high = counted.min() - margin * every.length, counted.max() + margin * every.length
+    ticks = np.arange(low, high + 1, every.length).view(tick)
+    shown = _when_shown(pd.DatetimeIndex(ticks.astype("datetime64[us]")), tz)
+    bounds = np.unique(np.concatenate(shown))
+    # a label that the clock never showed began no period, and what is longer than an hour begins
+    # only where its label was shown first
+    begun = pd.Series(pd.DatetimeIndex(bounds).tz_localize("UTC"))
+    bounds = bounds[(period_starts(begun, freq, tz) == begun).to_numpy(bool)]
+    begin, until = ends.dt.tz_localize(None).to_numpy("datetime64[us]")
+    chosen = slice(
+        np.searchsorted(bounds, begin, "right") - 1, np.searchsorted(bounds, until, "right") + 1
+    )
+    return pd.DatetimeIndex(bounds[chosen]).tz_localize("UTC").tz_convert(_as_pandas(tz))
+
+
+def _as_pandas(tz: str) -> str | ZoneInfo:
+    # by its name, pandas makes the dtype of the frame's own columns
+    return "UTC" if tz == "UTC" else zone(tz)
+
+
+def _labels(wall: NDArray[np.datetime64], every: _Frequency) -> NDArray[np.datetime64]:
+    ticks = wall.astype(f"datetime64[{every.unit}]")
+    counted = ticks.view("int64") - every.origin
+    floored = counted - counted % every.length + every.origin
+    labels: NDArray[np.datetime64] = np.where(np.isnat(ticks), ticks, floored.view(ticks.dtype))
+    return labels.astype("datetime64[us]")
+
+
+def _when_shown(
+    labels: pd.DatetimeIndex, tz: str
+) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+    """Find the first and the last instant at which the clock in `tz` showed each label."""
+    where = _as_pandas(tz)
+    shown = [
+        labels.tz_localize(where, ambiguous=np.full(len(labels), dst), nonexistent="shift_forward")
+        .tz_convert("UTC")
+        .tz_localize(None)
+        .to_numpy("datetime64[us]")
+        for dst in (True, False)
+    ]
+    return np.minimum(*shown), np.maximum(*shown)

@@ -1,7 +1,7 @@
 """What every column of a breakdown means, stated once: the keys that callkit derives, the measures.
 
-The frames are put together from these lists, and their Parquet fields take unit and description
-from them. Keys that are columns of the calls themselves are in :data:`callkit.schema.ATTRIBUTES`.
+Parquet fields and the documentation take units and descriptions from these lists. Keys that are
+columns of the calls themselves are in :data:`callkit.schema.ATTRIBUTES`.
 """
 
 from callkit.addresses import CHANNELS, NUMBER_TYPES
@@ -15,10 +15,6 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 def _key(name: str, description: str, *vocabulary: str) -> Column:
     kind = Kind.CATEGORY if vocabulary else Kind.TEXT
     return Column(name, kind, description, vocabulary=vocabulary)
-
-
-def _party(name: str, description: str) -> Column:
-    return Column(name, Kind.TEXT, description, personal=True)
 
 
 def _count(name: str, description: str, unit: str = "calls") -> Column:
@@ -64,11 +60,17 @@ KEYS: tuple[Column, ...] = (
         "The type of the other party's number, or what its address is instead.",
         *NUMBER_TYPES,
     ),
-    _party(
-        "our_number", "The account's side of the call: who was called if inbound, else who called."
+    Column(
+        "our_number",
+        Kind.TEXT,
+        "The account's side of the call: who was called if inbound, else who called.",
+        personal=True,
     ),
-    _party(
-        "other_party", "The other side of the call: who called if inbound, else who was called."
+    Column(
+        "other_party",
+        Kind.TEXT,
+        "The other side of the call: who called if inbound, else who was called.",
+        personal=True,
     ),
     _key(
         "total_over",
@@ -124,8 +126,7 @@ DURATION: tuple[Column, ...] = (
     ),
     _time("total_duration", "How long the answered calls lasted together."),
     _time(
-        "average_duration",
-        "How long an answered call lasted on average (ACD), rounded half-even.",
+        "average_duration", "How long an answered call lasted on average (ACD), rounded half-even."
     ),
     _time(
         "median_duration",

@@ -11,11 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from callkit.breakdown.cost import cost_breakdown
-from callkit.breakdown.duration import duration_breakdown
+from callkit.breakdown.breakdowns import cost_breakdown, duration_breakdown
 from callkit.breakdown.exact import any_of, instants, money, need, prices
-from callkit.breakdown.keys import OUTBOUND
-from callkit.breakdown.periods import frequency, period_bounds, zone
+from callkit.breakdown.keys import OUTBOUND, frequency, period_bounds, zone
 from callkit.renamed import renamed_attributes
 from callkit.schema import LIVE_STATUSES
 

@@ -1,14 +1,12 @@
 """Call trees: a call, the legs that it created, and the legs that those created."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from callkit.breakdown.duration import answered
+from callkit.breakdown.breakdowns import answered
 from callkit.breakdown.exact import (
     any_of,
     covering,
@@ -20,15 +18,11 @@ from callkit.breakdown.exact import (
     need,
     prices,
 )
-from callkit.breakdown.groups import Groups
+from callkit.breakdown.groups import Groups, Measured
 from callkit.breakdown.measures import ROOTS
 from callkit.errors import FrameError
 from callkit.schema import LIVE_STATUSES
 
-_NEEDED = (
-    *("sid", "parent_call_sid", "status", "duration", "price", "price_unit"),
-    *("start_time", "end_time"),
-)
 _PRESENT, _ABSENT, _NONE = range(len(ROOTS))
 
 
@@ -81,17 +75,17 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
           root  legs        cost
     0  present     2  0.03000000
     """
-    need(df, _NEEDED)
+    texts, times = ["sid", "parent_call_sid", "status", "price_unit"], ["start_time", "end_time"]
+    need(df, [*texts, "duration", "price", *times])
     each_once(df)
-    forest = _forest(df)
-    groups = Groups(pd.DataFrame({"tree": forest.tree, "price_unit": df["price_unit"].array}))
+    sids, root, top = _forest(df)
+    groups = Groups(pd.DataFrame({"tree": top, "price_unit": df["price_unit"].array}))
     tree = groups.keys["tree"].to_numpy()
-    kinds = pd.CategoricalDtype(list(ROOTS))
     rows = pd.DataFrame(
         {
-            "root_sid": pd.Series(forest.sids.take(pa.array(tree)), dtype="str"),
+            "root_sid": pd.Series(sids.take(pa.array(tree)), dtype="str"),
             "price_unit": groups.keys["price_unit"],
-            "root": pd.Categorical.from_codes(forest.root[tree], dtype=kinds),
+            "root": pd.Categorical.from_codes(root[tree], pd.Index(ROOTS)),
             **_measures(df, groups),
         }
     )
@@ -101,13 +95,12 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
     return covering(rows.iloc[order.to_numpy()].reset_index(drop=True), df)
 
 
-class _Forest(NamedTuple):
-    sids: pa.Array  # of the calls of the frame, then of the parents that are not in it
-    root: NDArray[np.int8]  # for each that is the top of a tree, what kind of root it is
-    tree: NDArray[np.int64]  # for each call of the frame, the top of its tree
+def _forest(df: pd.DataFrame) -> tuple[pa.Array, NDArray[np.int8], NDArray[np.int64]]:
+    """Find the trees. SIDs are numbered: those of the frame, then parents that are not in it.
 
-
-def _forest(df: pd.DataFrame) -> _Forest:
+    Return the SID of each; for each that is the top of a tree, what kind of root it is; and for
+    each call of the frame, the top of its tree.
+    """
     sids, parents = (_text(df, name) for name in ("sid", "parent_call_sid"))
     if sids.null_count:
         raise FrameError(
@@ -125,16 +118,15 @@ def _forest(df: pd.DataFrame) -> _Forest:
     circling = root[top] == _NONE
     if circling.any():
         top = np.where(circling, _smallest_of_circle(up, sids)[top], top)
-    return _Forest(sids, root, top[: len(df)])
+    return sids, root, top[: len(df)]
 
 
 def _tops(up: NDArray[np.int64]) -> NDArray[np.int64]:
     """Follow the parents to the end, or into a circle: each round doubles the climb."""
     for _ in range(len(up).bit_length()):
-        higher = up[up]
-        if np.array_equal(higher, up):
+        up, lower = up[up], up
+        if np.array_equal(up, lower):
             break
-        up = higher
     return up
 
 
@@ -160,7 +152,7 @@ def _text(df: pd.DataFrame, name: str) -> pa.Array:
     return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
 
 
-def _measures(df: pd.DataFrame, groups: Groups) -> dict[str, object]:
+def _measures(df: pd.DataFrame, groups: Groups) -> Measured:
     price, priced = prices(df)
     length, _ = milliseconds(df, "duration")
     spoken = answered(df)

@@ -4,33 +4,54 @@ One SQLite file, opened by as many processes as like. It holds personal data, so
 read it.
 """
 
+import errno
 import json
 import sqlite3
 import warnings
 import zlib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
-from callkit.cache.file import body_of, cache_errors, connect, microseconds, moment_at
-from callkit.errors import CacheWarning
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from callkit.errors import CacheError, CacheWarning
 from callkit.normaliser.casts import one_price
 from callkit.outcomes import Fetched, PriceChange
+from callkit.schema import ENDED_STATUSES
 from callkit.sids import CallKey
 
 Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
 
-_LEVEL = 3  # beyond, zlib takes twice the time for a few percent
+_APPLICATION_ID = 0x63616C6C  # "call"
+_VERSION = 1
+_PATIENCE_WITH_OTHERS = 60.0  # seconds to wait for another process's turn
 
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS calls (
+    sid TEXT PRIMARY KEY,
+    account_sid TEXT NOT NULL,
+    body BLOB NOT NULL,  -- as received, compressed by zlib
+    request_id TEXT,
+    fetched_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
+    price TEXT,  -- as received
+    settled INTEGER NOT NULL  -- whether the record is final
+);
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_VERSION};
+"""
 _LOOK_UP = """
 SELECT calls.sid, account_sid, body, request_id, fetched_at
-FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value ->> 0
+FROM json_each(:keys) AS asked JOIN calls ON calls.sid = asked.value ->> 0
 WHERE settled AND coalesce(asked.value ->> 1 = account_sid, 1)
+    AND coalesce(fetched_at >= :since, 1)
+    AND CASE :refresh WHEN 'all' THEN 0 WHEN 'unpriced' THEN price IS NOT NULL ELSE 1 END
 """
-_WANTED = {"all": " AND 0", "unpriced": " AND price IS NOT NULL", None: ""}
 _PRICES = """
 SELECT calls.sid, price FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
 """
@@ -43,17 +64,10 @@ WHERE excluded.fetched_at >= fetched_at
 
 
 class Cache:
-    """The bodies of calls, in one file.
+    """The bodies of calls, in one file, which is created if it does not exist.
 
-    Parameters
-    ----------
-    path : str or path
-        The file; created if it does not exist.
-
-    Raises
-    ------
-    CacheError
-        It cannot be opened, is damaged, or is not a cache of callkit's. It is not touched then.
+    What cannot be opened, is damaged or is not a cache of callkit's raises a CacheError, and is
+    not touched.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -70,41 +84,41 @@ class Cache:
 
     def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:
         """Return the calls that need not be requested again, in any order."""
-        query = _LOOK_UP
-        parameters: list[str | int] = [json.dumps(keys)]
+        asked: dict[str, object] = {"keys": json.dumps(keys), "since": None, "refresh": refresh}
         if isinstance(refresh, datetime):
-            query += " AND fetched_at >= ?"
-            parameters.append(microseconds(refresh))
-        else:
-            query += _WANTED[refresh]
+            asked |= {"since": microseconds(refresh), "refresh": None}
         with cache_errors(self._path):
             return [
                 Fetched(sid, account_sid, body_of(body), request_id, moment_at(at), attempts=0)
-                for sid, account_sid, body, request_id, at in self._db.execute(query, parameters)
+                for sid, account_sid, body, request_id, at in self._db.execute(_LOOK_UP, asked)
             ]
 
-    def store(
-        self, calls: Sequence[Fetched], prices: Sequence[Decimal | None], final: Sequence[bool]
-    ) -> list[PriceChange]:
-        """Write calls that are valid, with their prices and whether their records are final.
+    def store(self, calls: Sequence[Fetched], table: pa.Table) -> list[PriceChange]:
+        """Write valid calls, given as fetched and as rows of :data:`callkit.SCHEMA`.
 
-        Returns
-        -------
-        list of PriceChange
-            The calls whose price is no longer what the file had.
-
-        Warns
-        -----
-        CacheWarning
-            The file can no longer be written, which is reported once.
+        Returns the calls whose price is no longer what the file had. A file that can no longer be
+        written is reported once, by a CacheWarning.
         """
         if not calls or not self.writable:
             return []
-        rows = [_row(*each) for each in zip(calls, prices, final, strict=True)]
+        prices: list[Decimal | None] = table["price"].to_pylist()
+        final = final_rows(table, [call.fetched_at for call in calls])
+        rows = [
+            (
+                call.sid,
+                call.account_sid,
+                zlib.compress(call.body, 3),  # beyond, twice the time saves a few percent
+                call.request_id,
+                microseconds(call.fetched_at),
+                None if price is None else f"{price:f}",
+                is_final,
+            )
+            for call, price, is_final in zip(calls, prices, final, strict=True)
+        ]
         try:
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:
-                changes = self._changes(calls, prices)
+                old = dict(self._db.execute(_PRICES, [json.dumps([call.sid for call in calls])]))
                 self._db.executemany(_WRITE, rows)
         except sqlite3.Error as error:
             self.writable = False
@@ -115,33 +129,134 @@ class Cache:
                 stacklevel=2,
             )
             return []
-        return changes
-
-    def _changes(
-        self, calls: Sequence[Fetched], prices: Sequence[Decimal | None]
-    ) -> list[PriceChange]:
-        old = dict(self._db.execute(_PRICES, [json.dumps([call.sid for call in calls])]))
-        changes = []
-        for call, new in zip(calls, prices, strict=True):
-            if call.sid in old:
-                try:
-                    before = None if old[call.sid] is None else one_price(old[call.sid])
-                except ValueError:  # of a body that was never valid
-                    continue
-                if before != new:
-                    changes.append(PriceChange(call.sid, before, new))
-        return changes
+        return _changes(old, calls, prices) if old else []
 
 
-def _row(
-    call: Fetched, price: Decimal | None, final: bool
-) -> tuple[str, str, bytes, str | None, int, str | None, bool]:
-    return (
-        call.sid,
-        call.account_sid,
-        zlib.compress(call.body, _LEVEL),
-        call.request_id,
-        microseconds(call.fetched_at),
-        None if price is None else f"{price:f}",
-        final,
+def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:
+    """Say for each call whether its record was final when it was fetched.
+
+    A call is final if it has ended and is priced; or ended with a status that is not billed, and
+    was fetched at least a day after its end; or ended unpriced, and was fetched at least thirty
+    days after. Ages count up to the fetch: a record that was fetched too early does not grow older
+    in a cache. In doubt a record is not final.
+    """
+    status = table["status"].cast(pa.string())
+    end = pc.coalesce(table["end_time"], table["date_updated"])
+    age = pc.subtract(pa.array(fetched_at, end.type), end)
+    wait = pc.if_else(
+        pc.equal(status, "completed"),  # the one that is billed
+        pa.scalar(timedelta(days=30), age.type),
+        pa.scalar(timedelta(days=1), age.type),
     )
+    price_is_final = pc.or_(
+        table["price"].is_valid(), pc.fill_null(pc.greater_equal(age, wait), False)
+    )
+    has_ended = pc.is_in(status, pa.array(ENDED_STATUSES))
+    final: list[bool] = pc.and_(has_ended, price_is_final).to_pylist()
+    return final
+
+
+def _changes(
+    old: dict[str, str | None], calls: Sequence[Fetched], prices: Sequence[Decimal | None]
+) -> list[PriceChange]:
+    changes = []
+    for call, new in zip(calls, prices, strict=True):
+        if call.sid in old:
+            written = old[call.sid]
+            try:
+                before = None if written is None else one_price(written)
+            except ValueError:  # of a body that was never valid
+                continue
+            if before != new:
+                changes.append(PriceChange(call.sid, before, new))
+    return changes
+
+
+def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Open a cache file and make it private to its owner; `create` it if it does not exist.
+
+    A file of another program, or of a newer callkit, is refused and left unchanged.
+    """
+    _refuse_foreign(path, create=create)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    db = sqlite3.connect(
+        path, timeout=_PATIENCE_WITH_OTHERS, isolation_level=None, check_same_thread=False
+    )
+    with ExitStack() as until_checked:
+        until_checked.callback(db.close)
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise CacheError(
+                f"The cache {str(path)!r} has format {version}, but this version of callkit reads "
+                f"format {_VERSION}. Update callkit or name another file"
+            )
+        db.execute("PRAGMA secure_delete = ON")  # what is replaced or deleted becomes zeros
+        if version == 0:
+            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        # Only now: the mark that identifies the file must be in the file itself, not its journal.
+        db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
+        db.execute("PRAGMA synchronous = NORMAL")
+        until_checked.pop_all()
+    return db
+
+
+def _refuse_foreign(path: Path, *, create: bool) -> None:
+    """Look at the file's first bytes alone, since SQLite might write to what it opens."""
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "A path cannot hold a NUL character")
+    if create and not path.exists():
+        return
+    with path.open("rb") as file:
+        head = file.read(100)
+    is_database = head.startswith(b"SQLite format 3\x00")
+    is_ours = head[68:72] == _APPLICATION_ID.to_bytes(4, "big")  # where the file format keeps it
+    if not (is_database and is_ours) and (head or not create):
+        kind = "a database of another program" if is_database else "not a database"
+        raise CacheError(
+            f"Cannot use {str(path)!r} as a cache: it is {kind}, or damaged. It was left "
+            "unchanged; name another file"
+        )
+
+
+@contextmanager
+def cache_errors(path: Path) -> Iterator[None]:
+    """Turn errors into a CacheError that describes in one sentence what is wrong with the file."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"Cannot open the cache {str(path)!r}: {error.strerror or error}"
+        ) from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # Its low byte is the plain code: https://www.sqlite.org/rescode.html
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise CacheError(
+                f"The cache {str(path)!r} is in use by another process. Try again when that "
+                "process has finished"
+            ) from error
+        why, _, _ = str(error).partition("\n")
+        raise CacheError(
+            f"Cannot use the cache {str(path)!r}: {why}. Move it away or name another file"
+        ) from error
+
+
+def body_of(stored: bytes) -> bytes:
+    """Decompress a body."""
+    try:
+        return zlib.decompress(stored)
+    except (TypeError, zlib.error):
+        raise sqlite3.DataError("the body of a call is damaged") from None
+
+
+def microseconds(moment: datetime) -> int:
+    """Return microseconds since 1970, the form of times in the file."""
+    return round(moment.timestamp() * 1e6)
+
+
+def moment_at(microseconds: int) -> datetime:
+    """Read a time of the file, in UTC."""
+    try:
+        return datetime.fromtimestamp(microseconds / 1e6, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise sqlite3.DataError(f"{microseconds!r} is not a valid time") from None

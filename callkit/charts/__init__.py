@@ -10,8 +10,8 @@ told apart without colour vision or in print otherwise. Only statuses have colou
 same in every picture.
 """
 
-from callkit.charts.costs import cost
-from callkit.charts.counts import duration, in_progress, status
+from callkit.charts.bars import cost, status
+from callkit.charts.counts import duration, in_progress
 from callkit.charts.heat_maps import heat_map
 
 __all__ = ["cost", "duration", "heat_map", "in_progress", "status"]

@@ -1,4 +1,4 @@
-"""How many calls: by status, by how long they lasted, and up at once."""
+"""How long calls lasted, and how many were up at once."""
 
 from typing import Any
 
@@ -10,104 +10,13 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from callkit.breakdown.duration import answered
+from callkit.breakdown.breakdowns import answered
 from callkit.breakdown.exact import each_once, milliseconds, need
-from callkit.charts import breakdowns, style
-from callkit.charts.bars import label_periods, places_of, spacing, stacked
-from callkit.errors import FrameError
+from callkit.charts import style
+from callkit.charts.bars import label_periods, places_of, spacing
 
-
-def _look(colour: str, hatch: str = "", lines: str = "0.1") -> dict[str, Any]:
-    return {"facecolor": colour, "hatch": hatch, "edgecolor": lines, "linewidth": 0}
-
-
-# Neighbours differ in lightness, and all in colour or hatch. Those of one colour belong together:
-# blue was answered by somebody, orange was not, red went wrong, grey is not over yet.
-_LOOKS: dict[str, dict[str, Any]] = {
-    "completed": _look("#2c6fa6"),
-    "no-answer": _look("#f7d08a"),
-    "busy": _look("#d98c21"),
-    "canceled": _look("#f7d08a", "\\\\\\\\"),
-    "failed": _look("#b5403a", "xxxx", "0.95"),
-    "in-progress": _look("0.85", "||||", "0.4"),
-    "ringing": _look("0.85", "...."),
-    "queued": _look("0.55", "++++"),
-}
-_UNLISTED, _UNKNOWN = _look("0.7", "oo"), _look("0.95", "---")
-_GROWTH = 10**0.1 - 1  # from one bar of durations to the next
-_HALO = 3.5  # points, so that a line stands off bars of any lightness
-_MARGIN = 1.15
-_STEP = 7  # more than from one round duration to the next
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_LONGEST = "15 min"
 _ROUND = (1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800)  # seconds
-_IN_PROGRESS = ("period", "peak_in_progress", "mean_in_progress", "peak_starts_per_second")
-_FAINT = 0.35
-
-
-def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how many calls had which status, over time.
-
-    Bars stand on the start of their period and are stacked by status, each in a look of its own
-    that is the same in every picture, whatever the style. Calls that never started have no period:
-    a note says how many they are. Other keys are added up, and rows of totals left out.
-
-    Parameters
-    ----------
-    breakdown : DataFrame
-        What :func:`callkit.duration_breakdown` or :func:`callkit.cost_breakdown` returned by
-        ``status`` for a `freq`.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure otherwise.
-
-    Returns
-    -------
-    matplotlib Axes
-        The one drawn on.
-
-    Raises
-    ------
-    FrameError
-        `breakdown` is no such breakdown.
-
-    Examples
-    --------
-    >>> daily = callkit.duration_breakdown(df, "status", freq="D")  # doctest: +SKIP
-    >>> callkit.charts.status(daily).figure.savefig("status.png")  # doctest: +SKIP
-    """
-    if not breakdowns.holds(breakdown, ["period", "status", "calls"]):
-        raise FrameError(
-            "charts.status expects calls by status over time, for example "
-            "callkit.duration_breakdown(df, by='status', freq=...)"
-        )
-    breakdown = breakdowns.without_totals(breakdown)
-    breakdown = breakdown[breakdown["calls"] > 0]
-    started = breakdown[breakdown["period"].notna()]
-    apart = breakdown.loc[breakdown["period"].isna(), "calls"].sum()
-    note = f"{breakdown['calls'].sum():,} calls"
-    if apart:
-        note += f" · calls that never started, not drawn: {apart:,}"
-    ax = style.head(ax, "Calls by status", [note])
-    if started.empty:
-        style.empty(ax, "no call has started")
-        return ax
-    style.legend_above(ax, stacked(ax, *_layers(started), "calls"))
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    return ax
-
-
-def _layers(started: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
-    """Name the layer of each row, and list the layers that there are, and how they look.
-
-    Statuses that Twilio's reference does not list share one.
-    """
-    names = started["status"].astype(object)
-    listed = names.isin(list(_LOOKS))
-    other = f"other: {', '.join(sorted(map(str, names[~listed].dropna().unique())))}"
-    names = names.where(listed | names.isna(), other).fillna("(none)")
-    rows = started[["period"]].assign(label=names, value=started["calls"].astype("float64"))
-    looks = {**_LOOKS, other: _UNLISTED, "(none)": _UNKNOWN}
-    return rows, {name: look for name, look in looks.items() if (names == name).any()}
+_STEP = 7  # more than from one round duration to the next
 
 
 def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -119,7 +28,7 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     df : DataFrame
-        Calls, as :func:`callkit.to_frame` gives them, with ``status`` and ``duration``. Answered
+        Calls, as :func:`callkit.to_frame` returns them, with ``status`` and ``duration``. Answered
         are those completed that lasted longer than zero.
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
@@ -132,7 +41,7 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     FrameError
-        `df` is no frame of calls, or has a call twice.
+        `df` is not a DataFrame of calls, or has duplicates.
 
     Examples
     --------
@@ -161,7 +70,8 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def _mark_percentiles(ax: Axes, seconds: NDArray[np.float64]) -> None:
     top, line = ax.get_ylim()[1], mpl.rcParams["text.color"]
-    halo = [withStroke(linewidth=_HALO, foreground=ax.get_facecolor())]
+    # so that a line stands off bars of any lightness
+    halo = [withStroke(linewidth=3.5, foreground=ax.get_facecolor())]
     for percent, name, dashes in ((50, "median", "solid"), (95, "95th percentile", "dashed")):
         nearest_rank = np.percentile(seconds, percent, method="inverted_cdf").item()
         look: dict[str, Any] = {"colors": line, "linestyles": dashes, "path_effects": halo}
@@ -174,18 +84,18 @@ def _edges(seconds: NDArray[np.float64]) -> list[float]:
     edge, width = max(1, int(seconds.min())), 1
     edges = [min(edge - 0.5, float(seconds.min()))]
     while edges[-1] <= seconds.max():
-        width = max(width, round(edge * _GROWTH))
+        width = max(width, round(edge * (10**0.1 - 1)))
         edge += width
         edges.append(edge - 0.5)
     return edges
 
 
 def _duration_axis(ax: Axes, edges: list[float]) -> None:
-    margin = _MARGIN if edges[-1] / edges[0] > _STEP else _STEP  # so that a tick is in sight
+    margin = 1.15 if edges[-1] / edges[0] > _STEP else _STEP  # so that a tick is in sight
     ax.set_xlim(edges[0] / margin, edges[-1] * margin)
     low, high = ax.get_xlim()
     inside = [seconds for seconds in _ROUND if low <= seconds <= high]
-    every = -(-len(inside) // style.most_labels(ax, len(_LONGEST)))
+    every = -(-len(inside) // style.most_labels(ax, len("15 min")))
     ax.xaxis.set_major_locator(FixedLocator(inside[::every]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _written(seconds)))
@@ -194,7 +104,7 @@ def _duration_axis(ax: Axes, edges: list[float]) -> None:
 def _written(seconds: float) -> str:
     """Write a duration in its two largest units: ``1 h 5 min``."""
     parts, rest = [], round(seconds)
-    for size, unit in _UNITS:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
         count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count:,} {unit}")
@@ -222,18 +132,19 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     FrameError
-        `table` is none that calls_in_progress returned.
+        `table` is not what calls_in_progress returns.
 
     Examples
     --------
     >>> hourly = callkit.calls_in_progress(df, freq="h")  # doctest: +SKIP
     >>> callkit.charts.in_progress(hourly).figure.savefig("in_progress.png")  # doctest: +SKIP
     """
-    if not breakdowns.holds(table, _IN_PROGRESS):
-        raise FrameError(
-            "charts.in_progress expects the result of callkit.calls_in_progress, for example "
-            "callkit.calls_in_progress(df, freq=...)"
-        )
+    table = style.groups_of(
+        table,
+        ["period", "peak_in_progress", "mean_in_progress", "peak_starts_per_second"],
+        "charts.in_progress expects the result of callkit.calls_in_progress, for example "
+        "callkit.calls_in_progress(df, freq=...)",
+    )
     notes = ["calls in the frame only"]
     if len(table):
         notes.append(
@@ -249,7 +160,7 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ends = np.append(places, places[-1] + spacing(places))
     peak = table["peak_in_progress"].to_numpy(np.float64)
     mean = table["mean_in_progress"].to_numpy(np.float64)
-    ax.stairs(peak, ends, fill=True, color="C0", alpha=_FAINT, label="peak of the period")
+    ax.stairs(peak, ends, fill=True, color="C0", alpha=0.35, label="peak of the period")
     ax.stairs(peak, ends, color="C0")
     line = mpl.rcParams["text.color"]
     ax.stairs(mean, ends, baseline=None, color=line, label="mean of the period")

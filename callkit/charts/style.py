@@ -1,4 +1,4 @@
-"""How every chart looks: where things stand, in which colours, and how numbers are written.
+"""What all charts share: reading breakdowns, layout, colours, and how numbers are written.
 
 Sizes are in points. What is measured is the Axes as it will be drawn, so that labels fit in small
 figures and in large letters too.
@@ -6,12 +6,13 @@ figures and in large letters too.
 
 import itertools
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axes._base import _AxesBase
@@ -23,22 +24,69 @@ from matplotlib.ticker import StrMethodFormatter
 from matplotlib.transforms import Bbox
 from matplotlib.typing import ColorType
 
-_BELOW = 5.0  # what an axis and its label take below a panel, in font sizes
-_PANEL = 0.2  # the least share of the place that a panel takes, of an even one
+from callkit.errors import FrameError
+
 _LINE = 1.45  # the height of a line of text, in font sizes
 _LETTER = 0.55  # the width of a letter, in font sizes
-_HANDLE = 8  # what a legend's colour patch and spaces take, in letters
 _MOST_LEGEND = 0.6  # the share of the Axes that a legend may take
-_SMALLEST = 4.0  # the size of letters below which nothing is read
-_STEP = 0.5  # from one size of letters to the next smaller one
-_OVERHANG = 1.1  # the share of the Axes that notes may be wide
-_NOTE = 4.0  # how far notes are off the Axes
+_SMALLEST = 4.0  # the size of the smallest letters that can be read
 _AND = " · "
 _PLACES = {"left": 0.0, "center": 0.5, "right": 1.0}
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 _MIDDLE = 0.5
 _ALIKE = 0.1  # lightness that greyscale does not tell apart
-_HATCHES = ("///", "...", "xxx", "---", "ooo")
+
+
+def groups_of(table: object, columns: Iterable[str], expected: str) -> pd.DataFrame:
+    """Check that a breakdown has `columns`, and its periods a zone; leave out rows of totals."""
+    if (
+        not isinstance(table, pd.DataFrame)
+        or not set(columns) <= set(table.columns)
+        or ("period" in table and not isinstance(table["period"].dtype, pd.DatetimeTZDtype))
+    ):
+        raise FrameError(expected)
+    if "total_over" not in table.columns:
+        return table
+    return table[table["total_over"].isna()].drop(columns="total_over")
+
+
+def zone_of(breakdown: pd.DataFrame) -> str:
+    """Write the zone of hours and weekdays, in brackets, if the attributes of the frame have it."""
+    said = breakdown.attrs.get("callkit")
+    zone = said.get("tz") if isinstance(said, dict) else None
+    return f" ({zone})" if zone else ""
+
+
+def currency_of(breakdown: pd.DataFrame) -> pd.Series:
+    """Name the currency of each row."""
+    currency = breakdown["price_unit"].astype(object)
+    return currency.where(currency.notna(), "no currency")
+
+
+def currencies_in(breakdown: pd.DataFrame) -> list[str]:
+    """List the currencies in which something has a price, in the order of their codes."""
+    return sorted(currency_of(breakdown)[breakdown["cost"].notna()].unique())
+
+
+def cost_of(rows: pd.DataFrame) -> str:
+    """Write the total cost of rows of one currency, of which something has a price."""
+    (currency,) = currencies_in(rows)
+    return f"{amount(rows['cost'].sum())} {currency}"
+
+
+def notes_by_currency(
+    breakdown: pd.DataFrame,
+    currencies: Sequence[str],
+    notes: Callable[[pd.DataFrame], list[str]],
+) -> list[list[str]]:
+    """Return the notes of each currency, the last with what the panels of all of them leave out."""
+    if len(currencies) <= 1:
+        return [notes(breakdown)]
+    mine = currency_of(breakdown)
+    found = [notes(breakdown[mine == currency]) for currency in currencies]
+    elsewhere = int(breakdown.loc[~mine.isin(currencies), "unpriced_calls"].sum())
+    if elsewhere:
+        found[-1].append(f"in no currency above, completed calls not priced yet: {elsewhere:,}")
+    return found
 
 
 def head(ax: Axes | None, title: str, notes: Sequence[str]) -> Axes:
@@ -49,10 +97,10 @@ def head(ax: Axes | None, title: str, notes: Sequence[str]) -> Axes:
 def panels_in(
     ax: Axes | None, title: str, notes: Sequence[Sequence[str]], *, width: float = 1.0
 ) -> tuple[Axes, list[Axes]]:
-    """Write the title, and under it put panels in the place of an Axes, each with its notes.
+    """Write the title, and below it put panels, one below the other, each with its notes.
 
-    The panels stand one under the other; a single one is the Axes itself. `width` is the share of
-    the place that several take, where something is to stand beside each.
+    A single panel is the Axes itself; several share its place. `width` is the share of its width
+    that several take, if something is to be drawn beside each.
     """
     ax = _new_axes(len(notes)) if ax is None else ax
     if len(notes) == 1:
@@ -75,7 +123,6 @@ def panels_in(
 
 
 def _new_axes(panels: int) -> Axes:
-    """Make a figure that notebooks show, and the Axes in it."""
     import matplotlib.pyplot as plt  # noqa: PLC0415 - pyplot is for who brings no Axes
 
     width, height = mpl.rcParams["figure.figsize"]
@@ -83,13 +130,14 @@ def _new_axes(panels: int) -> Axes:
 
 
 def _share(ax: Axes, panels: Sequence[Axes], width: float, heads: Sequence[float]) -> None:
-    """Have the panels share the place evenly, with room between them for axes and heads."""
-    gaps = [0.0, *(_BELOW * _points("medium") + head for head in heads[1:])]
+    """Have the panels share the Axes evenly, with room between them for axes and heads."""
+    below = 5 * _points("medium")  # the axis and its label
+    gaps = [0.0, *(below + head for head in heads[1:])]
     for number, panel in enumerate(panels):
 
         def locate(_panel: _AxesBase, _renderer: object, number: int = number) -> Bbox:
             whole = size_of(ax)[1]
-            height = max((whole - sum(gaps)) / len(panels), _PANEL * whole / len(panels))
+            height = max(whole - sum(gaps), 0.2 * whole) / len(panels)
             between = (whole - len(panels) * height) / sum(gaps)
             top = whole - number * height - sum(gaps[: number + 1]) * between
             box = Bbox.from_extents(0, (top - height) / whole, width, top / whole)
@@ -100,13 +148,22 @@ def _share(ax: Axes, panels: Sequence[Axes], width: float, heads: Sequence[float
 
 def _note(ax: Axes, text: str) -> None:
     place = mpl.rcParams["axes.titlelocation"]
-    look: dict[str, Any] = {"ha": place, "va": "bottom", "fontsize": "small", "parse_math": False}
-    ax.annotate(text, (_PLACES[place], 1), (0, _NOTE), "axes fraction", "offset points", **look)
+    ax.annotate(
+        text,
+        xy=(_PLACES[place], 1),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha=place,
+        va="bottom",
+        fontsize="small",
+        parse_math=False,
+    )
 
 
 def _broken(notes: Sequence[str], width: float) -> list[str]:
-    """Break notes that are too wide, between what they say rather than within."""
-    most = max(1, int(width * _OVERHANG / (_LETTER * _points("small"))))
+    """Break notes that are much wider than the Axes, between statements where that is possible."""
+    most = max(1, int(width * 1.1 / (_LETTER * _points("small"))))
     lines: list[str] = []
     for note in notes:
         lines.append("")
@@ -129,21 +186,21 @@ def legend_above(ax: Axes, layers: Sequence[Artist] = ()) -> None:
     """Put the legend inside, above all that is drawn, so that it neither hides nor is cut off.
 
     It names what has a label, and `layers` even by one that begins with ``_``, which matplotlib
-    takes for a wish to be left out.
+    would leave out.
     """
     lay_out(ax)
     others = [artist for artist in ax.get_legend_handles_labels()[0] if artist not in layers]
     handles = [*others, *layers]
     labels = [str(artist.get_label()) for artist in handles]
     width, height = size_of(ax)
-    letters = max(map(len, labels)) + _HANDLE
+    letters = max(map(len, labels)) + 8  # for the colour patch and spaces
     size = _points("small")
     while True:
         columns = max(1, min(len(labels), int(width / (letters * _LETTER * size))))
         tall = (-(-len(labels) // columns) + 1) * _LINE * size
         if tall <= _MOST_LEGEND * height or size <= _SMALLEST:
             break
-        size -= _STEP
+        size -= 0.5
     low, high = ax.get_ylim()
     ax.set_ylim(low, low + (high - low) / (1 - min(_MOST_LEGEND, tall / height)))
     legend = ax.legend(handles, labels, loc="upper left", ncols=columns, fontsize=size)
@@ -200,7 +257,7 @@ def looks(count: int) -> list[dict[str, Any]]:
         {"facecolor": f"C{number}", "linewidth": 0} for number in range(count)
     ]
     lightness = [_lightness(look["facecolor"]) for look in found]
-    hatches = itertools.cycle(_HATCHES)
+    hatches = itertools.cycle(("///", "...", "xxx", "---", "ooo"))
     for number, (look, mine) in enumerate(zip(found, lightness, strict=True)):
         if any(abs(mine - other) < _ALIKE for other in lightness[:number]):
             look.update(hatch=next(hatches), edgecolor="0.1" if mine > _MIDDLE else "0.95")
@@ -216,7 +273,7 @@ def colour_map() -> Colormap:
 
 
 def _lightness(colour: ColorType) -> float:
-    return float(to_rgb(colour) @ _LUMINANCE)
+    return float(np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722)))
 
 
 def thousands(axis: Axis) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 import callkit
+from callkit.calls import FetchResult, count_failures
 from callkit.cli.arguments import CommandError, Commands, add_fetching, number, progress, seconds
 from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.files.paths import holds, writing
-from callkit.results import FetchResult, count_failures
 from callkit.sandbox import Sandbox
 
 _SAMPLE = Path("data/sample_sids.txt")

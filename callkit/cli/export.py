@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 import callkit
+from callkit.calls import FetchResult, count_failures
 from callkit.cli.arguments import (
     CommandError,
     Commands,
@@ -23,10 +24,9 @@ from callkit.cli.arguments import (
     progress,
 )
 from callkit.errors import IncompleteWarning, PriceChangeWarning
-from callkit.files.formats import FormatName
+from callkit.files import FormatName
 from callkit.files.paths import check_list_apart, holds, name_beside
 from callkit.pseudonyms import Pseudonyms
-from callkit.results import FetchResult, count_failures
 from callkit.sids import CallKey, read_sids
 
 _SOME_FAILED = 1

@@ -8,12 +8,11 @@ import msgspec
 import requests
 
 import callkit
-from callkit.errors import CallFailedError, InvalidSidError, RunStoppedError
-from callkit.fetch.concurrency import Limiters
-from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
-from callkit.fetch.policy import RetryPolicy
+from callkit.errors import CallFailedError, InvalidSidError
+from callkit.fetch.concurrency import Limiters, RetryPolicy
+from callkit.fetch.connection import Transport
+from callkit.fetch.credentials import Credentials, base_url_for, hidden
 from callkit.fetch.pool import Pool, StopConditions
-from callkit.fetch.transport import Transport, TransportError
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
 from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
@@ -118,9 +117,7 @@ class Client:
             api_key=api_key,
             api_secret=secret,
         )
-        url = base_url_for(base_url, region, edge)
-        refuse_unsafe(url)
-        self._base_url = url
+        self._base_url = base_url_for(base_url, region, edge)
         self._timeout = float(timeout)
         self._give_up_after = float(give_up_after)
         self._concurrency = int(concurrency)
@@ -257,17 +254,10 @@ class Client:
         RunStoppedError
             Requests cannot be made at all.
         """
+        account_sid, url = self._credentials.account_sid, self._base_url
         if self._transport is None:
-            try:
-                self._transport = Transport(
-                    self._session, self._base_url, self._credentials, self._timeout
-                )
-            except TransportError as error:
-                where = f"{self.account_sid} at {self._base_url}"
-                raise RunStoppedError(f"Cannot send requests to {where}: {error}") from None
-        stop = StopConditions(
-            self.account_sid, self._base_url, self._give_up_after, self._limiters.policy
-        )
+            self._transport = Transport(self._session, url, self._credentials, self._timeout)
+        stop = StopConditions(account_sid, url, self._give_up_after, self._limiters.policy)
         return Pool(self._transport, self._credentials, self._limiters, stop)
 
 

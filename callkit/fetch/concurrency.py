@@ -43,8 +43,6 @@ import threading
 from dataclasses import dataclass
 from enum import Enum
 
-from callkit.fetch.policy import RetryPolicy
-
 _log = logging.getLogger(__name__)
 
 _LEAST_START = 4  # in flight after the first answer, at least
@@ -66,10 +64,7 @@ _RESERVED_BESIDE_OTHERS = 0.05
 _LEAST_RESERVED_BESIDE_OTHERS = 2.0
 _CLAIM_BELOW = 0.8  # of what the others have in flight
 _YIELD_ABOVE = 2.0  # more than the others
-_CUT_BESIDE_OTHERS = (
-    0.8,
-    0.95,
-)  # of the limit stays, for the larger and the smaller side
+_CUT_BESIDE_OTHERS = (0.8, 0.95)  # of the limit stays, for the larger and the smaller side
 _OUTAGE_AFTER = 3  # failures in a row, at least: fewer may be those of single calls
 _PROBES_A_PAUSE = 3  # before the pause between them grows: a few calls get a few tries each
 _LEFT_AFTER_LOCAL_FAULT = 0.75  # of what was in flight: others on this machine need some, too
@@ -88,27 +83,61 @@ class State(Enum):
 _ONE_AT_A_TIME = (State.PROVING, State.OUTAGE)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """The numbers behind retries and early stops; the defaults suit the API.
+
+    Parameters
+    ----------
+    attempts : int, default 5
+        How many failed attempts a call may have.
+    first_back_off, longest_back_off : float, default 0.25 and 30.0
+        Seconds before the second attempt, and the most before any later one.
+    longest_pause : float, default 5.0
+        The most seconds for which an account backs off after a 429 without ``Retry-After``, and
+        between two probes in an outage.
+    unauthorized_pause : float, default 2.0
+        Seconds before a 401 is tried again: under load a valid sign-in is refused now and then.
+    unauthorized_times : int, default 3
+        How many 401s in a row end a run, if they go on for long enough.
+    unauthorized_for : float, default 5.0
+        How many seconds that is.
+    unknown_calls : int, default 200
+        How many calls, all of them unknown, end a run.
+    quiet : float, default 10.0
+        Seconds without a success after which a run logs a warning.
+
+    Examples
+    --------
+    >>> 0.5 <= RetryPolicy().back_off(3) <= 1.0
+    True
+    """
+
+    attempts: int = 5
+    first_back_off: float = 0.25
+    longest_back_off: float = 30.0
+    longest_pause: float = 5.0
+    unauthorized_pause: float = 2.0
+    unauthorized_times: int = 3
+    unauthorized_for: float = 5.0
+    unknown_calls: int = 200
+    quiet: float = 10.0
+
+    def back_off(self, failures: int, first: float | None = None) -> float:
+        """Draw the seconds to wait after so many failures in a row.
+
+        Exponential from `first` on, with jitter over the upper half, as Twilio advises.
+        """
+        longest = (self.first_back_off if first is None else first) * 2.0 ** min(failures - 1, 30)
+        return min(self.longest_back_off, longest) * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """When a request was sent, and how many callkit then had in flight, itself included."""
 
     at: float
     in_flight: int
-
-
-class _OtherTraffic:
-    """What else the account has in flight, as the server's counts show it."""
-
-    def __init__(self) -> None:
-        self._smoothed = 0.0
-
-    @property
-    def in_flight(self) -> float:
-        return self._smoothed if self._smoothed > _COUNT_NOISE else 0.0
-
-    def observe(self, counted: int | None, own: int) -> None:
-        if counted is not None:
-            self._smoothed += _COUNT_SMOOTHING * (max(0, counted - own) - self._smoothed)
 
 
 class _Expansion:
@@ -177,7 +206,7 @@ class Limiter:
         self._start = float(min(concurrency, max(_LEAST_START, concurrency // 2)))
         self._limit = 1.0
         self._capacity: float | None = None  # of the account, other traffic included
-        self._others = _OtherTraffic()
+        self._counted_others = 0.0
         self._expansion = _Expansion()
         self._round_trip = _FIRST_ROUND_TRIP
         self._adjusted_at = 0.0
@@ -190,7 +219,12 @@ class Limiter:
     @property
     def room(self) -> int:
         """How many more requests may be under way."""
-        return max(0, (1 if self.state in _ONE_AT_A_TIME else round(self._limit)) - self.in_flight)
+        return max(0, round(self._limit) - self.in_flight)
+
+    @property
+    def _others(self) -> float:
+        """What else the account has in flight."""
+        return self._counted_others if self._counted_others > _COUNT_NOISE else 0.0
 
     def send(self, now: float) -> Sent | float | None:
         """Let a request go out if it may.
@@ -200,7 +234,7 @@ class Limiter:
         Sent, float or None
             It goes out; or it may go out in so many seconds; or not before another has come back.
         """
-        if self.room == 0:
+        if self.in_flight >= round(self._limit):
             return None
         if self._resume_at > now:
             return self._resume_at - now
@@ -213,7 +247,9 @@ class Limiter:
         self.answered_at = now
         self._failures_in_a_row = self._failed_probes = 0
         self._round_trip += _ROUND_TRIP_SMOOTHING * (now - sent.at - self._round_trip)
-        self._others.observe(counted, sent.in_flight)
+        if counted is not None:
+            others = max(0, counted - sent.in_flight)
+            self._counted_others += _COUNT_SMOOTHING * (others - self._counted_others)
         if sent.at >= self._cut_before_at:
             self._refusals_in_a_row = 0
         if self.state in _ONE_AT_A_TIME:
@@ -246,7 +282,7 @@ class Limiter:
         if self.state in _ONE_AT_A_TIME:
             enough = 1.0
         if self._failures_in_a_row >= enough and sent.at >= self._resume_at:
-            self.state = State.OUTAGE
+            self.state, self._limit = State.OUTAGE, 1.0
             self._failed_probes += 1
             pause = min(
                 self._policy.longest_pause,
@@ -282,7 +318,7 @@ class Limiter:
         if self._limit < self.most:
             capacity += self._expansion.by(now)
             self._capacity = capacity
-        others = self._others.in_flight
+        others = self._others
         if others:
             reserved = max(_LEAST_RESERVED_BESIDE_OTHERS, _RESERVED_BESIDE_OTHERS * capacity)
         else:
@@ -304,7 +340,7 @@ class Limiter:
         if self.state in _ONE_AT_A_TIME:
             return
         self.state = State.HOLDING
-        others = self._others.in_flight
+        others = self._others
         if counted is not None:
             total = min(counted - 1.0, self._limit + others - 1.0)
         else:
@@ -332,22 +368,20 @@ class Limiter:
         self._expansion.postpone(
             now + max(pause, retry_after),
             max(first, retry_after),
-            beside_others=self._others.in_flight > 0,
+            beside_others=self._others > 0,
         )
         _log.debug("429: backing off for %.2f s, then %d in flight", pause, round(self._limit))
 
 
-class Limiters:
-    """The limiters of a client, one for each account, and the lock that they share."""
+class Limiters(dict[str, Limiter]):
+    """The limiters of a client by account, made on first use, and the lock that they share."""
 
     def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
+        super().__init__()
         self.lock = threading.Lock()
         self.concurrency = concurrency
         self.policy = policy
-        self._of: dict[str, Limiter] = {}
 
-    def of(self, account_sid: str) -> Limiter:
-        """Return the limiter of an account."""
-        if account_sid not in self._of:
-            self._of[account_sid] = Limiter(self.concurrency, self.policy)
-        return self._of[account_sid]
+    def __missing__(self, account_sid: str) -> Limiter:
+        limiter = self[account_sid] = Limiter(self.concurrency, self.policy)
+        return limiter

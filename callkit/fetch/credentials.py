@@ -4,8 +4,10 @@ import base64
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import quote, urlsplit
+
+import requests
 
 from callkit.errors import CredentialsError
 from callkit.sids import is_account_sid
@@ -16,7 +18,6 @@ _BASE_URL = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SHORTEST_SOUGHT = 16  # bytes; Twilio's are 32
-_URL_SAFE = str.maketrans("+/", "-_")
 
 
 class Secret:
@@ -28,12 +29,14 @@ class Secret:
         spellings = _spellings(text)
         # In closures, since whatever lists an object's attributes shows what they hold.
         self.reveal: Callable[[], str] = lambda: text
-        self.stands_in: Callable[[bytes], bool] = lambda data: any(
-            spelling in data for spelling in spellings
+        self.stands_in: Callable[[str], bool] = lambda other: any(
+            spelling in other for spelling in spellings
         )
 
     def __reduce__(self) -> str:
-        raise TypeError("A secret cannot be pickled")
+        raise TypeError(
+            "Credentials cannot be pickled. Create the Client in the process that uses it"
+        )
 
 
 def hidden(text: str | None) -> Secret | None:
@@ -41,7 +44,7 @@ def hidden(text: str | None) -> Secret | None:
     return Secret(text) if text else None
 
 
-def _spellings(secret: str) -> frozenset[bytes]:
+def _spellings(secret: str) -> frozenset[str]:
     """List the forms in which an answer may repeat `secret`: as it is, and in base64.
 
     In base64 it looks in three ways, depending on how many bytes stand before it. Each form may be
@@ -56,11 +59,11 @@ def _spellings(secret: str) -> frozenset[bytes]:
         encoded = base64.b64encode(bytes(before) + octets).decode()
         forms.append(encoded[-(-8 * before // 6) : 8 * (before + len(octets)) // 6])
     return frozenset(
-        spelling.encode(errors="surrogatepass")
+        spelling
         for form in forms
         for spelling in (
             form,
-            form.translate(_URL_SAFE),
+            form.replace("+", "-").replace("/", "_"),
             form.replace("/", r"\/"),
             quote(form, safe="", errors="surrogatepass"),
         )
@@ -68,30 +71,26 @@ def _spellings(secret: str) -> frozenset[bytes]:
 
 
 class Credentials:
-    """A sign-in by HTTP Basic auth. The secret shows in no repr and travels in no pickle."""
+    """A sign-in by HTTP Basic auth. The secret shows in no repr and travels in no pickle.
 
-    __slots__ = ("_secret", "account_sid", "user")
+    ``stand_in`` says whether a text repeats the secret, as it is or in base64.
+    """
+
+    __slots__ = ("_secret", "account_sid", "stand_in", "user")
 
     def __init__(self, account_sid: str, user: str, secret: Secret) -> None:
         self.account_sid = account_sid
         self.user = user
+        self.stand_in = secret.stands_in
         self._secret = secret
 
     def __repr__(self) -> str:
         return f"Credentials(account_sid={self.account_sid!r}, user={self.user!r})"
 
-    def __reduce__(self) -> str:
-        raise TypeError(
-            "Credentials cannot be pickled. Create the Client in the process that uses it"
-        )
-
-    def authorization(self) -> str:
-        """Return the value of the ``Authorization`` header (RFC 7617)."""
-        return basic(self.user, self._secret.reveal())
-
-    def stand_in(self, text: str) -> bool:
-        """Whether `text` repeats the secret, as it is or in base64."""
-        return self._secret.stands_in(text.encode(errors="surrogatepass"))
+    def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Set the ``Authorization`` header, as the ``auth`` of a request."""
+        request.headers["Authorization"] = basic(self.user, self._secret.reveal())
+        return request
 
     @classmethod
     def resolve(
@@ -101,40 +100,40 @@ class Credentials:
         auth_token: Secret | None,
         api_key: str | None,
         api_secret: Secret | None,
-        environment: Mapping[str, str] | None = None,
     ) -> "Credentials":
         """Take the sign-in from the arguments, else from the variables that Twilio's tools read.
 
         An argument for either form (token, or API key) keeps the other form's variables out. From
         the environment alone an API key comes before the token, as Twilio advises.
-
-        Raises
-        ------
-        CredentialsError
-            Something is missing or invalid.
         """
-        account = _checked_account(account_sid or _set_to("TWILIO_ACCOUNT_SID", environment))
+        account = _checked_account(account_sid or _set_to("TWILIO_ACCOUNT_SID"))
         if auth_token and (api_key or api_secret):
             raise CredentialsError("Pass either auth_token, or api_key and api_secret, not both")
         if not auth_token:
             passed = bool(api_key or api_secret)
-            api_key = api_key or _set_to("TWILIO_API_KEY", environment)
-            api_secret = api_secret or hidden(_set_to("TWILIO_API_SECRET", environment))
+            api_key = api_key or _set_to("TWILIO_API_KEY")
+            api_secret = api_secret or hidden(_set_to("TWILIO_API_SECRET"))
             if not (passed or (api_key and api_secret)):
-                auth_token = hidden(_set_to("TWILIO_AUTH_TOKEN", environment))
+                auth_token = hidden(_set_to("TWILIO_AUTH_TOKEN"))
         if auth_token:
-            return cls(account, account, _sendable("auth token", auth_token))
-        if api_key and api_secret:
+            name, user, secret = "auth token", account, auth_token
+        elif api_key and api_secret:
             if not (api_key.startswith("SK") and api_key.isalnum()):
                 raise CredentialsError(
                     "Invalid API key: expected 'SK' followed by letters and digits"
                 )
-            return cls(account, api_key, _sendable("API secret", api_secret))
-        raise CredentialsError(
-            "No credentials found. Set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
-            "TWILIO_API_SECRET, in the environment; in Python you can also pass auth_token, "
-            "or api_key and api_secret, to callkit.Client"
-        )
+            name, user, secret = "API secret", api_key, api_secret
+        else:
+            raise CredentialsError(
+                "No credentials found. Set TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
+                "TWILIO_API_SECRET, in the environment; in Python you can also pass auth_token, "
+                "or api_key and api_secret, to callkit.Client"
+            )
+        if not secret.reveal().isprintable():
+            raise CredentialsError(
+                f"Invalid {name}: it contains a line break or another invisible character"
+            )
+        return cls(account, user, secret)
 
 
 def basic(user: str, password: str) -> str:
@@ -142,9 +141,9 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _set_to(name: str, environment: Mapping[str, str] | None) -> str:
+def _set_to(name: str) -> str:
     """Read one variable; the whole environment must be no local of anything that may raise."""
-    return (os.environ if environment is None else environment).get(name, "").strip()
+    return os.environ.get(name, "").strip()
 
 
 def _checked_account(account_sid: str) -> str:
@@ -160,56 +159,37 @@ def _checked_account(account_sid: str) -> str:
     return account_sid
 
 
-def _sendable(name: str, secret: Secret) -> Secret:
-    if not secret.reveal().isprintable():
-        raise CredentialsError(
-            f"Invalid {name}: it contains a line break or another invisible character"
-        )
-    return secret
-
-
-def base_url_for(
-    base_url: str | None,
-    region: str | None,
-    edge: str | None,
-    environment: Mapping[str, str] | None = None,
-) -> str:
-    """Say where the API is: `base_url` as it is, else Twilio's host for that region and edge.
+def base_url_for(base_url: str | None, region: str | None, edge: str | None) -> str:
+    """Say where the API is: `base_url`, else Twilio's host for that region and edge.
 
     Without arguments the environment decides: ``CALLKIT_BASE_URL``, or ``TWILIO_REGION`` and
     ``TWILIO_EDGE``.
-
-    Examples
-    --------
-    >>> base_url_for(None, None, "dublin", environment={})
-    'https://api.dublin.us1.twilio.com'
     """
     if base_url is None and not (region or edge):
-        base_url = _set_to("CALLKIT_BASE_URL", environment) or None
+        base_url = _set_to("CALLKIT_BASE_URL") or None
     if base_url is not None:
-        return base_url.rstrip("/")
-    region = region or _set_to("TWILIO_REGION", environment)
-    edge = edge or _set_to("TWILIO_EDGE", environment)
+        return _checked_url(base_url.rstrip("/"))
+    edge = edge or _set_to("TWILIO_EDGE")
+    region = region or _set_to("TWILIO_REGION") or ("us1" if edge else "")
     for name, value in (("region", region), ("edge", edge)):
         if value and not _LABEL.fullmatch(value):
             raise CredentialsError(
                 f"Invalid {name} {value!r}: expected a name such as 'ie1' or 'dublin'"
             )
-    if edge and not region:
-        region = "us1"
     return "https://" + ".".join(filter(None, ["api", edge, region, "twilio.com"]))
 
 
-def refuse_unsafe(base_url: str) -> None:
-    """Refuse to send a sign-in anywhere but over TLS, or in the clear to this machine.
+def _checked_url(base_url: str) -> str:
+    """Return `base_url`, if a sign-in may be sent there: over TLS, or to this machine.
 
-    Raises
-    ------
-    CredentialsError
-        `base_url` is not an http(s) URL of plain characters, over whose host two parsers could
-        disagree, carries a sign-in itself, or is plain http to another host.
+    A URL has plain characters only, since two parsers could disagree over the host of another.
     """
-    if not _is_base_url(base_url):
+    is_url = _BASE_URL.fullmatch(base_url) is not None
+    try:
+        _ = urlsplit(base_url).port
+    except ValueError:  # no port, or no IPv6 address
+        is_url = False
+    if not is_url:
         raise CredentialsError(  # without its value: it may contain credentials
             "Invalid base_url: expected a URL such as https://host or http://127.0.0.1:8080, "
             "with or without a path and without credentials"
@@ -220,14 +200,7 @@ def refuse_unsafe(base_url: str) -> None:
             f"Refusing to send credentials to {parts.hostname} over plain http: use https "
             "(http is allowed for this machine only)"
         )
-
-
-def _is_base_url(text: str) -> bool:
-    try:
-        _ = urlsplit(text).port
-    except ValueError:  # no port, or no IPv6 address
-        return False
-    return _BASE_URL.fullmatch(text) is not None
+    return base_url
 
 
 def is_loopback(base_url: str) -> bool:

@@ -6,13 +6,11 @@ import time
 from collections.abc import Iterable
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
-from callkit.fetch.concurrency import Limiters
-from callkit.fetch.connection import Connection, describe
+from callkit.fetch.concurrency import Limiters, RetryPolicy
+from callkit.fetch.connection import Connection, Transport, describe
 from callkit.fetch.credentials import Credentials
-from callkit.fetch.policy import RetryPolicy
 from callkit.fetch.queue import Job, Queue, Traffic
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
-from callkit.fetch.transport import Transport
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.sids import CallKey
 
@@ -96,7 +94,11 @@ class Pool:
         """
         if wait and self._queue.pending:
             self._enough.wait(_TICK)
-        self._cut_overdue()
+        latest = time.monotonic() - self._transport.timeout
+        for _, connection in self._workers:
+            # Cut off a response that takes too long: a socket time-out only notices silence.
+            if connection.busy_since is not None and connection.busy_since < latest:
+                connection.cut()
         with self._changed:
             waiting_as_asked = 0 < self._queue.pending == self._queue.waiting_as_asked
             self.stop.look(waiting_as_asked=waiting_as_asked)
@@ -142,47 +144,43 @@ class Pool:
         job: Job | None = None
         answer: Answer | None = None
         try:
-            while True:
-                with self._changed:
-                    if job is not None and answer is not None:
-                        self._receive(job, answer)
-                    job = self._next_job(connection)
-                if job is None:
-                    self._transport.release(connection)
-                    return
+            while (job := self._next_job(connection, job, answer)) is not None:
                 job.requests += 1
-                response = connection.get(job.path)
+                path = f"/2010-04-01/Accounts/{job.account.sid}/Calls/{job.sid}.json"
+                response = connection.get(path)
                 answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
                 if _log.isEnabledFor(logging.DEBUG):
-                    _log_answer(job, answer)
+                    _log_answer(path, answer.outcome)
+            self._transport.release(connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()
             self._break_off(job, describe(error))
 
-    def _receive(self, job: Job, answer: Answer) -> None:
-        now = time.monotonic()
-        if answer.meaning is Meaning.LOCAL_FAULT:
-            self._transport.keeps_alive = False
-        self._queue.receive(job, answer, now)
-        self.stop.saw(answer, job.account.sid, now)
-        if self.stop.error is not None:
-            self._queue.give_up(self.stop.error)
-        if self._idle:
-            self._wake()
-        if self._queue.pending == 0 or len(self._queue.done) >= _BATCH:
-            self._enough.set()
-
-    def _next_job(self, connection: Connection) -> Job | None:
-        """Wait until there is something to send; None once it is all over."""
-        while not self._closed:
-            job = self._queue.next(time.monotonic())
-            if isinstance(job, Job):
-                return job
-            if not self._transport.keeps_alive:
-                connection.close()
-            self._idle += 1
-            self._changed.wait(job)
-            self._idle -= 1
+    def _next_job(
+        self, connection: Connection, job: Job | None, answer: Answer | None
+    ) -> Job | None:
+        """Record an answer, and wait until there is something to send; None once it is all over."""
+        with self._changed:
+            if job is not None and answer is not None:
+                now = time.monotonic()
+                self.stop.saw(answer, job.account.sid, now)
+                self._queue.receive(job, answer, now)
+                if self.stop.error is not None:
+                    self._queue.give_up(self.stop.error)
+                self._transport.keeps_alive &= answer.meaning is not Meaning.LOCAL_FAULT
+                if self._idle:
+                    self._wake()
+                if self._queue.pending == 0 or len(self._queue.done) >= _BATCH:
+                    self._enough.set()
+            while not self._closed:
+                found = self._queue.next(time.monotonic())
+                if isinstance(found, Job):
+                    return found
+                if not self._transport.keeps_alive:
+                    connection.close()
+                self._idle += 1
+                self._changed.wait(found)
+                self._idle -= 1
         return None
 
     def _wake(self) -> None:
@@ -198,18 +196,10 @@ class Pool:
                     self._queue.record(Failure(job.sid, job.account.sid, "connection", why))
             self._queue.give_up(why)
 
-    def _cut_overdue(self) -> None:
-        """Cut off responses that take too long: a socket time-out only notices silence."""
-        latest = time.monotonic() - self._transport.timeout
-        for _, connection in self._workers:
-            if connection.busy_since is not None and connection.busy_since < latest:
-                connection.cut()
 
-
-def _log_answer(job: Job, answer: Answer) -> None:
-    outcome = answer.outcome
+def _log_answer(path: str, outcome: Outcome) -> None:
     status = 200 if isinstance(outcome, Fetched) else outcome.http_status or outcome.message
-    _log.debug("GET %s: %s", job.path, status)
+    _log.debug("GET %s: %s", path, status)
 
 
 class StopConditions:

@@ -18,7 +18,7 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
@@ -40,15 +40,15 @@ class Traffic(NamedTuple):
     refused: int
 
 
+@dataclass(slots=True)
 class Account:
     """The waiting calls of one account."""
 
-    def __init__(self, sid: str, limiter: Limiter) -> None:
-        self.sid = sid
-        self.limiter = limiter
-        self.waiting: deque[Job] = deque()
-        self.has_turn = False
-        self.known: str | None = None  # a call that has been answered
+    sid: str
+    limiter: Limiter
+    waiting: "deque[Job]" = field(default_factory=deque)
+    has_turn: bool = False
+    known: str | None = None  # a call that has been answered
 
 
 @dataclass(slots=True)
@@ -67,11 +67,6 @@ class Job:
     waits_as_asked: bool = False
     last: Failure | None = None
 
-    @property
-    def path(self) -> str:
-        """Where the call is, below the base URL."""
-        return f"/2010-04-01/Accounts/{self.account.sid}/Calls/{self.sid}.json"
-
 
 class Queue:
     """The calls of a run.
@@ -81,8 +76,7 @@ class Queue:
     account_sid : str
         The default account.
     limiters : Limiters
-        The limiters of the accounts; their policy defines how often a call is
-        tried, and after which pauses.
+        Those of the accounts; their policy says how often a call is tried, after which pauses.
 
     Attributes
     ----------
@@ -132,7 +126,7 @@ class Queue:
             sid = key.account_sid or self._account_sid
             account = self.accounts.get(sid)
             if account is None:
-                account = self.accounts[sid] = Account(sid, self._limiters.of(sid))
+                account = self.accounts[sid] = Account(sid, self._limiters[sid])
             self._wait(Job(key.sid, account), first=False)
             self.pending += 1
 
@@ -143,14 +137,20 @@ class Queue:
         pause = min(self._later[0][0] - now, _LOOK_AGAIN) if self._later else _LOOK_AGAIN
         for _ in range(len(self._turns)):
             account = self._turns.popleft()
-            self._record_failed(account)
+            if account.waiting and account.waiting[0].doubts:
+                self._record_failed(account)
             account.has_turn = bool(account.waiting)
-            if account.has_turn:
-                self._turns.append(account)
-                sent = account.limiter.send(now)
-                if isinstance(sent, Sent):
-                    return self._taken(account, sent)
-                pause = min(pause, sent or pause)
+            if not account.has_turn:
+                continue
+            self._turns.append(account)
+            sent = account.limiter.send(now)
+            if isinstance(sent, Sent):
+                if account.known is not None and account.limiter.state is State.OUTAGE:
+                    return Job(account.known, account, sent, is_probe=True)
+                job = account.waiting.popleft()
+                job.sent = sent
+                return job
+            pause = min(pause, sent or pause)
         return pause
 
     def receive(self, job: Job, answer: Answer, now: float) -> None:
@@ -158,10 +158,18 @@ class Queue:
         meaning = answer.meaning
         if meaning is Meaning.STALE and job.was_stale:
             meaning = Meaning.TRANSIENT
-        job.probes += job.account.limiter.state is State.OUTAGE
-        self._inform(job, answer, meaning, now)
+        limiter, outcome = job.account.limiter, answer.outcome
+        job.probes += limiter.state is State.OUTAGE
+        if meaning is Meaning.FINAL or isinstance(outcome, Fetched):
+            limiter.on_answer(job.sent, now, answer.counted)
+            if not job.is_probe:
+                job.account.known = job.sid
+                self.record(outcome)
+            return
+        self._inform(limiter, job, answer, meaning, now)
         if not job.is_probe:
-            self._file(job, answer, meaning, now)
+            job.last = outcome
+            self._request_again(job, answer, meaning, now)
 
     def record(self, outcome: Outcome) -> None:
         """Take the outcome of a call."""
@@ -182,18 +190,11 @@ class Queue:
         self._later.clear()
         self.waiting_as_asked = 0
 
-    def _taken(self, account: Account, sent: Sent) -> Job:
-        if account.limiter.state is State.OUTAGE and account.known is not None:
-            return Job(account.known, account, sent, is_probe=True)
-        job = account.waiting.popleft()
-        job.sent = sent
-        return job
-
-    def _inform(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
-        limiter = job.account.limiter
+    def _inform(
+        self, limiter: Limiter, job: Job, answer: Answer, meaning: Meaning, now: float
+    ) -> None:
+        """Tell the limiter of a request that came to nothing."""
         match meaning:
-            case Meaning.FINAL:
-                limiter.on_answer(job.sent, now, answer.counted)
             case Meaning.BUSY:
                 limiter.on_busy(job.sent, now, answer.counted, answer.retry_after)
             case Meaning.UNAUTHORIZED:
@@ -203,23 +204,12 @@ class Queue:
             case Meaning.LOCAL_FAULT:
                 limiter.on_local_fault(job.sent, now)
                 self._warn_of_local_fault(answer, limiter)
-            case Meaning.STALE:
+            case _:
                 limiter.on_nothing()
 
-    def _file(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
-        """Record the outcome of the call, or queue it again."""
-        outcome = answer.outcome
-        if meaning is Meaning.FINAL or isinstance(outcome, Fetched):
-            job.account.known = job.sid
-            self.record(outcome)
-            return
-        job.last = outcome
+    def _request_again(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
+        """Queue a call again, at once or after a pause, if it may have another attempt."""
         match meaning:
-            case Meaning.BUSY | Meaning.LOCAL_FAULT:
-                self._wait(job, first=True)
-            case Meaning.STALE:
-                job.was_stale = True
-                self._wait(job, first=True)
             case Meaning.UNAUTHORIZED:
                 job.attempts += 1
                 self._again(job, now, self._policy.unauthorized_pause)
@@ -232,6 +222,9 @@ class Queue:
                 pause = 0.0 if as_probe else self._policy.back_off(max(1, job.attempts))
                 job.waits_as_asked = (answer.retry_after or 0.0) > pause
                 self._again(job, now, max(pause, answer.retry_after or 0.0))
+            case _:
+                job.was_stale = job.was_stale or meaning is Meaning.STALE
+                self._wait(job, first=True)
 
     def _again(self, job: Job, now: float, pause: float) -> None:
         if job.last is not None and job.attempts >= self._policy.attempts:

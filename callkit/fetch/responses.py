@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,8 @@ from callkit.fetch.connection import NoResponse, Response
 from callkit.fetch.credentials import Credentials
 from callkit.outcomes import Failure, Fetched, Outcome, Reason
 from callkit.sids import canonical_call_sid
+
+_Fault: TypeAlias = tuple[Reason, int | None, str]  # Twilio's code, and a message
 
 _REASONS: dict[int, Reason] = {
     401: "unauthorized",
@@ -72,6 +74,14 @@ class Answer:
     no_use: bool = False
 
 
+_MEANINGS: dict[Reason, Meaning] = {
+    "rate_limited": Meaning.BUSY,
+    "unauthorized": Meaning.UNAUTHORIZED,
+    "server_error": Meaning.TRANSIENT,
+    "bad_response": Meaning.TRANSIENT,
+}
+
+
 class _Sid(msgspec.Struct):
     sid: str
 
@@ -97,14 +107,22 @@ def judge(
     A 200 counts as the call only if its body is a JSON object that names the SID asked for.
     """
     if isinstance(response, NoResponse):
-        return _no_answer(response, sid, account_sid, attempts, credentials)
+        causes = {"stale": Meaning.STALE, "local": Meaning.LOCAL_FAULT}
+        meaning = causes.get(response.cause, Meaning.TRANSIENT)
+        message = discreet(response.message, credentials)
+        failure = Failure(sid, account_sid, response.reason, message, attempts=attempts)
+        return Answer(failure, meaning, no_use=response.cause == "settings")
     headers = response.headers
     counted = headers.get("Twilio-Concurrent-Requests", "")
     in_flight = int(counted) if _COUNT.fullmatch(counted) else None
     request_id = headers.get("Twilio-Request-Id")
     if request_id is not None and credentials.stand_in(request_id):
         request_id = None
-    fault = _fault(response, sid, credentials)
+    fault = (
+        _wrong_body(response.body, sid, credentials)
+        if response.status == _OK
+        else _error(response, credentials)
+    )
     if fault is None:
         now = datetime.now(UTC)
         fetched = Fetched(sid, account_sid, response.body, request_id, now, attempts)
@@ -114,7 +132,9 @@ def judge(
         *(sid, account_sid, reason, message[:_MESSAGE_AT_MOST], response.status),
         *(code, request_id, attempts),
     )
-    return Answer(failure, _meaning(failure), in_flight, retry_after(headers.get("Retry-After")))
+    is_redirect = response.status in _REDIRECTS
+    meaning = Meaning.TRANSIENT if is_redirect else _MEANINGS.get(reason, Meaning.FINAL)
+    return Answer(failure, meaning, in_flight, retry_after(headers.get("Retry-After")))
 
 
 def discreet(text: str, credentials: Credentials) -> str:
@@ -134,67 +154,36 @@ def retry_after(value: str | None) -> float | None:
     return min(max(seconds, 0.0), _WAIT_AT_MOST)
 
 
-def _no_answer(
-    response: NoResponse, sid: str, account_sid: str, attempts: int, credentials: Credentials
-) -> Answer:
-    meaning = {"stale": Meaning.STALE, "local": Meaning.LOCAL_FAULT}.get(response.cause)
-    message = discreet(response.message, credentials)
-    failure = Failure(sid, account_sid, response.reason, message, attempts=attempts)
-    no_use = response.cause == "settings"
-    return Answer(failure, meaning or Meaning.TRANSIENT, no_use=no_use)
-
-
-def _meaning(failure: Failure) -> Meaning:
-    if failure.reason == "rate_limited":
-        return Meaning.BUSY
-    if failure.reason == "unauthorized":
-        return Meaning.UNAUTHORIZED
-    may_pass = (
-        failure.reason in ("server_error", "bad_response") or failure.http_status in _REDIRECTS
-    )
-    return Meaning.TRANSIENT if may_pass else Meaning.FINAL
-
-
-def _fault(
-    response: Response, sid: str, credentials: Credentials
-) -> tuple[Reason, int | None, str] | None:
-    """Return what is wrong with a response: reason, Twilio's code and a message."""
-    if response.status == _OK:
-        fault = _wrong_body(response.body, sid)
-        if fault is None:
+def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | None:
+    """Say what is wrong with a 200, unless it is the call `sid`."""
+    try:
+        found = _sid_of(body).sid
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # A call is never quoted, since it contains personal data.
+        is_json = body.lstrip()[:1] in {b"{", b"["}
+        began = f"its {len(body):,} bytes begin like one" if is_json else f"it begins {body[:40]!r}"
+        message = f"the body is not a JSON object with a SID; {began}"
+        quoted = body.decode(errors="replace")
+    except RecursionError:
+        message, quoted = "the body is nested too deeply", ""
+    else:
+        if found == sid or canonical_call_sid(found) == sid:
             return None
-        message, quoted = fault
-        return "bad_response", None, _NOT_SHOWN if credentials.stand_in(quoted) else message
-    reason = _REASONS.get(response.status)
-    if reason is None:
-        reason = "server_error" if response.status in _SERVER_ERRORS else "http_error"
-    if response.status in _REDIRECTS:
-        return reason, None, f"HTTP {response.status}: a redirect, which is not followed"
+        message, quoted = f"the body is that of another call, {found[:40]!r}", found
+    return "bad_response", None, _NOT_SHOWN if credentials.stand_in(quoted) else message
+
+
+def _error(response: Response, credentials: Credentials) -> _Fault:
+    """Say what an answer other than a 200 means."""
+    status = response.status
+    reason: Reason = "server_error" if status in _SERVER_ERRORS else "http_error"
+    reason = _REASONS.get(status, reason)
+    if status in _REDIRECTS:
+        return reason, None, f"HTTP {status}: a redirect, which is not followed"
     try:
         error = _error_of(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _ErrorBody()
     if not error.message or credentials.stand_in(error.message):
-        return reason, error.code, f"HTTP {response.status}"
+        return reason, error.code, f"HTTP {status}"
     return reason, error.code, error.message
-
-
-def _wrong_body(body: bytes, sid: str) -> tuple[str, str] | None:
-    """Say why a body is not the call `sid`, and the whole of what that quotes from."""
-    try:
-        found = _sid_of(body).sid
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        message = f"the body is not a JSON object with a SID; {_glimpse(body)}"
-        return message, body.decode(errors="replace")
-    except RecursionError:
-        return "the body is nested too deeply", ""
-    if canonical_call_sid(found) != sid:
-        return f"the body is that of another call, {found[:40]!r}", found
-    return None
-
-
-def _glimpse(body: bytes) -> str:
-    """Describe a body without quoting a call, which contains personal data."""
-    if body.lstrip()[:1] in {b"{", b"["}:
-        return f"its {len(body):,} bytes begin like one"
-    return f"it begins {body[:40]!r}"

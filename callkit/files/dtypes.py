@@ -17,12 +17,11 @@ from pyarrow import types
 from callkit.errors import ParquetError
 from callkit.files.paths import first_line
 from callkit.normaliser.casts import categorical
-from callkit.schema import ATTRIBUTES, SCHEMA, Kind
+from callkit.schema import ARROW_TYPES, ATTRIBUTES, SCHEMA, Kind
 
 Values: TypeAlias = pa.Array | pa.ChunkedArray
 
 _CHUNK = 2**16  # rows; one chunk of text can hold two gigabytes, and a column may hold more
-_TEXT_CATEGORIES = pa.dictionary(pa.int32(), pa.string())
 _NOTE = b"dtype"
 _ARROW_BACKED = "pyarrow"
 _LISTED = {
@@ -78,7 +77,7 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
             array = array.combine_chunks()
         if types.is_dictionary(array.type):
             coded = _is_text(array.type) or types.is_null(array.type.value_type)
-            return array.cast(_TEXT_CATEGORIES) if coded else array.dictionary_decode()
+            return array.cast(ARROW_TYPES[Kind.CATEGORY]) if coded else array.dictionary_decode()
         if types.is_large_string(array.type):
             array = _usual_text(array)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -96,9 +95,9 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
 
 
 def in_our_types(table: pa.Table) -> pa.Table:
-    """Cast columns of the schema that another tool's copy of the file has left in plainer types.
+    """Cast columns of the schema that another tool's copy of the file has in plainer types.
 
-    Among these are durations as integers, which is how SQL engines see and write them.
+    SQL engines, for one, write durations as integers.
     """
     for place, field in enumerate(table.schema):
         if field.name in SCHEMA.names:
@@ -119,7 +118,13 @@ def noted(field: pa.Field, dtype: Any) -> pa.Field:
     """
     ours = field.name in SCHEMA.names
     if isinstance(dtype, pd.CategoricalDtype) and (not ours or field.name in _LISTED):
-        listed = _plain_categories(field.name, dtype)
+        listed = dtype.categories.tolist()
+        if not all(isinstance(category, str | bool | int | float) for category in listed):
+            raise ParquetError(
+                f"Column {field.name!r} has categories of type {dtype.categories.dtype}, which "
+                "cannot be restored from a file: convert it with .astype('str'), or use text "
+                "categories"
+            )
         if listed == _LISTED.get(field.name) and not dtype.ordered:
             return field
         note: object = {"categories": listed, "ordered": dtype.ordered}
@@ -153,19 +158,7 @@ def _usual_text(array: pa.Array) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.string())
 
 
-def _plain_categories(name: str, dtype: pd.CategoricalDtype) -> list[object]:
-    """List categories as JSON can give them back."""
-    listed = dtype.categories.tolist()
-    if not all(isinstance(category, str | bool | int | float) for category in listed):
-        raise ParquetError(
-            f"Column {name!r} has categories of type {dtype.categories.dtype}, which cannot be "
-            "restored from a file: convert it with .astype('str'), or use text categories"
-        )
-    return listed
-
-
 def _as_noted(series: "pd.Series[Any]", column: pa.ChunkedArray, note: Any) -> Any:
-    """Give the values of `series`, which was made of `column`, the dtype of the note."""
     if isinstance(note, dict):
         kind = pa.string() if types.is_dictionary(column.type) else column.type
         series = categorical(column, note["categories"], kind).to_pandas()

@@ -5,32 +5,51 @@ from contextlib import AbstractContextManager, closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
-from callkit.calls import Run, check_options
-from callkit.errors import FetchInterrupted, IncompleteError
+from callkit.calls import Errors, FetchResult, check_errors, raise_or_warn
+from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
-from callkit.files.datasets import Write
-from callkit.files.formats import Format, FormatName, format_named
-from callkit.files.parquet import frame_to_table
+from callkit.files.formats import (
+    Attributes,
+    Write,
+    csv_file,
+    json_lines,
+    month_files,
+    parquet_file,
+    read_csv,
+    read_json_lines,
+)
+from callkit.files.parquet import frame_to_table, read_parquet
 from callkit.files.paths import (
     check_beside,
     check_cache_apart,
     check_list_apart,
+    check_writable,
     leave_failures,
     name_beside,
     set_aside,
+    writing,
 )
+from callkit.loop import Run
 from callkit.normaliser import table_to_frame
-from callkit.outcomes import failures_frame, price_changes_frame
+from callkit.normaliser.casts import failures_frame, price_changes_frame
 from callkit.pseudonyms import Pseudonyms
-from callkit.results import Errors, FetchResult, report
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource, read_sids
+
+FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
+
+
+class Format(NamedTuple):
+    """How calls are written, one table after the other, and made a frame again."""
+
+    written: Callable[[Path, pa.Schema, Attributes], AbstractContextManager[Write]]
+    read: Callable[[Path, pa.Schema], pd.DataFrame]
 
 
 def export(
@@ -99,10 +118,10 @@ def export(
     >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
     FetchResult(20 calls in 'calls.parquet', no failures)
     """
-    check_options(refresh, errors)
+    check_errors(errors)
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
-    form.check(target)
+    check_writable(target, folder=by_month)
     beside = name_beside(target, by_month=by_month)
     if cache is not None:
         check_cache_apart(Path(cache), (target, beside))
@@ -111,11 +130,9 @@ def export(
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
     run = Run(keys, client, cache, refresh, progress)
-    pseudonymised: Callable[[pa.Table], pa.Table]
-    pseudonymised = pseudonyms.of_table if pseudonyms is not None else lambda table: table
-    schema = pseudonymised(SCHEMA.empty_table()).schema
-    with form.place(target) as part:
-        stop = _write(run, pseudonymised, form.written(part, schema, run.attributes))
+    schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
+    with writing(target, folder=by_month) as part:
+        stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
         read = partial(_read, form, schema, run.attributes())
         failures = failures_frame(run.failures)
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
@@ -140,27 +157,46 @@ def export(
         load_frame=partial(read, target),
         load_table=partial(_read_table, partial(read, target)),
     )
-    report(result, errors)
+    raise_or_warn(result, errors)
     return result
+
+
+def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
+    """Choose a format, and see that `path` does not promise another, or none of callkit's."""
+    if name not in _FILES:
+        raise ValueError(f"Invalid format {name!r}: expected {' or '.join(map(repr, _FILES))}")
+    if by_month and name != "parquet":
+        raise ValueError(f"by_month=True works with Parquet only, not with format={name!r}")
+    ending = path.suffix.lower().removeprefix(".")
+    if ending in ("xlsx", "xls", "ods"):
+        raise ParquetError(
+            f"Cannot write the workbook {str(path)!r}: callkit writes .parquet, .csv and "
+            ".jsonl. The page on Parquet in the documentation has a recipe for Excel"
+        )
+    if ending in _FILES and ending != name:
+        raise ParquetError(
+            f"{str(path)!r} would contain {name}: pass format={ending!r} or change the "
+            "file extension"
+        )
+    return Format(month_files, _read_parquet) if by_month else _FILES[name]
 
 
 def _write(
     run: Run,
-    pseudonymised: Callable[[pa.Table], pa.Table],
+    pseudonyms: Pseudonyms | None,
     written: AbstractContextManager[Write],
 ) -> IncompleteError | FetchInterrupted | None:
     """Write calls as they are handed over, and return what ended the run early, if anything did."""
     with written as write, closing(run.tables()) as tables:
         try:
             for table in tables:
-                write(pseudonymised(table))
+                write(table if pseudonyms is None else pseudonyms.of_table(table))
         except (IncompleteError, FetchInterrupted) as stop:
             return stop
     return None
 
 
 def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Path) -> pd.DataFrame:
-    """Read the file that was written, with the attrs of the run."""
     frame = form.read(path, schema)
     frame.attrs.update(attributes)
     return frame
@@ -168,3 +204,14 @@ def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Pat
 
 def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
     return frame_to_table(read())
+
+
+def _read_parquet(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    return read_parquet(path, columns=schema.names)
+
+
+_FILES: dict[str, Format] = {
+    "parquet": Format(parquet_file, _read_parquet),
+    "csv": Format(csv_file, read_csv),
+    "jsonl": Format(json_lines, read_json_lines),
+}

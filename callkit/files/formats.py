@@ -1,15 +1,11 @@
-"""The formats that calls are exported to: where each goes, how it is written, and read back.
-
-CSV and JSON Lines, for whatever does not read Parquet, hold the same values: prices in fixed-point
-decimals, which JSON gets as text, since its readers make floats of numbers; times by ISO 8601, in
-UTC; durations as whole numbers of the API's own units; nothing, or null, for what is absent.
-"""
+"""How tables are written to each format, one after the other, and read back from CSV and JSON."""
 
 import csv
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import msgspec
 import pandas as pd
@@ -17,65 +13,91 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
-from pyarrow import types
+import pyarrow.parquet as pq
 
+import callkit
 from callkit.errors import ParquetError
-from callkit.files.datasets import (
-    Attributes,
-    Write,
-    check_folder_writable,
-    month_files,
-    parquet_file,
-    writing_folder,
-)
 from callkit.files.dtypes import in_our_types
-from callkit.files.parquet import read_parquet
-from callkit.files.paths import check_writable, writing
+from callkit.files.paths import KEY, NEVER_STARTED, PART
 from callkit.normaliser import table_to_frame
+from callkit.schema import ARROW_TYPES, Kind
 
-FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
-_SPREADSHEETS = (".xlsx", ".xls", ".ods")
-_ENDINGS = tuple(f".{name}" for name in get_args(FormatName))
-_ROW_AT_MOST = 1 << 24  # bytes; a call is of one answer, of which callkit takes 1 MiB at most
+Write: TypeAlias = Callable[[pa.Table], None]
+Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
+
+_ROWS = 4_096  # of one month are collected, so that small batches do not make tiny row groups
+_EXPLAINED = (b"description", b"unit", b"personal")
+_BLOCK = 1 << 24  # bytes that Arrow reads at a time: more than a row, of one answer, can have
+_PLAIN = {
+    ARROW_TYPES[Kind.CATEGORY]: pa.string(),
+    ARROW_TYPES[Kind.SECONDS]: pa.int64(),
+    ARROW_TYPES[Kind.MILLISECONDS]: pa.int64(),
+}
 
 
-class Format(NamedTuple):
-    """How calls get to where they are kept, and back.
+@contextmanager
+def parquet_file(path: Path, schema: pa.Schema, attributes: Attributes) -> Iterator[Write]:
+    """Give a function that writes tables of `schema` to a file.
 
-    ``check`` refuses a place early; ``place`` gives a temporary one that takes its name at the end;
-    ``written`` gives a function there that takes one table after the other; ``read`` makes a frame
-    of what it wrote.
+    `attributes`, asked for at the end, are those of the whole: what `df.attrs` holds.
     """
+    with (
+        path.open("wb") as raw,  # Arrow refuses a name that is not UTF-8
+        pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        yield writer.write_table
+        writer.add_key_value_metadata(_footer(attributes().get("callkit"), schema))
 
-    check: Callable[[Path], None]
-    place: Callable[[Path], AbstractContextManager[Path]]
-    written: Callable[[Path, pa.Schema, Attributes], AbstractContextManager[Write]]
-    read: Callable[[Path, pa.Schema], pd.DataFrame]
 
+@contextmanager
+def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iterator[Write]:
+    """Give a function that deals the calls of a table out to the Parquet files of their months.
 
-def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
-    """Choose a format, and see that `path` does not promise another, or none of callkit's."""
-    if name not in _FILES:
-        raise ValueError(f"Invalid format {name!r}: expected {' or '.join(map(repr, _FILES))}")
-    if by_month and name != "parquet":
-        raise ValueError(f"by_month=True works with Parquet only, not with format={name!r}")
-    ending = path.suffix.lower()
-    if ending in _SPREADSHEETS:
+    Calls never started have one of their own. It is always there, since without any file a dataset
+    of no calls would have no columns.
+    """
+    if "start_time" not in schema.names:
         raise ParquetError(
-            f"Cannot write the workbook {str(path)!r}: callkit writes .parquet, .csv and "
-            ".jsonl. The page on Parquet in the documentation has a recipe for Excel"
+            "by_month=True needs the column 'start_time'. Available columns: "
+            f"{', '.join(schema.names) or 'none'}"
         )
-    if ending in _ENDINGS and ending != f".{name}":
+    if KEY in schema.names:
         raise ParquetError(
-            f"{str(path)!r} would contain {name}: pass format={ending[1:]!r} or change the "
-            "file extension"
+            f"by_month=True names its folders by {KEY!r}, so a column cannot have that name: "
+            "rename it"
         )
-    return _MONTHS if by_month else _FILES[name]
+    writes: dict[str, Write] = {}
+    gathered = {NEVER_STARTED: schema.empty_table()}
+    with ExitStack() as stack:
+
+        def write(month: str) -> None:
+            if month not in writes:
+                place = folder / f"{KEY}={month}"
+                place.mkdir()
+                writes[month] = stack.enter_context(parquet_file(place / PART, schema, attributes))
+            writes[month](gathered.pop(month))
+
+        def deal_out(table: pa.Table) -> None:
+            # Without its zone, a time is read as UTC.
+            started = table["start_time"].cast(pa.timestamp("us"))
+            months = pc.fill_null(pc.strftime(started, "%Y-%m"), NEVER_STARTED)
+            for month in pc.unique(months).to_pylist():
+                rows = table.filter(pc.equal(months, month))
+                if gathered.get(month):
+                    rows = pa.concat_tables([gathered[month], rows])
+                    rows = rows.unify_dictionaries().combine_chunks()
+                gathered[month] = rows
+                if len(rows) >= _ROWS:
+                    write(month)
+
+        yield deal_out
+        for month in list(gathered):
+            write(month)
 
 
 @contextmanager
 def csv_file(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
-    """Give a function that writes tables of `schema` to a CSV file, one after the other.
+    """Give a function that writes tables of `schema` to a CSV file.
 
     Lines end as RFC 4180 has it: the standard library quotes what its line ending holds, and a
     carriage return in a name would otherwise end a line for some readers.
@@ -88,7 +110,7 @@ def csv_file(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator
 
 @contextmanager
 def json_lines(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
-    """Give a function that writes tables of `schema` as JSON Lines, one after the other."""
+    """Give a function that writes tables of `schema` as JSON Lines."""
     encode = msgspec.json.Encoder().encode_lines
     with path.open("wb") as file:
 
@@ -103,7 +125,7 @@ def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a file that :func:`csv_file` wrote."""
     table = pyarrow.csv.read_csv(
         path,
-        read_options=pyarrow.csv.ReadOptions(block_size=_block_size(path)),
+        read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=_plain_schema(schema), strings_can_be_null=True, null_values=[""]
@@ -115,21 +137,38 @@ def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
 def read_json_lines(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a file that :func:`json_lines` wrote."""
     plain = _plain_schema(schema)
-    if path.stat().st_size == 0:
-        return table_to_frame(in_our_types(plain.empty_table()))
-    table = pyarrow.json.read_json(
-        path,
-        read_options=pyarrow.json.ReadOptions(block_size=_block_size(path)),
-        parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=plain, unexpected_field_behavior="error"
-        ),
-    )
+    table = plain.empty_table()
+    if path.stat().st_size:
+        table = pyarrow.json.read_json(
+            path,
+            read_options=pyarrow.json.ReadOptions(block_size=_BLOCK),
+            parse_options=pyarrow.json.ParseOptions(
+                explicit_schema=plain, unexpected_field_behavior="error"
+            ),
+        )
     return table_to_frame(in_our_types(table))
 
 
-def _block_size(path: Path) -> int:
-    """Choose how many bytes Arrow reads at a time: no row may be longer than that."""
-    return min(path.stat().st_size, _ROW_AT_MOST)
+def _footer(said: object, schema: pa.Schema) -> dict[str, str]:
+    """Make a file's own metadata: callkit's part of `df.attrs`, and what the columns mean.
+
+    The fields contain the latter too, but in Arrow's form; this form is for other tools.
+    """
+    columns = {
+        field.name: {
+            key.decode(): field.metadata[key].decode()
+            for key in _EXPLAINED
+            if key in field.metadata
+        }
+        for field in schema
+        if field.metadata
+    }
+    own: dict[Any, Any] = {"version": callkit.__version__}
+    try:
+        attributes = json.dumps({**own, **said} if isinstance(said, dict) else own)
+    except (TypeError, ValueError):  # callkit itself writes nothing but JSON there
+        attributes = json.dumps(own)
+    return {"callkit": attributes, "callkit.columns": json.dumps(columns, ensure_ascii=False)}
 
 
 def _plain_rows(table: pa.Table) -> Iterator[tuple[str | int | None, ...]]:
@@ -137,30 +176,14 @@ def _plain_rows(table: pa.Table) -> Iterator[tuple[str | int | None, ...]]:
 
 
 def _plain_values(column: pa.ChunkedArray) -> Any:
-    if types.is_decimal(column.type):
+    if pa.types.is_decimal(column.type):
         return [None if price is None else f"{price:f}" for price in column.to_pylist()]
-    if types.is_timestamp(column.type):
+    if pa.types.is_timestamp(column.type):
         column = pc.strftime(column.cast(pa.timestamp("s")), "%Y-%m-%dT%H:%M:%SZ")
-    elif types.is_duration(column.type):
+    elif pa.types.is_duration(column.type):
         column = column.cast(pa.int64())
     return column.to_pylist()
 
 
 def _plain_schema(schema: pa.Schema) -> pa.Schema:
-    def plain(kind: pa.DataType) -> pa.DataType:
-        kind = kind.value_type if types.is_dictionary(kind) else kind
-        return pa.int64() if types.is_duration(kind) else kind
-
-    return pa.schema([field.with_type(plain(field.type)) for field in schema])
-
-
-def _read_parquet(path: Path, schema: pa.Schema) -> pd.DataFrame:
-    return read_parquet(path, columns=schema.names)
-
-
-_FILES: dict[str, Format] = {
-    "parquet": Format(check_writable, writing, parquet_file, _read_parquet),
-    "csv": Format(check_writable, writing, csv_file, read_csv),
-    "jsonl": Format(check_writable, writing, json_lines, read_json_lines),
-}
-_MONTHS = Format(check_folder_writable, writing_folder, month_files, _read_parquet)
+    return pa.schema([field.with_type(_PLAIN.get(field.type, field.type)) for field in schema])

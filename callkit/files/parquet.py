@@ -1,8 +1,7 @@
 """A frame → Parquet, and back with the dtypes it had: one file, or a folder of them."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -14,9 +13,9 @@ import pyarrow.parquet as pq
 
 from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.errors import ParquetError
-from callkit.files.datasets import files_at, month_files, parquet_file, writing_folder
 from callkit.files.dtypes import as_promised, in_our_types, noted, plain_array, restored
-from callkit.files.paths import file_errors, writing
+from callkit.files.formats import month_files, parquet_file
+from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors, writing
 from callkit.normaliser import table_to_frame
 from callkit.pseudonyms import Pseudonyms, with_pseudonyms
 from callkit.schema import SCHEMA
@@ -81,9 +80,12 @@ def to_parquet(
     if not isinstance(df, pd.DataFrame):
         raise ParquetError(f"Expected a pandas DataFrame, not {type(df).__name__}")
     table = frame_to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
-    place, written = (writing_folder, month_files) if by_month else (writing, parquet_file)
     said = _counted(df.attrs, len(table), table.schema.names)
-    with place(Path(path)) as part, written(part, table.schema, lambda: said) as write:
+    written = month_files if by_month else parquet_file
+    with (
+        writing(Path(path), folder=by_month) as part,
+        written(part, table.schema, lambda: said) as write,
+    ):
         write(table)
 
 
@@ -129,7 +131,7 @@ def read_parquet(
     ['sid', 'price']
     """
     names = [columns] if isinstance(columns, str) else columns and list(columns)
-    first, *others = files_at(Path(path))
+    first, *others = _files_at(Path(path))
     table, held, attributes = _of_file(first, names)
     tables, said = [table], [attributes]
     for other in others:
@@ -179,11 +181,9 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
 def _check_named_once(names: list[str], where: str, hint: str = "") -> None:
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
-        raise ParquetError(f"Duplicate column names in {where}: {_listed(twice)}{hint}")
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names))
+        raise ParquetError(
+            f"Duplicate column names in {where}: {', '.join(map(repr, twice))}{hint}"
+        )
 
 
 def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -> dict[Any, Any]:
@@ -205,15 +205,68 @@ def _counted(attributes: Mapping[Any, Any], rows: int, names: Collection[str]) -
     return {**attributes, "callkit": said}
 
 
+def _files_at(path: Path) -> list[Path]:
+    """List the files to read: of a dataset month by month, or all Parquet of a plain folder.
+
+    Names that begin with a dot or an underscore are other tools' metadata, and are ignored.
+    Anything else in a dataset is refused, and in a plain folder whatever may contain calls:
+    skipping a file may lose calls, and reading a copy of a month counts them twice.
+    """
+    try:
+        if not path.is_dir():
+            return [path]
+        entries = _shown(path)
+        by_month = any(entry.name.startswith(f"{KEY}=") for entry in entries)
+        files = _in_months(path, entries) if by_month else _in_plain(path, entries)
+    except OSError as error:
+        raise ParquetError(f"Cannot read {str(error.filename)!r}: {error.strerror}") from error
+    if not files:
+        raise ParquetError(f"The folder {str(path)!r} contains no Parquet files")
+    return files
+
+
+def _shown(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
+
+
+def _in_months(folder: Path, entries: list[Path]) -> list[Path]:
+    for entry in entries:
+        if not MONTH.fullmatch(entry.name):
+            raise ParquetError(
+                f"{str(folder)!r} is a dataset by month, but contains {entry.name!r}: expected "
+                f"only folders named {KEY}=YYYY-MM or {KEY}={NEVER_STARTED}"
+            )
+    return [file for month in entries for file in _shown(month)]
+
+
+def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
+    for entry in entries:
+        if entry.is_dir():
+            what, advice = f"the folder {entry.name!r}", "move it elsewhere, or its files up"
+        elif entry.suffix.lower() in (".parq", ".pq"):
+            what, advice = repr(entry.name), "give it the ending .parquet, or move it elsewhere"
+        else:
+            continue
+        raise ParquetError(f"{str(folder)!r} contains {what}, which would not be read: {advice}")
+    return [entry for entry in entries if entry.suffix.lower() == ".parquet"]
+
+
 def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[str], dict[str, Any]]:
     """Read a file in the types of the schema, the names of all its columns, and its attrs."""
-    with _readable(path) as file:
+    if "\0" in str(path):
+        raise ParquetError(f"Cannot read {str(path)!r}: a path cannot contain a NUL character")
+    with (
+        file_errors(path, "cannot be read", (OSError,)),
+        file_errors(path, "is not a Parquet file", _UNREADABLE),
+        path.open("rb") as raw,
+        pq.ParquetFile(raw, page_checksum_verification=True) as file,
+    ):
         held: list[str] = file.schema_arrow.names
         _check_named_once(held, repr(str(path)))
         missing = [name for name in names or () if name not in held]
         if missing:
             raise ParquetError(
-                f"{str(path)!r} has no column {_listed(missing)}. Available columns: "
+                f"{str(path)!r} has no column {', '.join(map(repr, missing))}. Available columns: "
                 f"{', '.join(held)}"
             )
         table = file.read(columns=names)
@@ -227,7 +280,6 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
 def _check_alike(
     first: Path, expected: pa.Schema, other: Path, schema: pa.Schema, held: list[str]
 ) -> None:
-    """See that another file of a folder has the columns of the first, in the same types."""
     more = [name for name in held if name not in expected.names]
     if more:
         raise ParquetError(
@@ -239,20 +291,6 @@ def _check_alike(
                 f"Column {field.name!r} is {field.type} in {str(other)!r}, but {same.type} in "
                 f"{str(first)!r}"
             )
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file; its pages are held to their checksums, where it has any."""
-    if "\0" in str(path):
-        raise ParquetError(f"Cannot read {str(path)!r}: a path cannot contain a NUL character")
-    with (
-        file_errors(path, "cannot be read", (OSError,)),
-        file_errors(path, "is not a Parquet file", _UNREADABLE),
-        path.open("rb") as raw,
-        pq.ParquetFile(raw, page_checksum_verification=True) as file,
-    ):
-        yield file
 
 
 def _attributes(written: bytes, path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -12,10 +13,15 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from callkit.errors import ParquetError
-from callkit.outcomes import failures_frame
+from callkit.normaliser.casts import failures_frame
 
+KEY = "month"
+NEVER_STARTED = "none"
+PART = "part-0.parquet"
+MONTH = re.compile(rf"{KEY}=([0-9]+-[0-9]{{2}}|{NEVER_STARTED})")
 _SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfiles.html
 
 
@@ -34,44 +40,63 @@ def file_errors(
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error message."""
-    return (
-        getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
-    )
+    message: str = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return message.splitlines()[0]
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; it becomes `path` when all is written."""
-    with file_errors(path), replacing(path) as part:
-        yield part
+def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Give a temporary file, or folder, beside `path`; it takes that name once it is complete.
 
-
-def check_writable(path: Path) -> None:
-    """Refuse a place that a file could never take, long before there is something to write."""
-    with file_errors(path):
-        _replaceable(path)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, and `path` itself to the file once it is complete.
-
-    An existing file stays until then, and keeps its mode; if the block raises, the temporary file
-    goes. Links are followed.
+    An existing one stays until then, and passes on its mode; if the block raises, the temporary one
+    is removed. Links are followed. A folder is replaced by two renamings: a process killed just
+    between them leaves both datasets whole under hidden names beside `path`, ``.NAME.….old`` and
+    ``.NAME.….part``.
     """
-    path = _replaceable(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.touch(exist_ok=False)
-        mode = stat.S_IMODE((path if path.exists() else temporary).stat().st_mode)
-        temporary.chmod(0o600)  # if this process is killed, it stays, and may name people
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # the bytes before the name: a power cut leaves no hollow file
-        temporary.chmod(mode)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    target = check_writable(path, folder=folder)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    with file_errors(path):
+        try:
+            if folder:
+                temporary.mkdir()
+            else:
+                temporary.touch(exist_ok=False)
+            usual = stat.S_IMODE(temporary.stat().st_mode)
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else usual
+            temporary.chmod(usual & ~0o077)  # if this process is killed, it stays: it names people
+            yield temporary
+            for part in temporary.glob(f"*/{PART}") if folder else [temporary]:
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())  # bytes before names: a power cut leaves none hollow
+            temporary.chmod(mode)
+            check_writable(path, folder=folder)  # much may have come there in the meantime
+            if folder and target.exists():
+                _swap(temporary, target)
+            else:
+                temporary.replace(target)
+        finally:
+            _remove(temporary)
+
+
+def check_writable(path: Path, *, folder: bool = False) -> Path:
+    """Follow `path` to where something would be written, and see that nothing else is lost there.
+
+    A file replaces regular files alone, and a dataset nothing but its like.
+    """
+    with file_errors(path):
+        target = resolved(path)
+        if folder and target.exists():
+            for foreign in _foreign(target):
+                raise ParquetError(
+                    f"Refusing to replace {str(target)!r}: it contains "
+                    f"{str(foreign.relative_to(target))!r}, which callkit did not write. Move "
+                    "that file or write to another folder"
+                )
+        elif target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        elif target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "Not a regular file", str(target))
+    return target
 
 
 def set_aside(part: Path, holder: object) -> Path:
@@ -161,14 +186,37 @@ def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
     return beside
 
 
-def _replaceable(path: Path) -> Path:
-    """Follow `path` to where a file would be written; it must be a regular file if it exists."""
-    path = resolved(path)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "Not a regular file", str(path))
-    return path
+def _foreign(folder: Path) -> Iterator[Path]:
+    for month in folder.iterdir():
+        if month.is_symlink() or not month.is_dir() or not MONTH.fullmatch(month.name):
+            yield month
+        else:
+            yield from (file for file in month.iterdir() if not _is_ours(file))
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        return (
+            file.name == PART
+            and file.is_file()
+            and b"callkit" in (pq.read_metadata(file).metadata or {})
+        )
+    except pa.ArrowException:
+        return False
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    old = temporary.with_suffix(".old")
+    try:
+        path.rename(old)
+        temporary.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise
+    left = "was written, but the previous dataset cannot be removed and is left as"
+    with file_errors(path, f"{left} {old.name!r} beside it", (OSError,)):
+        shutil.rmtree(old)
 
 
 def _remove(path: Path) -> None:

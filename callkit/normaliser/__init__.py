@@ -1,7 +1,7 @@
 """Bodies → Arrow table → DataFrame: every value right, or refused by name.
 
-``body`` reads one body as text, ``columns`` and ``dates`` cast whole columns of text, ``table``
-puts each call in exactly one place, and ``frame`` makes a DataFrame of the table.
+``bodies`` reads bodies as text and puts each call in exactly one place, a row or a failure;
+``casts`` makes typed columns of the text, and DataFrames.
 """
 
 import warnings
@@ -11,10 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from callkit.errors import IncompleteWarning, NormaliseError
-from callkit.normaliser.body import Body
-from callkit.normaliser.frame import table_to_frame
-from callkit.normaliser.table import to_table
-from callkit.outcomes import failures_frame
+from callkit.normaliser.bodies import Body, to_table
+from callkit.normaliser.casts import failures_frame, table_to_frame
 
 __all__ = ["Body", "normalise", "table_to_frame", "to_table"]
 

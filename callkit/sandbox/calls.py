@@ -1,16 +1,30 @@
-"""A synthetic call, typed, and its JSON body."""
+"""The synthetic calls: what one is, the body that is served, and how all are made of a seed.
+
+Each account owns a range of indices. Within it, calls are in the order of their start, so that
+those of a date can be found by bisection, and a dialled leg follows its parent.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import blake2b
 
 import msgspec
 
+from callkit.sandbox.accounts import (
+    WITHHELD,
+    Account,
+    caller_name,
+    make_accounts,
+    make_credentials,
+    telephone,
+)
+from callkit.sandbox.draws import AS_OF, Draws, Mix, Permutation
+from callkit.sandbox.legs import Leg, dialled_leg, parent_leg, single_leg
+from callkit.sids import canonical_call_sid
+
 Value = str | int | datetime | Decimal | dict[str, str] | None
 
-_encode = msgspec.json.Encoder().encode
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Which absent attributes a body shows as "" rather than null: live bodies mix the two.
 _SHOWN_EMPTY = (
     frozenset[str](),
@@ -18,6 +32,16 @@ _SHOWN_EMPTY = (
     frozenset({"answered_by", "caller_name", "forwarded_from", "group_sid"})
     | {"parent_call_sid", "phone_number_sid", "trunk_sid"},
 )
+_SUBACCOUNTS_PART = 5  # every fifth call
+# Calls are made in pairs: this share is a call and its dialled leg, the rest two calls.
+_FAMILIES = 0.32
+_API_VERSION = "2010-04-01"
+# The sign of a price: a few calls are free, or credited.
+_SIGNS = Mix({0: 0.012, 1: 0.008, -1: 0.98})
+_ANSWERED = ("in-progress", "completed")
+_OLD_RESOURCES = ("notifications", "recordings")
+_RESOURCES = (*_OLD_RESOURCES, "events", "payments", "siprec", "streams", "transcriptions")
+_NEW_RESOURCES_SINCE = datetime(2025, 2, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +91,7 @@ def body_of(call: Call) -> bytes:
     body = {name: _written(name, value, empty) for name, value in call.attributes().items()}
     # The live API sends this attribute, which its reference does not list.
     body["annotation"] = None
-    return _encode(body)
+    return msgspec.json.encode(body)
 
 
 def _written(name: str, value: Value, empty: frozenset[str]) -> str | dict[str, str] | None:
@@ -75,7 +99,9 @@ def _written(name: str, value: Value, empty: frozenset[str]) -> str | dict[str, 
         case None:
             return "" if name in empty else None
         case datetime():
-            return _date(value)
+            # As email.utils.format_datetime, but faster; ctime is English in every locale.
+            text = value.ctime()
+            return f"{text[:3]}, {value.day:02d} {text[4:7]} {value.year} {text[11:19]} +0000"
         case Decimal():
             return format(value, "f")
         case int():
@@ -84,7 +110,133 @@ def _written(name: str, value: Value, empty: frozenset[str]) -> str | dict[str, 
             return value
 
 
-def _date(value: datetime) -> str:
-    # As email.utils.format_datetime, at a third of its time.
-    weekday, month = _WEEKDAYS[value.weekday()], _MONTHS[value.month - 1]
-    return f"{weekday}, {value.day:02d} {month} {value.year} {value:%H:%M:%S} +0000"
+class CallGenerator:
+    """All calls of a seed, of index 0 up to, but without, `calls`, each made when it is requested.
+
+    ``of_parent`` and ``of_subaccount`` are the indices of either account's calls.
+    """
+
+    def __init__(self, *, calls: int, seed: int) -> None:
+        self.calls = calls
+        self._key = blake2b(str(seed).encode(), person=b"callkit sandbox", digest_size=32).digest()
+        self._permutation = Permutation(self._key)
+        self.parent, self.subaccount = make_accounts(self._key)
+        self.credentials = make_credentials(self._key, self.parent.sid)
+        self.of_parent = range(calls - calls // _SUBACCOUNTS_PART)
+        self.of_subaccount = range(len(self.of_parent), calls)
+
+    def sid_of(self, index: int) -> str:
+        """Return the SID of `index`, whether or not such a call exists."""
+        return f"CA{self._permutation.image(index):032x}"
+
+    def index_of(self, sid: str) -> int | None:
+        """Return the index of the call `sid`, or None if it is malformed or unknown."""
+        canonical = canonical_call_sid(sid)
+        if canonical is None:
+            return None
+        index = self._permutation.origin(int.from_bytes(bytes.fromhex(canonical[2:])))
+        return index if index < self.calls else None
+
+    def account_of(self, index: int) -> Account:
+        return self.parent if index in self.of_parent else self.subaccount
+
+    def start_of(self, index: int) -> datetime:
+        """Return when the call starts, or was to start: never before the call one index earlier."""
+        return self._leg(index)[0].course.start
+
+    def call(self, index: int) -> Call:
+        """Make the call of `index`, as the API shows it at :data:`AS_OF`."""
+        leg, parent, draws = self._leg(index)
+        account, sid, stage = self.account_of(index), self.sid_of(index), leg.course.at(AS_OF)
+        created, is_inbound = leg.course.created, leg.direction == "inbound"
+        uri = f"/{_API_VERSION}/Accounts/{account.sid}/Calls/{sid}"
+        resources = _RESOURCES if created >= _NEW_RESOURCES_SINCE else _OLD_RESOURCES
+        trunk = draws.one_of(account.trunks) if leg.direction.startswith("trunking") else None
+        group = f"GP{draws.hexadecimal(32)}" if draws.chance(0.02) else None
+        return Call(
+            account_sid=account.sid,
+            answered_by=leg.answerer if stage.status in _ANSWERED else None,
+            api_version=_API_VERSION,
+            caller_name=_name(leg, draws) if is_inbound else None,
+            date_created=created,
+            date_updated=stage.updated,
+            direction=leg.direction,
+            duration=stage.duration,
+            end_time=stage.end,
+            forwarded_from=_forwarder(account, draws) if is_inbound else None,
+            from_=leg.caller.address,
+            from_formatted=leg.caller.display,
+            group_sid=group,
+            parent_call_sid=None if parent is None else self.sid_of(parent),
+            phone_number_sid=leg.caller.phone_number_sid or leg.callee.phone_number_sid,
+            price=_price(leg, account, draws) if stage.is_priced else None,
+            price_unit=account.currency,
+            queue_time=leg.course.queued * 1000,
+            sid=sid,
+            start_time=stage.start,
+            status=stage.status,
+            subresource_uris={name: f"{uri}/{name.capitalize()}.json" for name in resources},
+            to=leg.callee.address,
+            to_formatted=leg.callee.display,
+            trunk_sid=trunk,
+            uri=f"{uri}.json",
+        )
+
+    def spread(self, n: int, indices: range) -> list[int]:
+        """Choose `n` of `indices`, in their order: one pair of calls from each equal stretch.
+
+        Pairs keep dialled legs with their parents; which pair of a stretch is chosen, is drawn.
+        """
+        pairs = -(-len(indices) // 2)
+        stretches = min(pairs, n // 2 + 1)  # one more than needed, since the last may be half one
+        draws = Draws(self._key, b"spread")
+        chosen: list[int] = []
+        for stretch in range(stretches):
+            first, after = (pairs * edge // stretches for edge in (stretch, stretch + 1))
+            pair = draws.between(first, after - 1)
+            chosen += indices[2 * pair : 2 * pair + 2]
+        return chosen[len(chosen) - n :]
+
+    def _leg(self, index: int) -> tuple[Leg, int | None, Draws]:
+        """Make the leg of `index`; beside it its parent's index, and what else to draw from."""
+        indices = self.of_parent if index in self.of_parent else self.of_subaccount
+        account, position = self.account_of(index), index - indices.start
+
+        def moment(place: float) -> datetime:
+            return account.rhythm.moment(place / len(indices))
+
+        first = position - position % 2
+        draws = self._draws(indices[first])
+        start = moment(first + draws.share())
+        is_last = first + 2 >= len(indices)
+        dials = draws.chance(_FAMILIES) and not is_last and moment(first + 2) <= AS_OF
+        if position == first:
+            return (parent_leg if dials else single_leg)(draws, account, start), None, draws
+        own_draws = self._draws(index)
+        own_start = moment(position + own_draws.share())
+        if not dials:
+            return single_leg(own_draws, account, own_start), None, own_draws
+        parent = parent_leg(draws, account, start)
+        leg = dialled_leg(own_draws, account, parent, latest=moment(position + 1))
+        return leg, index - 1, own_draws
+
+    def _draws(self, index: int) -> Draws:
+        return Draws(self._key, b"call" + index.to_bytes(16, "big"))
+
+
+def _price(leg: Leg, account: Account, draws: Draws) -> Decimal:
+    tariff = leg.callee.tariff
+    dollars = tariff.inbound if leg.is_incoming else tariff.outbound
+    rate = (dollars * account.dollar).quantize(dollars)
+    billed_minutes = -(-leg.course.lasts // 60)
+    return rate * billed_minutes * draws.from_mix(_SIGNS)
+
+
+def _name(leg: Leg, draws: Draws) -> str | None:
+    is_known = leg.caller.address not in WITHHELD and draws.chance(0.4)
+    return caller_name(draws) if is_known else None
+
+
+def _forwarder(account: Account, draws: Draws) -> str | None:
+    is_forwarded = draws.chance(0.07)
+    return telephone(draws, draws.from_mix(account.reach)).address if is_forwarded else None

@@ -1,34 +1,38 @@
-"""Repeatable chance: numbers drawn from a keyed hash, and a keyed permutation of numbers.
+"""Repeatable chance: draws from a keyed hash, a permutation of numbers, and when calls happen.
 
 Seeding a generator costs more than a call is worth, and the standard library promises the sequence
 of ``random.Random`` for few of its methods; a hash gives the same calls on every machine.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from itertools import accumulate
+from itertools import accumulate, count
 from math import exp
 from statistics import NormalDist
-from struct import Struct
+from struct import unpack
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_WORDS = Struct("<16I")
+_BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+# The sandbox's now, fixed so that every run serves the same calls: what has not ended by then is
+# still in progress, and what ended shortly before may not be priced yet.
+AS_OF = datetime(2025, 4, 1, tzinfo=UTC)
+
 _RANGE = 1 << 32
 _normal_quantile = NormalDist().inv_cdf
-_HALF_BITS = 64
-_HALF_BYTES = 8
-_HALF = (1 << _HALF_BITS) - 1
-# Four rounds over a keyed hash are indistinguishable from chance (Luby and Rackoff, 1988).
-_ROUNDS = 4
+_BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 14, 40, 78, 95, 92, 70, 74, 88, 86, 78, 62, 42, 30, 22, 14, 8, 4)
+_BY_WEEKDAY = (1.15, 1.08, 1.0, 1.02, 0.94, 0.34, 0.2)
+# The period ends in a rush, so that some calls among ten thousand are live: shares of all calls,
+# and the minutes from AS_OF by which they have started. The last ones still wait in the queue.
+_RUSH = ((0.0030, -2), (0.0050, 0), (0.0025, 5))
+_RUSH_MINUTES = 30
 
 
 class Mix(Generic[T]):
     """Values and how often each comes; the weights need not add up to anything."""
-
-    __slots__ = ("_edges", "_total", "_values")
 
     def __init__(self, weights: Mapping[T, float]) -> None:
         self._values = list(weights)
@@ -43,29 +47,18 @@ class Mix(Generic[T]):
 class Draws:
     """The numbers drawn for one subject, one after the other."""
 
-    __slots__ = ("_block", "_key", "_subject", "_words")
-
     def __init__(self, key: bytes, subject: bytes) -> None:
-        self._key = key
-        self._subject = subject
-        self._block = 0
-        self._words: list[int] = []
+        self._words = _words(key, subject)
 
     def word(self) -> int:
         """Draw a number of 32 bits."""
-        if not self._words:
-            salt = self._block.to_bytes(8, "big")
-            digest = blake2b(self._subject, key=self._key, salt=salt).digest()
-            self._words = list(_WORDS.unpack(digest))
-            self._block += 1
-        return self._words.pop()
+        return next(self._words)
 
     def share(self) -> float:
         """Draw a number from 0 up to, but without, 1."""
         return self.word() / _RANGE
 
     def chance(self, probability: float) -> bool:
-        """Draw whether something of this `probability` happens."""
         return self.word() < probability * _RANGE
 
     def between(self, low: int, high: int) -> int:
@@ -73,11 +66,9 @@ class Draws:
         return low + self.word() * (high - low + 1) // _RANGE
 
     def one_of(self, values: Sequence[T]) -> T:
-        """Draw one of `values`, each as likely as the next."""
         return values[self.word() * len(values) // _RANGE]
 
     def from_mix(self, mix: Mix[T]) -> T:
-        """Draw a value from `mix`."""
         return mix.at(self.share())
 
     def long_tailed(self, median: float, spread: float) -> float:
@@ -89,34 +80,66 @@ class Draws:
         return "".join(f"{self.word():08x}" for _ in range(digits // 8))
 
 
+def _words(key: bytes, subject: bytes) -> Iterator[int]:
+    for block in count():
+        digest = blake2b(subject, key=key, salt=block.to_bytes(8, "big")).digest()
+        yield from reversed(unpack("<16I", digest))
+
+
 class Permutation:
     """A Feistel network over a keyed hash: each number below 2**128 has one image and one origin.
 
-    Examples
-    --------
-    >>> permutation = Permutation(b"any key of up to 64 bytes")
-    >>> permutation.origin(permutation.image(41))
-    41
+    Four rounds are indistinguishable from chance (Luby and Rackoff, 1988).
     """
 
     def __init__(self, key: bytes) -> None:
-        self._rounds = [blake2b(bytes([i]), key=key, digest_size=8) for i in range(_ROUNDS)]
+        self._rounds = [blake2b(bytes([i]), key=key, digest_size=8) for i in range(4)]
 
     def image(self, number: int) -> int:
-        """Where `number` goes."""
-        left, right = number >> _HALF_BITS, number & _HALF
-        for index in range(_ROUNDS):
+        left, right = divmod(number, 1 << 64)
+        for index in range(len(self._rounds)):
             left, right = right, left ^ self._scramble(index, right)
-        return left << _HALF_BITS | right
+        return left << 64 | right
 
     def origin(self, image: int) -> int:
-        """Which number went to `image`."""
-        left, right = image >> _HALF_BITS, image & _HALF
-        for index in reversed(range(_ROUNDS)):
+        left, right = divmod(image, 1 << 64)
+        for index in reversed(range(len(self._rounds))):
             left, right = right ^ self._scramble(index, left), left
-        return left << _HALF_BITS | right
+        return left << 64 | right
 
     def _scramble(self, index: int, half: int) -> int:
         scrambled = self._rounds[index].copy()
-        scrambled.update(half.to_bytes(_HALF_BYTES, "big"))
+        scrambled.update(half.to_bytes(8, "big"))
         return int.from_bytes(scrambled.digest(), "big")
+
+
+class Rhythm:
+    """How an account's calls are spread over the period, by its local time.
+
+    There are ninety days of mornings, lunches and weekends, and a busy last half-hour.
+    """
+
+    def __init__(self, utc_offset: int) -> None:
+        hours = int((AS_OF - _BEGIN).total_seconds()) // 3600
+        weights = [_weight(hour, utc_offset) for hour in range(hours)]
+        weights[-1] *= 1 - _RUSH_MINUTES / 60
+        scale = (1 - sum(share for share, _ in _RUSH)) / sum(weights)
+        shares = [*(weight * scale for weight in weights), *(share for share, _ in _RUSH)]
+        self._shares = [0.0, *accumulate(shares)]
+        self._shares[-1] = 1.0
+        minutes = [-_RUSH_MINUTES, *(minutes for _, minutes in _RUSH)]
+        self._seconds = [*range(0, 3600 * hours, 3600), *(3600 * hours + 60 * m for m in minutes)]
+
+    def moment(self, share: float) -> datetime:
+        """Find by when this `share` of the calls, at least 0 and less than 1, has started."""
+        place = bisect_right(self._shares, share) - 1
+        low, high = self._shares[place : place + 2]
+        begin, end = self._seconds[place : place + 2]
+        return _BEGIN + timedelta(seconds=int(begin + (share - low) / (high - low) * (end - begin)))
+
+
+def _weight(hour: int, utc_offset: int) -> float:
+    local = _BEGIN + timedelta(hours=hour + utc_offset)
+    # New Year's Day is as quiet as a Sunday; there are a few more calls every day.
+    weekday = 6 if (local.month, local.day) == (1, 1) else local.weekday()
+    return _BY_HOUR[local.hour] * _BY_WEEKDAY[weekday] * (1 + 0.003 * (hour // 24))

@@ -8,19 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from callkit.sandbox.accounts import Account
-from callkit.sandbox.draws import Draws, Mix
-from callkit.sandbox.parties import Party, agent, stranger, withheld_caller
-from callkit.sandbox.rhythm import AS_OF
+from callkit.sandbox.accounts import AGENTS, STRANGERS, Account, Party, party, withheld_caller
+from callkit.sandbox.draws import AS_OF, Draws, Mix
 
 _DIRECTIONS = Mix(
     {"inbound": 36, "outbound-api": 44, "trunking-originating": 9, "trunking-terminating": 11}
 )
 _PARENT_DIRECTIONS = Mix({"inbound": 86, "outbound-api": 14})
 _INCOMING = ("inbound", "trunking-originating")
-_WITHHELD_SHARE = 0.06
-_OWN_CALLER_ID_SHARE = 0.5
-_DETECTION_SHARE = 0.4
 _ANSWERERS = Mix(
     {"human": 52, "machine_start": 20, "machine_end_beep": 10, "machine_end_silence": 4}
     | {"machine_end_other": 3, "machine": 3, "fax": 2, "unknown": 6}
@@ -29,18 +24,11 @@ _ANSWERERS = Mix(
 _IN = Mix({"completed": 91, "no-answer": 3, "busy": 1.5, "failed": 1.5, "canceled": 1.4})
 _OUT = Mix({"completed": 70, "no-answer": 13, "busy": 6, "failed": 5, "canceled": 3.4})
 _DIALLED = Mix({"completed": 78, "no-answer": 11, "busy": 6, "failed": 3, "canceled": 2})
-_SPREAD = 1.15
-_MEDIAN_IN, _MEDIAN_OUT, _MEDIAN_MACHINE = 135, 55, 24
+_MEDIAN_IN, _MEDIAN_OUT, _MEDIAN_MACHINE = 135, 55, 24  # seconds
 _LONGEST = 4 * 3600
-_SHORTEST_PARENT = 20
-_QUEUED_SHARE = 0.3
-_UNDIALLED_SHARE = 0.6
-# Seconds for which a call rings that is answered, or before it ends in one of the other ways.
-_RINGS = {"no-answer": (15, 60), "busy": (0, 4), "failed": (0, 2), "canceled": (2, 25)}
-_RINGS_ANSWERED = (2, 20)
-# Hours until a price is there: the median, and the spread around it. Some never get one.
-_PRICE_HOURS, _PRICE_SPREAD = 12, 0.9
-_NEVER_PRICED_SHARE = 0.001
+# Seconds for which a call rings before it is answered, or ends in one of the other ways.
+_RINGS = {"completed": (2, 20), "no-answer": (15, 60), "busy": (0, 4)}
+_RINGS |= {"failed": (0, 2), "canceled": (2, 25)}
 
 
 class Stage(NamedTuple):
@@ -51,7 +39,6 @@ class Stage(NamedTuple):
     end: datetime | None
     duration: int | None
     updated: datetime
-    is_answered: bool = False
     is_priced: bool = False
 
 
@@ -76,12 +63,10 @@ class Course:
 
     @property
     def created(self) -> datetime:
-        """When the call was created."""
         return self.start - timedelta(seconds=self.queued)
 
     @property
     def end(self) -> datetime:
-        """When it ends."""
         return self.start + timedelta(seconds=self.lasts)
 
     def at(self, now: datetime) -> Stage:
@@ -93,17 +78,14 @@ class Course:
         age = (now - self.start).total_seconds()
         if age < self.lasts:
             status = "ringing" if age < self.rings else "in-progress"
-            return Stage(status, self.start, None, None, self.start, status == "in-progress")
+            return Stage(status, self.start, None, None, self.start)
         updated = min(self.end + timedelta(seconds=self.settles), now)
-        if self.outcome != "completed":
-            return Stage(self.outcome, self.start, self.end, 0, updated)
+        duration = self.lasts if self.outcome == "completed" else 0
         priced = self.priced_after is not None and age >= self.lasts + self.priced_after
-        return Stage(self.outcome, self.start, self.end, self.lasts, updated, True, priced)
+        return Stage(self.outcome, self.start, self.end, duration, updated, priced)
 
 
 class Leg(NamedTuple):
-    """One leg of a call."""
-
     direction: str
     caller: Party
     callee: Party
@@ -112,7 +94,6 @@ class Leg(NamedTuple):
 
     @property
     def is_incoming(self) -> bool:
-        """Whether the account was called."""
         return self.direction in _INCOMING
 
 
@@ -123,7 +104,7 @@ def single_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     is_api = direction == "outbound-api"
     is_incoming = direction in _INCOMING
     caller, callee = _ends(draws, account, is_incoming=is_incoming)
-    answerer = draws.from_mix(_ANSWERERS) if is_api and draws.chance(_DETECTION_SHARE) else None
+    answerer = draws.from_mix(_ANSWERERS) if is_api and draws.chance(0.4) else None
     outcome = draws.from_mix(_IN if is_incoming else _OUT)
     median = _MEDIAN_OUT if answerer in (None, "human", "unknown") else _MEDIAN_MACHINE
     length = _length(draws, _MEDIAN_IN if is_incoming else median)
@@ -136,7 +117,7 @@ def parent_leg(draws: Draws, account: Account, start: datetime) -> Leg:
     """Make a call that lasts long enough to dial another leg."""
     direction = draws.from_mix(_PARENT_DIRECTIONS)
     caller, callee = _ends(draws, account, is_incoming=direction in _INCOMING)
-    length = min(_length(draws, _MEDIAN_IN) + _SHORTEST_PARENT, _LONGEST)
+    length = min(20 + _length(draws, _MEDIAN_IN), _LONGEST)
     return Leg(direction, caller, callee, _course(draws, start, "completed", length))
 
 
@@ -146,9 +127,9 @@ def dialled_leg(draws: Draws, account: Account, parent: Leg, latest: datetime) -
     It starts within its parent and ends no later. It shows either the account's number or, as
     Twilio does by default, who called the account.
     """
-    shows_own_number = parent.is_incoming and draws.chance(_OWN_CALLER_ID_SHARE)
+    shows_own_number = parent.is_incoming and draws.chance(0.5)
     caller = parent.callee if shows_own_number else parent.caller
-    callee = agent(draws, account.reach)
+    callee = party(draws, AGENTS, account.reach)
     greeting = timedelta(seconds=draws.between(2, min(20, parent.course.lasts // 2)))
     start = min(parent.course.start + greeting, latest)
     longest = int((parent.course.end - start).total_seconds())
@@ -168,34 +149,34 @@ def _course(
     dials_at_once: bool = False,
 ) -> Course:
     if outcome == "completed":
-        rings, lasts = min(draws.between(*_RINGS_ANSWERED), length // 2), length
-        never = draws.chance(_NEVER_PRICED_SHARE)
-        hours = draws.long_tailed(_PRICE_HOURS, _PRICE_SPREAD)
+        rings = min(draws.between(*_RINGS[outcome]), length // 2)
+        never_priced = draws.chance(0.001)
+        hours = draws.long_tailed(median=12, spread=0.9)
         settles = draws.between(0, 5)
-        priced = None if never else 3600 * hours
-        return Course(start, queued, outcome, rings, lasts, settles, priced_after=priced)
-    dialled = dials_at_once or outcome != "canceled" or not draws.chance(_UNDIALLED_SHARE)
+        priced_after = None if never_priced else 3600 * hours
+        return Course(start, queued, outcome, rings, length, settles, priced_after=priced_after)
+    dialled = dials_at_once or outcome != "canceled" or not draws.chance(0.6)
     rings = min(draws.between(*_RINGS[outcome]), longest)
     return Course(start, queued, outcome, rings, rings, draws.between(0, 5), dialled)
 
 
 def _length(draws: Draws, median: int) -> int:
-    return min(int(draws.long_tailed(median, _SPREAD)) + 1, _LONGEST)
+    return min(int(draws.long_tailed(median, spread=1.15)) + 1, _LONGEST)
 
 
 def _queued(draws: Draws, start: datetime) -> int:
     if start > AS_OF:
         return int((start - AS_OF).total_seconds()) + draws.between(1, 300)
-    if not draws.chance(_QUEUED_SHARE):
+    if not draws.chance(0.3):
         return 0
-    return min(int(draws.long_tailed(5, 1.2)) + 1, 3600)
+    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600)
 
 
 def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, Party]:
     # The square makes the first numbers the busiest.
     own = account.own_numbers[int(draws.share() ** 2 * len(account.own_numbers))]
     if not is_incoming:
-        return own, stranger(draws, account.reach)
-    if draws.chance(_WITHHELD_SHARE):
+        return own, party(draws, STRANGERS, account.reach)
+    if draws.chance(0.06):
         return withheld_caller(draws), own
-    return stranger(draws, account.reach), own
+    return party(draws, STRANGERS, account.reach), own

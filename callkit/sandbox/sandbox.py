@@ -1,25 +1,21 @@
 """The public face of the sandbox: in Python, as a process, and as a DataFrame of calls."""
 
 import signal
-import sys
 import threading
 from collections import Counter
 from heapq import merge
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from callkit.errors import SandboxError
 from callkit.fetch import Client
+from callkit.loop import attributes
 from callkit.normaliser import normalise
-from callkit.results import attributes
-from callkit.sandbox.answers import Api
-from callkit.sandbox.app import App
-from callkit.sandbox.calls import Call, body_of
-from callkit.sandbox.generator import CallGenerator
-from callkit.sandbox.in_process import BASE_URL, answered_by
-from callkit.sandbox.rhythm import AS_OF
+from callkit.sandbox.api import BASE_URL, Api, App, answered_by
+from callkit.sandbox.calls import Call, CallGenerator, body_of
+from callkit.sandbox.draws import AS_OF
 
 if TYPE_CHECKING:
     from callkit.sandbox.server import Server
@@ -97,8 +93,7 @@ class Sandbox:
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"Invalid port {port}: expected 0 (any free port) to {_LAST_PORT}")
         self._generator = CallGenerator(calls=calls, seed=seed)
-        self._api = Api(self._generator)
-        self._app = self._make_app(latency, limit, retry_after)
+        self._app = App(Api(self._generator), latency, limit, retry_after)
         self._port = port
         self._server: Server | None = None
         credentials = self._generator.credentials
@@ -113,7 +108,14 @@ class Sandbox:
         return f"<Sandbox of {self._generator.calls:,} calls, {where}>"
 
     def __enter__(self) -> Self:
-        self._server = self._serve()
+        try:
+            from callkit.sandbox.server import Server  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise SandboxError(
+                f"Running the sandbox needs the package {error.name}, which is not installed: "
+                "pip install httptools uvicorn"
+            ) from error
+        self._server = Server(self._app, self._port)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -163,7 +165,7 @@ class Sandbox:
         """
         url = self.url if self._is_running else BASE_URL
         if not self._is_running:
-            options["session"] = answered_by(self._api, options.get("session"))
+            options["session"] = answered_by(self._app.api, options.get("session"))
         return Client(
             account_sid=self.account_sid, auth_token=self.auth_token, base_url=url, **options
         )
@@ -206,7 +208,7 @@ class Sandbox:
 
     def unknown_sids(self, n: int) -> list[str]:
         """List `n` well-formed SIDs that the sandbox has no call for."""
-        return list(islice(self._generator.unknown_sids(), n))
+        return [self._generator.sid_of(index) for index in islice(count(self._generator.calls), n)]
 
     def call(self, sid: str) -> Call:
         """Return the call `sid`, of either account, as the sandbox means it.
@@ -218,26 +220,14 @@ class Sandbox:
         """
         index = self._generator.index_of(sid)
         if index is None:
-            raise LookupError(f"No call {sid!r} in this sandbox of {self._generator.calls:,} calls")
+            raise LookupError(
+                f"No call with SID {sid!r} in this sandbox of {self._generator.calls:,} calls"
+            )
         return self._generator.call(index)
 
     @property
     def _is_running(self) -> bool:
         return self._server is not None
-
-    def _make_app(self, latency: float, limit: int | None, retry_after: int | None) -> App:
-        """Make what the server serves: a subclass may serve something else."""
-        return App(self._api, latency, limit, retry_after)
-
-    def _serve(self) -> "Server":
-        try:
-            from callkit.sandbox.server import Server  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            raise SandboxError(
-                f"Running the sandbox needs the package {error.name}, which is not installed: "
-                "pip install httptools uvicorn"
-            ) from error
-        return Server(self._app, self._port)
 
 
 def serve(
@@ -267,16 +257,18 @@ def serve(
         calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
     )
     stop = threading.Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    previous = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with sandbox:
-            sys.stdout.write(
+            print(  # noqa: T201 - whoever starts the process reads it there
                 f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
                 f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} "
-                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}\n"
+                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}",
+                flush=True,
             )
-            sys.stdout.flush()
             stop.wait()
     finally:
         for number, handler in previous.items():

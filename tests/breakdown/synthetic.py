@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import callkit
-from callkit.sandbox.calls import body_of
-from callkit.sandbox.generator import CallGenerator
+from callkit.sandbox.calls import CallGenerator, body_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

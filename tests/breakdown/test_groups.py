@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from callkit import cost_breakdown, duration_breakdown
-from callkit.breakdown.periods import period_bounds, period_starts
+from callkit.breakdown.keys import period_bounds, period_starts
 from callkit.errors import FrameError
 from tests.breakdown.synthetic import calls, in_plain_values
 from tests.breakdown.test_properties import SUMS, TIMES, bys, frames, freqs, zones

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from callkit.breakdown.periods import frequency, period_starts
+from callkit.breakdown.keys import frequency, period_starts
 from callkit.errors import FrameError
 
 

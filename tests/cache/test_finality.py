@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callkit.cache.finality import final_rows
+from callkit.cache.store import final_rows
 from callkit.normaliser import to_table
 
 END = datetime(2025, 3, 1, 12, tzinfo=UTC)

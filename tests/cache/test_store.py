@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.cache.finality import final_rows
 from callkit.cache.store import Cache
 from callkit.errors import CacheWarning
 from callkit.normaliser import to_table
@@ -43,8 +42,7 @@ def path(tmp_path: Path) -> Path:
 def store(cache: Cache, *calls: Fetched) -> list[PriceChange]:
     """Store calls as the fetch loop does."""
     table, _ = to_table([each.body for each in calls], [each.sid for each in calls])
-    final = final_rows(table, [each.fetched_at for each in calls])
-    return cache.store(calls, table["price"].to_pylist(), final)
+    return cache.store(calls, table)
 
 
 def fill(path: Path, *calls: Fetched) -> list[PriceChange]:

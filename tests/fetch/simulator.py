@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from callkit.fetch.concurrency import Limiter, Sent
-from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.concurrency import Limiter, RetryPolicy, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from callkit.fetch.concurrency import Limiter, Sent, State
-from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.concurrency import Limiter, RetryPolicy, Sent, State
 from tests.fetch.simulator import Simulation
 
 POLICY = RetryPolicy()

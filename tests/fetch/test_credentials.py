@@ -2,32 +2,38 @@ from __future__ import annotations
 
 import base64
 import pickle
-from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from callkit.errors import CredentialsError
-from callkit.fetch.credentials import Credentials, base_url_for, hidden, refuse_unsafe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from callkit.fetch.credentials import Credentials, base_url_for, hidden
 
 ACCOUNT = "AC" + "1" * 32
-NOTHING: dict[str, str] = {}
+VARIABLES = (
+    *("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_KEY", "TWILIO_API_SECRET"),
+    *("TWILIO_REGION", "TWILIO_EDGE", "CALLKIT_BASE_URL"),
+)
 
 
-def resolve(environment: Mapping[str, str] = NOTHING, /, **arguments: str) -> Credentials:
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def resolve(**arguments: str) -> Credentials:
     return Credentials.resolve(
         account_sid=arguments.get("account_sid"),
         auth_token=hidden(arguments.get("auth_token")),
         api_key=arguments.get("api_key"),
         api_secret=hidden(arguments.get("api_secret")),
-        environment=environment,
     )
 
 
 def signs_in_as(credentials: Credentials) -> str:
-    scheme, _, encoded = credentials.authorization().partition(" ")
+    request = requests.Request("GET", "https://host", auth=credentials.sign).prepare()
+    scheme, _, encoded = request.headers["Authorization"].partition(" ")
     assert scheme == "Basic"
     return base64.b64decode(encoded).decode()
 
@@ -42,24 +48,26 @@ def test_an_api_key_signs_in_as_itself() -> None:
     assert key.account_sid == ACCOUNT
 
 
-def test_the_environment_fills_what_is_not_passed() -> None:
-    environment = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": "t"}
-    assert signs_in_as(resolve(environment)) == f"{ACCOUNT}:t"
+def test_the_environment_fills_what_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "t")
+    assert signs_in_as(resolve()) == f"{ACCOUNT}:t"
 
 
-def test_the_environments_api_key_comes_before_its_token() -> None:
-    environment = {
-        "TWILIO_ACCOUNT_SID": ACCOUNT,
-        "TWILIO_AUTH_TOKEN": "t",
-        "TWILIO_API_KEY": "SKx",
-        "TWILIO_API_SECRET": "s",
-    }
-    assert signs_in_as(resolve(environment)) == "SKx:s"
+def test_the_environments_api_key_comes_before_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "t")
+    monkeypatch.setenv("TWILIO_API_KEY", "SKx")
+    monkeypatch.setenv("TWILIO_API_SECRET", "s")
+    assert signs_in_as(resolve()) == "SKx:s"
 
 
-def test_a_token_that_is_passed_keeps_the_environments_api_key_out() -> None:
-    environment = {"TWILIO_API_KEY": "SKx", "TWILIO_API_SECRET": "s"}
-    credentials = resolve(environment, account_sid=ACCOUNT, auth_token="t")
+def test_a_token_that_is_passed_keeps_the_environments_api_key_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TWILIO_API_KEY", "SKx")
+    monkeypatch.setenv("TWILIO_API_SECRET", "s")
+    credentials = resolve(account_sid=ACCOUNT, auth_token="t")
     assert signs_in_as(credentials) == f"{ACCOUNT}:t"
 
 
@@ -88,7 +96,7 @@ def test_a_token_passed_as_the_account_is_not_shown() -> None:
 @pytest.mark.parametrize("region", ["us1.", "us1 x", "evil.example/", "IE1"])
 def test_a_region_that_is_none_is_refused(region: str) -> None:
     with pytest.raises(CredentialsError, match="Invalid region .*: expected a name such as 'ie1'"):
-        base_url_for(None, region, None, NOTHING)
+        base_url_for(None, region, None)
 
 
 def test_the_secret_shows_nowhere() -> None:
@@ -107,10 +115,13 @@ def test_the_secret_shows_nowhere() -> None:
         (None, "dublin", "api.dublin.us1.twilio.com"),
     ],
 )
-def test_region_and_edge_name_the_host(region: str | None, edge: str | None, host: str) -> None:
-    assert base_url_for(None, region, edge, NOTHING) == f"https://{host}"
-    environment = {"TWILIO_REGION": region or "", "TWILIO_EDGE": edge or ""}
-    assert base_url_for(None, None, None, environment) == f"https://{host}"
+def test_region_and_edge_name_the_host(
+    region: str | None, edge: str | None, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert base_url_for(None, region, edge) == f"https://{host}"
+    monkeypatch.setenv("TWILIO_REGION", region or "")
+    monkeypatch.setenv("TWILIO_EDGE", edge or "")
+    assert base_url_for(None, None, None) == f"https://{host}"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +129,7 @@ def test_region_and_edge_name_the_host(region: str | None, edge: str | None, hos
     ["https://gateway.example", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"],
 )
 def test_tls_and_this_machine_may_have_the_sign_in(url: str) -> None:
-    refuse_unsafe(url)
+    assert base_url_for(url, None, None) == url
 
 
 @pytest.mark.parametrize(
@@ -138,4 +149,4 @@ def test_tls_and_this_machine_may_have_the_sign_in(url: str) -> None:
 )
 def test_anything_else_may_not(url: str) -> None:
     with pytest.raises(CredentialsError):
-        refuse_unsafe(url)
+        base_url_for(url, None, None)

@@ -16,7 +16,7 @@ import pytest
 
 from callkit import Client, Failure, Fetched
 from callkit.errors import InvalidSidError, RunStoppedError, SignInError, WrongAccountError
-from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.concurrency import RetryPolicy
 from callkit.sandbox import Sandbox
 from tests.support.scripted import (
     ACCOUNT,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from callkit.fetch.concurrency import Limiters, State
-from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.concurrency import Limiters, RetryPolicy, State
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Fetched

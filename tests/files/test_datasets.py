@@ -15,7 +15,8 @@ import pytest
 
 import callkit
 from callkit.errors import ParquetError
-from callkit.files.datasets import month_files, replacing_folder
+from callkit.files.formats import month_files
+from callkit.files.paths import writing
 from callkit.schema import SCHEMA
 from tests.support.scripted import call_body, sid
 
@@ -60,7 +61,7 @@ def test_months_of_before_do_not_stay(folder: Path, calls: pd.DataFrame) -> None
 
 
 def test_a_dataset_takes_its_name_when_it_is_whole(folder: Path) -> None:
-    with replacing_folder(folder) as part:
+    with writing(folder, folder=True) as part:
         (part / "month=none").mkdir()
         assert not folder.exists()
     assert names(folder) == ["month=none"]
@@ -74,7 +75,7 @@ def test_an_empty_folder_may_become_a_dataset(folder: Path) -> None:
 
 def test_what_was_there_stays_if_writing_fails(folder: Path) -> None:
     write(folder, 1)
-    with pytest.raises(TypeError), replacing_folder(folder) as part:
+    with pytest.raises(TypeError), writing(folder, folder=True) as part:
         (part / "half").write_text(None)  # type: ignore[arg-type]
     assert sids_in(folder) == [sid(1)]
     assert names(folder.parent) == ["calls"]
@@ -135,7 +136,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(
 
 def test_what_comes_there_in_the_meantime_is_left_alone_too(folder: Path) -> None:
     write(folder, 1)
-    with pytest.raises(ParquetError, match=r"contains 'notes\.txt'"), replacing_folder(folder):
+    with pytest.raises(ParquetError, match=r"contains 'notes\.txt'"), writing(folder, folder=True):
         _note(folder)
     assert names(folder) == ["month=none", "notes.txt"]
     assert names(folder.parent) == ["calls"]
@@ -173,9 +174,16 @@ def test_a_place_that_cannot_be_written_is_told_in_one_sentence(
 def test_a_dataset_that_is_replaced_keeps_its_mode(folder: Path) -> None:
     write(folder, 1)
     folder.chmod(0o750)
-    with replacing_folder(folder) as part:
+    with writing(folder, folder=True) as part:
         assert part.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_mode & 0o777 == 0o750
+
+
+def test_a_new_dataset_is_its_owners_alone_until_it_has_its_name(folder: Path) -> None:
+    folder.with_name("usual").mkdir()
+    with writing(folder, folder=True) as part:
+        assert part.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_mode == folder.with_name("usual").stat().st_mode
 
 
 def test_a_link_goes_on_to_lead_where_it_led(folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import callkit
 from callkit import FetchError
 from callkit.errors import FetchInterrupted, ParquetError, WrongAccountError
-from callkit.outcomes import failures_frame
+from callkit.normaliser.casts import failures_frame
 from tests.support.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import pytest
 
 import callkit
 from callkit.errors import ParquetError
-from callkit.files.formats import csv_file, format_named, json_lines, read_csv, read_json_lines
+from callkit.files.exporting import format_named
+from callkit.files.formats import csv_file, json_lines, read_csv, read_json_lines
 from callkit.normaliser import to_table
 from callkit.schema import SCHEMA
 from tests.support.scripted import call_body, sid
@@ -23,7 +24,7 @@ from tests.support.scripted import call_body, sid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from callkit.files.formats import FormatName
+    from callkit.files import FormatName
 
 FORMATS = pytest.mark.parametrize(
     ("written", "read"),

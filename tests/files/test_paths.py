@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.files.paths import replacing
+from callkit.errors import ParquetError
+from callkit.files.paths import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ def umask() -> Iterator[int]:
 
 
 def write(path: Path, text: str) -> None:
-    with replacing(path) as part:
+    with writing(path) as part:
         part.write_text(text)
 
 
@@ -39,7 +40,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_file_takes_its_name_when_it_is_whole(path: Path) -> None:
-    with replacing(path) as part:
+    with writing(path) as part:
         part.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
@@ -48,7 +49,7 @@ def test_a_file_takes_its_name_when_it_is_whole(path: Path) -> None:
 
 def test_what_was_there_stays_if_writing_fails(path: Path) -> None:
     path.write_text("before")
-    with pytest.raises(TypeError), replacing(path) as part, part.open("w") as half:
+    with pytest.raises(TypeError), writing(path) as part, part.open("w") as half:
         half.writelines(["half", None])  # type: ignore[list-item]
     assert path.read_text() == "before"
     assert names(path.parent) == ["file"]
@@ -71,7 +72,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(path: Path, kept: int) -> None:
 
 def test_what_replaces_a_private_file_is_private_from_the_start(path: Path) -> None:
     path.touch(0o600)
-    with replacing(path) as part:
+    with writing(path) as part:
         assert mode(part) == 0o600
 
 
@@ -94,24 +95,24 @@ def test_a_link_to_nothing_is_written_through(path: Path, tmp_path: Path) -> Non
 
 def test_a_folder_is_not_replaced(path: Path) -> None:
     path.mkdir()
-    with pytest.raises(IsADirectoryError, match="Is a directory"):
+    with pytest.raises(ParquetError, match="cannot be written: Is a directory"):
         write(path, "new")
     assert path.is_dir()
 
 
 def test_what_is_no_regular_file_is_not_replaced(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(OSError, match="Not a regular file"):
+    with pytest.raises(ParquetError, match="cannot be written: Not a regular file"):
         write(path, "new")
     assert path.is_fifo()
 
 
 def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ParquetError, match="cannot be written: No such file or directory"):
         write(tmp_path / "missing" / "file", "new")
     assert names(tmp_path) == []
 
 
 def test_what_a_killed_process_would_leave_is_its_owners_alone(tmp_path: Path) -> None:
-    with replacing(tmp_path / "calls.csv") as part:
+    with writing(tmp_path / "calls.csv") as part:
         assert stat.S_IMODE(part.stat().st_mode) == 0o600

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from callkit import Fetched
-from callkit.cache.finality import final_rows
+from callkit.cache.store import final_rows
 from callkit.fetch.connection import Response
 from callkit.fetch.credentials import Credentials, Secret
 from callkit.fetch.responses import judge, retry_after

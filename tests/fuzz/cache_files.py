@@ -13,6 +13,7 @@ import callkit
 from callkit import Fetched
 from callkit.cache.store import Cache
 from callkit.errors import CacheError, CacheWarning
+from callkit.normaliser import to_table
 from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
 from callkit.sids import CallKey
@@ -104,8 +105,10 @@ class CacheFiles:
         return [Fetched(sid, _ACCOUNT, body, "RQ1", _NOW, 1) for sid, body in calls]
 
     def _store(self, cache: Cache) -> None:
-        calls = self._fetched()
-        cache.store(calls, [None] * len(calls), [True] * len(calls))
+        """Store the calls, unpriced and final."""
+        ended = {"status": "busy", "end_time": "Wed, 01 Jan 2025 00:00:00 +0000"}
+        table, _ = to_table([{"sid": sid, **ended} for sid in self._sids])
+        cache.store(self._fetched(), table)
 
     def _made(self) -> bytes:
         path = self._folder / "sample.sqlite"

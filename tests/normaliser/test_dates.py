@@ -15,8 +15,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callkit.normaliser import to_table
-from callkit.normaliser.dates import instants as cast_whole
-from callkit.normaliser.dates import one_instant
+from callkit.normaliser.casts import instants as cast_whole
+from callkit.normaliser.casts import one_instant
 from tests.normaliser.calls import (
     DAYS,
     MONTHS,

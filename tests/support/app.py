@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from callkit.sandbox.answers import Answer, not_found
-from callkit.sandbox.app import App
+from callkit.sandbox.api import Answer, App, not_found
 from tests.support.breakage import BREAKAGES, STATUSLESS, Sending, break_off
 from tests.support.faults import HARMLESS
 from tests.support.protocol import protocol_of
 from tests.support.substitutes import ELSEWHERE, Substitutes, accepts_gzip, unavailable
 
 if TYPE_CHECKING:
-    from callkit.sandbox.app import Exchange
+    from callkit.sandbox.api import Exchange
     from tests.support.fate import Fate, Met
 
 __all__ = ["FaultyApp"]
@@ -31,14 +30,14 @@ class _Spoilt(Answer):
 
 
 class FaultyApp(App):
-    """The application; `fate` decides which request meets which fault, and keeps the ledger.
+    """An application as `app`; `fate` decides which request meets which fault, and counts.
 
     A redirect leads to another host, as far as a client can tell. It is served here too, and
     counts who comes, with a sign-in or without.
     """
 
-    def __init__(self, fate: Fate, *settings: Any) -> None:
-        super().__init__(*settings)
+    def __init__(self, fate: Fate, app: App) -> None:
+        super().__init__(app.api, app.latency, app.limit, app.retry_after)
         self._fate = fate
         self._substitutes = Substitutes(fate.plan, self.api)
 

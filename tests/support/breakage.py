@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
-    from callkit.sandbox.answers import Answer
-    from callkit.sandbox.app import Exchange
+    from callkit.sandbox.api import Answer, Exchange
     from tests.support.faults import Kind
     from tests.support.protocol import BreakableProtocol
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from callkit.sandbox.app import App
+    from callkit.sandbox.api import App
 
 __all__ = ["ForeignLoad"]
 

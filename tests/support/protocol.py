@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
-    from callkit.sandbox.app import Exchange
+    from callkit.sandbox.api import Exchange
 
 __all__ = ["BreakableProtocol", "protocol_of"]
 

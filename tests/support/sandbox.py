@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
@@ -16,6 +17,7 @@ from tests.support.protocol import BreakableProtocol
 from tests.support.remote import OtherProcess
 
 if TYPE_CHECKING:
+    import socket
     from collections import Counter
     from collections.abc import Callable
     from typing import Self
@@ -42,6 +44,16 @@ def _wherever_it_runs(
         return done
 
     return there_or_here
+
+
+class _FaultyServer(Server):
+    """A server whose connections can break, and whose event loop is at hand."""
+
+    protocol = BreakableProtocol
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
 
 class FaultySandbox(Sandbox):
@@ -78,14 +90,16 @@ class FaultySandbox(Sandbox):
     ) -> None:
         self._fate = Fate(faults, keep=count_calls)
         super().__init__(**options)
+        self._app = FaultyApp(self._fate, self._app)
         again = {"faults": faults, "count_calls": count_calls, **options}
         self.process = OtherProcess(FaultySandbox, again) if own_process else None
         self._foreign = ForeignLoad(self._app)
 
     def __enter__(self) -> Self:
         if self.process is None:
-            return super().__enter__()
-        self.process.start()
+            self._server = self._faulty_server = _FaultyServer(self._app, self._port)
+        else:
+            self.process.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -132,8 +146,7 @@ class FaultySandbox(Sandbox):
         count against the limit. Who is refused tries again a latency later. 0 ends it.
         """
         check_least("callers", callers, 0)
-        assert self._server is not None
-        self._server.call_soon(lambda: self._foreign.want(callers))
+        self._faulty_server.loop.call_soon_threadsafe(self._foreign.want, callers)
 
     @property
     @_wherever_it_runs
@@ -211,12 +224,6 @@ class FaultySandbox(Sandbox):
     @property
     def _is_running(self) -> bool:
         return super()._is_running or (self.process is not None and self.process.is_running)
-
-    def _make_app(self, latency: float, limit: int | None, retry_after: int | None) -> FaultyApp:
-        return FaultyApp(self._fate, self._api, latency, limit, retry_after)
-
-    def _serve(self) -> Server:
-        return Server(self._app, self._port, http=BreakableProtocol)
 
     def _check_counting(self) -> None:
         if not self._fate.keeps:

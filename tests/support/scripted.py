@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from callkit.fetch import Client
-from callkit.fetch.policy import RetryPolicy
+from callkit.fetch.concurrency import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,14 +6,13 @@ import gzip
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from callkit.sandbox.answers import Answer, error, too_many, unauthorized
+from callkit.sandbox.api import Answer, error, too_many, unauthorized
 from callkit.sandbox.calls import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from callkit.sandbox.answers import Api
-    from callkit.sandbox.app import Exchange
+    from callkit.sandbox.api import Api, Exchange
     from tests.support.faults import Faults, Kind
 
 __all__ = ["ELSEWHERE", "Substitutes", "accepts_gzip", "unavailable"]

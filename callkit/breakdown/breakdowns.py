@@ -1,4 +1,4 @@
-"""What calls cost, group by group, and how many minutes of them are billed."""
+"""The two breakdowns: what calls cost, and where the minutes went, group by group."""
 
 import operator
 from datetime import timedelta
@@ -19,16 +19,16 @@ from callkit.breakdown.exact import (
     prices,
     too_large,
 )
-from callkit.breakdown.groups import Groups, Layout, tabulate
+from callkit.breakdown.groups import Groups, Measured, tabulate
 from callkit.breakdown.keys import By, names_of
-from callkit.breakdown.measures import COST
+from callkit.breakdown.measures import COST, DURATION
 from callkit.errors import FrameError
+from callkit.schema import ENDED_STATUSES
 
 Increment: TypeAlias = timedelta | str | int
 
 _SECOND = timedelta(seconds=1)
-_MINUTE = 60
-# Charges and credits that fit come to 2e18 at most; what comes to less than this, even reckoned in
+# Charges and credits that fit add up to at most 2e18. A sum below this limit, even one computed in
 # floats, does not overflow an int64.
 _MOST_TURNOVER = 4e18
 
@@ -143,27 +143,40 @@ def cost_breakdown(
     if "price_unit" not in names:
         names.append("price_unit")
     need(df, ["status", "duration", "price", "price_unit"])
-    bills = _Bills(df, increment_ms(increment))
-    layout = Layout(names, freq, tz, fill=fill, margins=margins, never_totalled="price_unit")
-    return tabulate(df, layout, COST, bills.by_group)
+    return tabulate(
+        df,
+        COST,
+        _Bills(df, increment).by_group,
+        by=names,
+        freq=freq,
+        tz=tz,
+        fill=fill,
+        margins=margins,
+        never_totalled="price_unit",
+    )
 
 
 class _Bills:
     """What is known of each call's price, in hundred-millionths and milliseconds."""
 
-    def __init__(self, df: pd.DataFrame, step: int) -> None:
+    def __init__(self, df: pd.DataFrame, increment: Increment) -> None:
+        step = _increment_ms(increment)
         price, self.priced = prices(df)
         length, _ = milliseconds(df, "duration")
         self.unpriced = any_of(df, "status", ["completed"]) & ~self.priced
         self.cost = -price
-        self.billed = np.where(self.priced, billed(length, step), 0)
+        self.billed = _billed(length, self.priced, step)
         self.unpriced_length = np.where(self.unpriced, length, 0)
 
-    def by_group(self, groups: Groups) -> dict[str, object]:
+    def by_group(self, groups: Groups) -> Measured:
+        turnover = np.bincount(groups.codes, np.abs(self.cost), minlength=len(groups))
+        if (turnover > _MOST_TURNOVER).any():
+            raise too_large()
         calls, priced = groups.count(), groups.count(self.priced)
-        charges, cost, largest = self._amounts(groups)
+        charges, cost = groups.total(np.maximum(self.cost, 0)), groups.total(self.cost)
+        largest = groups.most(np.where(self.priced, self.cost, np.iinfo(np.int64).min))
         seconds = groups.total(self.billed) // 1000
-        known = (priced > 0) | (calls == 0)  # no calls cost nothing
+        known = (priced > 0) | (calls == 0)  # the cost of no calls is known to be zero
         return {
             "calls": calls,
             "priced_calls": priced,
@@ -172,48 +185,162 @@ class _Bills:
             "charges": money(charges, known),
             "credits": money(charges - cost, known),
             "cost": money(cost, known),
-            "billed_minutes": minutes(seconds),
-            "cost_per_billed_minute": money(divide(cost, seconds, times=_MINUTE), seconds > 0),
+            "billed_minutes": _minutes(seconds),
+            "cost_per_billed_minute": money(divide(cost, seconds, times=60), seconds > 0),
             "cost_per_call": money(divide(cost, priced), priced > 0),
             "largest_call": money(np.where(priced > 0, largest, 0), priced > 0),
         }
 
-    def _amounts(self, groups: Groups) -> tuple[NDArray[np.int64], ...]:
-        """Find each group's charges, cost and most expensive call."""
-        most = np.bincount(groups.codes, np.abs(self.cost), minlength=len(groups))
-        if (most > _MOST_TURNOVER).any():
-            raise too_large()
-        priced = np.where(self.priced, self.cost, np.iinfo(np.int64).min)
-        charges = groups.total(np.maximum(self.cost, 0))
-        return charges, groups.total(self.cost), groups.most(priced)
+
+def duration_breakdown(
+    df: pd.DataFrame,
+    by: By = None,
+    *,
+    freq: str | None = None,
+    tz: str = "UTC",
+    increment: Increment = timedelta(minutes=1),
+    fill: bool = False,
+    margins: bool = False,
+) -> pd.DataFrame:
+    """Count calls and measure how long they lasted, by period and by any key.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
+        ``direction``, ``duration``, ``queue_time`` and ``price``, and those that the keys are read
+        from.
+    by, freq, tz, increment, fill, margins
+        As for :func:`cost_breakdown`. Here ``price_unit`` is a key like another.
+
+    Returns
+    -------
+    DataFrame
+        One row per group that has calls, sorted as in :func:`cost_breakdown`. The columns are
+        ``period``, given `freq`, the keys in `by`, and ``total_over``, given `margins`; then the
+        measures (``callkit.breakdown.measures.DURATION``), whose dtypes do not depend on the calls:
+
+        - ``calls``, int64: the calls of every status.
+        - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled; neither live
+          ones, nor a status that is missing or that Twilio's reference does not list.
+        - ``answered_calls``, int64: those completed that lasted longer than zero.
+        - ``answer_seizure_ratio``, float64: answered calls divided by ended calls (ASR). Null if
+          none has ended.
+        - ``total_duration``, ``average_duration`` (ACD), ``median_duration``, ``p95_duration``,
+          ``longest_duration``, timedelta64[ms]: over answered calls. The average is rounded
+          half-even to the millisecond. The p-th percentile of n durations is the one of rank
+          ⌈p · n / 100⌉ from the shortest: one that occurred, and SQL's ``percentile_disc``. The
+          total is zero, the others null, if no call was answered.
+        - ``priced_calls``, int64, and ``billed_minutes``, decimal128(18, 8): as in
+          :func:`cost_breakdown`, over calls with a price.
+        - ``rounding_waste``, timedelta64[ms]: billed but not spoken, that is the billed minutes of
+          calls with a price less their durations.
+        - ``queued_calls``, int64: the outbound-api calls that have a queue time, zero included.
+        - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over
+          those; null without any.
+
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`.
+
+    Raises
+    ------
+    FrameError
+        As for :func:`cost_breakdown`.
+
+    Examples
+    --------
+    >>> calls = callkit.normalise([
+    ...     {"sid": f"CA{n:032}", "status": status, "duration": seconds}
+    ...     for n, (status, seconds) in enumerate(
+    ...         [("completed", "61"), ("completed", "30"), ("busy", "0"), ("in-progress", None)]
+    ...     )
+    ... ])
+    >>> duration_breakdown(calls).loc[0, ["ended_calls", "answered_calls", "average_duration"]]
+    ended_calls                              3
+    answered_calls                           2
+    average_duration    0 days 00:00:45.500000
+    Name: 0, dtype: object
+    """
+    need(df, ["status", "direction", "duration", "queue_time", "price"])
+    return tabulate(
+        df,
+        DURATION,
+        _Times(df, increment).by_group,
+        by=names_of(by),
+        freq=freq,
+        tz=tz,
+        fill=fill,
+        margins=margins,
+    )
 
 
-def increment_ms(increment: Increment) -> int:
-    """Read a billing increment: a timedelta, what pandas reads as one, or a number of seconds."""
+class _Times:
+    """How each call went and how long it took, in milliseconds."""
+
+    def __init__(self, df: pd.DataFrame, increment: Increment) -> None:
+        step = _increment_ms(increment)
+        self.length, _ = milliseconds(df, "duration")
+        self.ended = any_of(df, "status", ENDED_STATUSES)
+        self.answered = any_of(df, "status", ["completed"]) & (self.length > 0)
+        _, self.priced = prices(df)
+        self.billed = _billed(self.length, self.priced, step)
+        self.waste = np.where(self.priced, self.billed - self.length, 0)
+        self.wait, timed = milliseconds(df, "queue_time")
+        self.queued = timed & any_of(df, "direction", ["outbound-api"])
+
+    def by_group(self, groups: Groups) -> Measured:
+        ended, spoken = groups.count(self.ended), groups.count(self.answered)
+        nothing = np.full(len(groups), np.nan)
+        total = groups.total(np.where(self.answered, self.length, 0))
+        median, p95, longest = groups.nearest_ranks(self.length, self.answered, [50, 95, 100])
+        queued = groups.count(self.queued)
+        waited = groups.total(np.where(self.queued, self.wait, 0))
+        (median_wait,) = groups.nearest_ranks(self.wait, self.queued, [50])
+        return {
+            "calls": groups.count(),
+            "ended_calls": ended,
+            "answered_calls": spoken,
+            "answer_seizure_ratio": np.divide(spoken, ended, out=nothing, where=ended > 0),
+            "total_duration": durations(total),
+            "average_duration": durations(divide(total, spoken), spoken > 0),
+            "median_duration": durations(median, spoken > 0),
+            "p95_duration": durations(p95, spoken > 0),
+            "longest_duration": durations(longest, spoken > 0),
+            "priced_calls": groups.count(self.priced),
+            "billed_minutes": _minutes(groups.total(self.billed) // 1000),
+            "rounding_waste": durations(groups.total(self.waste)),
+            "queued_calls": queued,
+            "average_queue_time": durations(divide(waited, queued), queued > 0),
+            "median_queue_time": durations(median_wait, queued > 0),
+        }
+
+
+def answered(df: pd.DataFrame) -> NDArray[np.bool_]:
+    """For each call, whether it was answered: completed, and longer than zero."""
+    length, _ = milliseconds(df, "duration")
+    return any_of(df, "status", ["completed"]) & (length > 0)
+
+
+def _increment_ms(increment: Increment) -> int:
+    invalid = FrameError(
+        f"Invalid increment {increment!r}: expected a whole number of seconds above zero, such "
+        "as 60, '6s' or timedelta(minutes=1)"
+    )
     try:
         if isinstance(increment, timedelta | str):
             step = pd.Timedelta(increment)
         else:
             step = pd.Timedelta(operator.index(increment), unit="s")
     except (TypeError, ValueError) as error:
-        raise _wrong(increment) from error
+        raise invalid from error
     if not step >= _SECOND or step % _SECOND:  # NaT is never as long
-        raise _wrong(increment)
+        raise invalid
     return int(step // _SECOND) * 1000
 
 
-def _wrong(increment: object) -> FrameError:
-    return FrameError(
-        f"Invalid increment {increment!r}: expected a whole number of seconds above zero, such "
-        "as 60, '6s' or timedelta(minutes=1)"
-    )
+def _billed(length: NDArray[np.int64], priced: NDArray[np.bool_], step: int) -> NDArray[np.int64]:
+    """Round the durations of priced calls up to the increment, all in milliseconds."""
+    return np.where(priced, -(-length // step) * step, 0)
 
 
-def billed(length: NDArray[np.int64], step: int) -> NDArray[np.int64]:
-    """Round durations up to the increment, all in milliseconds."""
-    return -(-length // step) * step
-
-
-def minutes(seconds: NDArray[np.int64]) -> pd.Series:
-    """Turn seconds into minutes, as decimals."""
-    return money(long_division(seconds, np.full_like(seconds, _MINUTE)))
+def _minutes(seconds: NDArray[np.int64]) -> pd.Series:
+    return money(long_division(seconds, np.full_like(seconds, 60)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from callkit.chunks import Chunks
+from callkit.loop import Chunks
 from callkit.normaliser import to_table
 from callkit.outcomes import Failure
 from callkit.sids import CallKey
@@ -25,8 +25,7 @@ def fail(chunks: Chunks, number: int) -> None:
 
 
 def finished(chunks: Chunks, *, rest: bool = False) -> list[list[str]]:
-    done = chunks.finished(rest=rest)
-    return [[] if table is None else table["sid"].to_pylist() for table, _ in done]
+    return [table["sid"].to_pylist() for table in chunks.finished(rest=rest)]
 
 
 def test_a_chunk_is_handed_over_when_its_last_call_has_arrived() -> None:
@@ -63,10 +62,8 @@ def test_what_failed_is_told_in_the_order_of_the_list() -> None:
     fail(chunks, 2)
     add(chunks, 3, 1)
     fail(chunks, 0)
-    [(table, remarks)] = chunks.finished(rest=False)
-    assert table is not None
-    assert table["sid"].to_pylist() == [sid(1), sid(3)]
-    assert [remark.sid for remark in remarks] == [sid(0), sid(2)]
+    assert finished(chunks) == [[sid(1), sid(3)]]
+    assert [failure.sid for failure in chunks.failures] == [sid(0), sid(2)]
 
 
 def test_the_rest_is_what_has_arrived() -> None:

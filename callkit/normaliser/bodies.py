@@ -1,28 +1,34 @@
-"""One body → its 26 attributes as text. No body can affect another: each is read alone.
+"""Bodies → the Arrow table: each call in exactly one place, a row or a failure.
 
-msgspec reads bodies as Twilio sends them. What it refuses is read again by Python's own JSON
-reader, which is slower, accepts every other valid form and describes errors. In both, the last of
-several equal keys counts.
+No body can affect another: each is read alone. msgspec reads bodies as Twilio sends them. What it
+refuses is read again by Python's own JSON reader, which is slower, accepts every other valid form
+and describes errors. In both, the last of several equal keys counts.
 """
 
 import json
 import re
-import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
+from itertools import islice
 from typing import Any, TypeAlias
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from callkit.schema import ATTRIBUTES, Column, Kind
+from callkit.normaliser.casts import abridged, categorical, typed_columns
+from callkit.outcomes import Failure
+from callkit.schema import ATTRIBUTES, SCHEMA, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
 
 Body: TypeAlias = bytes | bytearray | memoryview | str | Mapping[str, Any]
 Row: TypeAlias = "tuple[str | dict[str, str | None] | None, ...]"
 
+_BATCH = 16_000
+_LOT = 250  # few enough for each to use the memory of the one before: new memory costs more
+_URIS = next(i for i, column in enumerate(ATTRIBUTES) if column.kind is Kind.JSON)
 _NUMERIC = {Kind.SECONDS, Kind.MILLISECONDS, Kind.MONEY}
-_SHOWN = reprlib.Repr()
-_SHOWN.maxstring = _SHOWN.maxother = 60
 _FEW = 100
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,6 +39,9 @@ _FIELDS: list[Any] = [
 ]
 _astuple = msgspec.structs.astuple
 _decode = msgspec.json.Decoder[Any](msgspec.defstruct("Call", _FIELDS, gc=False)).decode
+_encode = msgspec.json.Encoder().encode
+_texts = partial(pa.array, type=pa.string())
+_NOTHING = [_texts([])] * len(ATTRIBUTES)
 
 
 class BodyError(Exception):
@@ -44,6 +53,114 @@ class BodyError(Exception):
         account = known.get("account_sid")
         self.sid = canonical_call_sid(known.get("sid"))
         self.account_sid: str | None = account if is_account_sid(account) else None
+
+
+def to_table(
+    bodies: Iterable[Body], sids: Sequence[str] | None = None
+) -> tuple[pa.Table, list[Failure]]:
+    """Type bodies, so many at a time that memory never holds the text of all.
+
+    Parameters
+    ----------
+    bodies : iterable of bytes, str or mapping
+        The JSON object of one call each.
+    sids : sequence of str, optional
+        The call that each body was fetched for, as :func:`callkit.sids.read_sids` writes SIDs. A
+        body of another call is then broken, and every failure knows its SID.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per call, in the order of first mention, in :data:`callkit.SCHEMA`.
+    list of Failure
+        The bodies that break the contract, reason ``bad_response``.
+    """
+    remaining = iter(bodies)
+    tables: list[pa.Table] = []
+    places: list[int] = []
+    broken: dict[int, Failure] = {}
+    while (batch := list(islice(remaining, _BATCH))) or not tables:
+        tables.append(_typed(batch, _BATCH * len(tables), sids, places, broken))
+    rows = pa.concat_tables(tables)
+    failures = list(broken.values())
+    if broken or pc.count_distinct(rows["sid"]).as_py() < len(rows):
+        kept, failures = _last_of_each(rows["sid"].to_pylist(), places, broken)
+        if kept != list(range(len(rows))):
+            rows = rows.take(pa.array(kept, pa.int64()))
+    columns = [
+        categorical(rows[column.name], column.vocabulary)
+        if column.kind is Kind.CATEGORY
+        else rows[column.name]
+        for column in ATTRIBUTES
+    ]
+    return pa.table(columns, schema=SCHEMA), failures
+
+
+def _typed(
+    bodies: list[Body],
+    first: int,
+    sids: Sequence[str] | None,
+    places: list[int],
+    broken: dict[int, Failure],
+) -> pa.Table:
+    """Type a batch whose first body has place `first`; its categories are still text.
+
+    The places of the bodies are added to `places` or, with what is wrong with them, to `broken`.
+    """
+    texts, errors = _read(bodies, first)
+    columns, reasons = typed_columns(texts)
+    rows = pa.table(columns, names=SCHEMA.names)
+    read = [place for place in range(first, first + len(bodies)) if place not in errors]
+    for row, (place, sid) in enumerate(zip(read, rows["sid"].to_pylist(), strict=True)):
+        if sid is None:
+            reasons.setdefault(row, "sid: missing, so the call cannot be identified")
+        elif sids is not None and sid != sids[place]:
+            reasons.setdefault(row, f"sid: {sid!r} is another call than the one asked for")
+    for row, why in reasons.items():
+        identity = {name: rows[name][row].as_py() for name in ("sid", "account_sid")}
+        errors[read[row]] = BodyError(why, identity)
+    for place, error in errors.items():
+        sid = error.sid if sids is None else sids[place]
+        message = str(error) if sid else f"body {place + 1}: {error}"
+        broken[place] = Failure(sid, error.account_sid, "bad_response", message)
+    if reasons:
+        kept = [row for row in range(len(read)) if row not in reasons]
+        rows = rows.take(pa.array(kept, pa.int64()))
+        read = [read[row] for row in kept]
+    places += read
+    return rows
+
+
+def _read(bodies: list[Body], first: int) -> tuple[list[pa.Array], dict[int, BodyError]]:
+    """Read bodies into columns of text, and what cannot be read into errors by place."""
+    lots: list[list[pa.Array]] = [_NOTHING]
+    errors: dict[int, BodyError] = {}
+    for start in range(0, len(bodies), _LOT):
+        lot = []
+        for place, body in enumerate(bodies[start : start + _LOT], first + start):
+            try:
+                lot.append(read_body(body))
+            except BodyError as error:
+                errors[place] = error
+        columns: list[Sequence[Any]] = list(zip(*lot, strict=True)) or [()] * len(ATTRIBUTES)
+        columns[_URIS] = [None if uris is None else _encode(uris) for uris in columns[_URIS]]
+        lots.append(list(map(_texts, columns)))
+    return list(map(pa.concat_arrays, zip(*lots, strict=True))), errors
+
+
+def _last_of_each(
+    sids: list[str], places: list[int], broken: dict[int, Failure]
+) -> tuple[list[int], list[Failure]]:
+    """Choose the rows and the failures that are the last of their call, by first mention."""
+    ends: dict[int, tuple[str | None, int | Failure]] = {
+        place: (sid, row) for row, (place, sid) in enumerate(zip(places, sids, strict=True))
+    }
+    ends |= {place: (failure.sid, failure) for place, failure in broken.items()}
+    last: dict[str | int, int | Failure] = {}
+    for place, (sid, end) in sorted(ends.items(), key=lambda item: item[0]):
+        last[place if sid is None else sid] = end
+    kept = [end for end in last.values() if isinstance(end, int)]
+    return kept, [end for end in last.values() if isinstance(end, Failure)]
 
 
 class _Number(str):
@@ -59,11 +176,6 @@ _KINDS = (
     *((bool, "a boolean"), (_Number, "a number"), (str, "text")),
     *((Mapping, "an object"), (list, "a list"), (type(None), "null")),
 )
-
-
-def abridged(value: object) -> str:
-    """Show `value` in a message: its repr, the middle left out where it is long."""
-    return _SHOWN.repr(value)
 
 
 def read_body(body: object) -> Row:

@@ -1,0 +1,364 @@
+"""The loop that fetches, normalises and stores calls, and hands them over in order.
+
+:meth:`Run.tables` reads SIDs, takes from the cache what is final, has the pool fetch the rest,
+types what has arrived, stores it with what is final marked as such, and hands it over in the order
+of the list.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from operator import attrgetter, itemgetter
+from os import PathLike
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+import callkit
+from callkit.cache.store import Cache, Refresh
+from callkit.errors import FetchInterrupted
+from callkit.fetch import Client
+from callkit.fetch.pool import Pool
+from callkit.normaliser import to_table
+from callkit.outcomes import Failure, Fetched, PriceChange
+from callkit.sids import CallKey
+from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+
+Remark: TypeAlias = Failure | PriceChange
+
+_AHEAD = 2  # chunks: the next one starts while the last calls of the one before are under way
+_READ_AT_ONCE = 4_000  # calls
+_READ_FOR = 0.5  # seconds, from a list that is slow
+_TYPED_EVERY = 0.5  # seconds
+_TYPED_AT_ONCE = 1_000  # calls
+
+
+class Run:
+    """A run over a SID list; its attributes describe what has been yielded so far."""
+
+    def __init__(
+        self,
+        keys: list[CallKey] | Iterator[CallKey],
+        client: Client | None,
+        cache: str | PathLike[str] | None,
+        refresh: Refresh,
+        progress: bool | None,
+    ) -> None:
+        is_moment = isinstance(refresh, datetime) and refresh.tzinfo is not None
+        if not is_moment and refresh not in (None, "all", "unpriced"):
+            raise ValueError(
+                f"Invalid refresh {refresh!r}: expected 'all', 'unpriced' or a datetime with a "
+                "time zone"
+            )
+        self._chunks = Chunks()
+        self.failures = self._chunks.failures
+        self.price_changes = self._chunks.price_changes
+        self._as_of: list[datetime] = []
+        self._list = SidList(keys)
+        self._client = client
+        self._pool: Pool | None = None
+        self._cache_path = cache
+        self._cache: Cache | None = None
+        self._refresh: Refresh = refresh
+        self._progress = progress
+        self._arrived: dict[str, Fetched] = {}
+        self._typed_at = time.monotonic()
+
+    def tables(self) -> Generator[pa.Table, None, None]:
+        """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
+
+        Raises
+        ------
+        CacheError
+            Before the first request.
+        SignInError, WrongAccountError, RunStoppedError, InvalidSidError, FetchInterrupted
+            After the last table, where the run ended early.
+        """
+        with ExitStack() as stack:
+            if self._cache_path is not None:
+                self._cache = stack.enter_context(Cache(self._cache_path))
+            interrupts = stack.enter_context(deferred_interrupts())
+            bar = stack.enter_context(progress_bar(self._list.total, self._progress))
+            while not (interrupts.heard or (self._list.exhausted and not self._chunks.pending)):
+                keys: list[CallKey] = []
+                if not self._list.exhausted:
+                    keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
+                if keys and not interrupts.heard:
+                    self._ask_for(keys, bar, stack)
+                if self._pool is not None:
+                    self._receive(self._pool, bar, wait=not keys)
+                yield from self._chunks.finished()
+            if interrupts.heard and self._pool is not None:
+                self._pool.close()
+                self._receive(self._pool, bar, wait=False)
+            if self._arrived:
+                self._type_arrived()
+            yield from self._chunks.finished(rest=True)
+        self._raise_why_it_ended(interrupts)
+
+    @property
+    def calls(self) -> int:
+        """How many calls were yielded."""
+        return self._chunks.calls
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a cache has what was fetched."""
+        return self._cache is not None and self._cache.writable
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the `df.attrs` of the whole run."""
+        return attributes(self.calls, len(self.failures), self._as_of)
+
+    def _is_hungry(self) -> bool:
+        return self._pool is None or self._pool.is_hungry
+
+    def _ask_for(self, keys: list[CallKey], bar: Bar | None, stack: ExitStack) -> None:
+        """Take from the cache what is final and valid there, and have the rest fetched."""
+        self._chunks.expect(keys)
+        if self._cache is not None:
+            found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
+            if found:
+                keys = self._add_found(keys, found, bar)
+            self._list.missing = len(keys)
+        if keys:
+            if self._pool is None:
+                client = self._client or stack.enter_context(Client())
+                self._pool = client.pool()
+                stack.callback(self._pool.close)
+            self._pool.put(keys)
+
+    def _add_found(
+        self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
+    ) -> list[CallKey]:
+        """Take calls from the cache, and return those that it lacks or has invalid bodies of."""
+        table, _ = to_table(map(attrgetter("body"), found.values()), list(found))
+        self._store(table, found)
+        if bar is not None:
+            bar.add_cached(len(table))
+        return [key for key in keys if key.sid in self._chunks.pending]
+
+    def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
+        """Take outcomes from the pool, and type the calls once there are enough."""
+        outcomes = pool.take(wait=wait)
+        failed = 0
+        for outcome in outcomes:
+            if isinstance(outcome, Fetched):
+                self._arrived[outcome.sid] = outcome
+            else:
+                failed += 1
+                self._chunks.fail(outcome)
+        if bar is not None:
+            bar.add(len(outcomes), failed, pool)
+        now = time.monotonic()
+        enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
+        if self._arrived and (enough or len(self._arrived) == len(self._chunks.pending)):
+            self._type_arrived()
+            self._typed_at = now
+
+    def _type_arrived(self) -> None:
+        """Type calls, store those that are valid, and mark those that are final too."""
+        arrived, self._arrived = self._arrived, {}
+        table, broken = to_table(map(attrgetter("body"), arrived.values()), list(arrived))
+        if self._cache is not None:
+            valid = [arrived[sid] for sid in table["sid"].to_pylist()]
+            for change in self._cache.store(valid, table):
+                self._chunks.remark(change)
+        self._store(table, arrived)
+        for failure in broken:
+            self._chunks.fail(self._located(failure, arrived))
+
+    def _store(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
+        self._chunks.add(table)
+        times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
+        self._as_of = [min(times), max(times)] if times else []
+
+    def _located(self, failure: Failure, calls: dict[str, Fetched]) -> Failure:
+        """Say of a body that breaks the contract how it was fetched."""
+        assert self._pool is not None  # noqa: S101  (where else would it be from)
+        call = calls[str(failure.sid)]
+        return replace(
+            failure,
+            account_sid=call.account_sid,
+            message=self._pool.discreet(failure.message),
+            http_status=200,
+            request_id=call.request_id,
+            attempts=call.attempts,
+        )
+
+    def _raise_why_it_ended(self, interrupts: Interrupts) -> None:
+        if interrupts.heard:
+            total = "" if self._list.total is None else f" of {self._list.total:,}"
+            noun = "call" if self.calls == 1 and not total else "calls"
+            arrived = f"interrupted when {self.calls:,}{total} {noun} had arrived"
+            if self.keeps:
+                where = f"they are in {str(self._cache_path)!r}: run it again to go on from there"
+            else:
+                where = "they are in the exception's .frame (with cache=… a run can be resumed)"
+            raise FetchInterrupted(f"{arrived}; {where}")
+        if self._pool is not None and self._pool.stop.error is not None:
+            raise self._pool.stop.error
+        if self._list.error is not None:
+            raise self._list.error
+
+
+def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, Any]:
+    """Return the `df.attrs` of calls that were fetched at these times."""
+    first, last = (min(as_of), max(as_of)) if as_of else (None, None)
+    return {
+        "callkit": {
+            "version": callkit.__version__,
+            "calls_asked": got + failed,
+            "calls_got": got,
+            "calls_failed": failed,
+            "as_of_first": first and first.isoformat(),
+            "as_of_last": last and last.isoformat(),
+        }
+    }
+
+
+class SidList:
+    """Reads a SID list, without ever waiting for it while calls it has named could be fetched.
+
+    It ends at the first entry that is not a SID, or where a generator raises: ``error`` says why,
+    and calls before it are fetched all the same.
+    """
+
+    def __init__(self, keys: list[CallKey] | Iterator[CallKey]) -> None:
+        self.total = len(keys) if isinstance(keys, list) else None
+        self.exhausted = self.total == 0
+        self.error: Exception | None = None
+        # How many of the calls read last a cache does not have. Where it has them all, nothing
+        # waits for a generator, and it is read more at a time.
+        self.missing = 1
+        self._keys = iter(keys)
+        self._unwatched = 1 if self.total is None else _READ_AT_ONCE
+
+    def read(
+        self, most: int, is_hungry: Callable[[], bool], interrupts: Interrupts
+    ) -> list[CallKey]:
+        """Read up to `most` calls; of a generator fewer, where there is nothing else to fetch.
+
+        An interrupt is raised within the generator, so that it ends what it is waiting for.
+        """
+        keys: list[CallKey] = []
+        most = min(most, _READ_AT_ONCE)
+        until = time.monotonic() + _READ_FOR
+        if self.total is None:
+            self._unwatched = 1 if self.missing else min(2 * self._unwatched, _READ_AT_ONCE)
+        interrupts.at_once = True
+        try:
+            for key in islice(self._keys, most):
+                keys.append(key)
+                if len(keys) >= self._unwatched and (is_hungry() or time.monotonic() > until):
+                    break
+            else:
+                self.exhausted = len(keys) < most
+        except Exception as error:  # noqa: BLE001  (raised when what was read has been fetched)
+            self.error, self.exhausted = error, True
+        except KeyboardInterrupt:
+            if not interrupts.heard:  # somebody else's handler raised it
+                raise
+        finally:
+            interrupts.at_once = False
+        return keys
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Consecutive calls of a list."""
+
+    pending: int = 0
+    tables: list[pa.Table] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # in the list, of their rows
+    remarks: list[tuple[int, Remark]] = field(default_factory=list)
+
+
+@dataclass
+class Chunks:
+    """The calls that are under way, in chunks that are handed over one after the other.
+
+    Attributes
+    ----------
+    size : int
+        How many calls make a chunk.
+    pending : dict of str to int
+        The calls that have neither arrived nor failed, and their places in the list.
+    calls, failures, price_changes : int, list of Failure, list of PriceChange
+        Of the chunks handed over, in the order of the list.
+    """
+
+    size: int = 16_000
+    pending: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    price_changes: list[PriceChange] = field(default_factory=list)
+    _chunks: deque[_Chunk] = field(default_factory=deque)
+    _read: int = 0
+    _handed_over: int = 0
+
+    @property
+    def room(self) -> int:
+        """How many more calls may be read."""
+        return self.size * (self._handed_over + _AHEAD) - self._read
+
+    def expect(self, keys: Sequence[CallKey]) -> None:
+        """Take in calls, in the order of the list."""
+        for place, key in enumerate(keys, start=self._read):
+            self.pending[key.sid] = place
+            if place % self.size == 0:
+                self._chunks.append(_Chunk())
+            self._chunks[-1].pending += 1
+        self._read += len(keys)
+
+    def add(self, table: pa.Table) -> None:
+        """Put calls that have arrived into their chunks."""
+        places = np.array(list(map(self.pending.pop, table["sid"].to_pylist())), np.int64)
+        for number in np.unique(places // self.size).tolist():
+            rows = places // self.size == number
+            chunk = self._chunks[number - self._handed_over]
+            chunk.tables.append(table if rows.all() else table.filter(pa.array(rows)))
+            chunk.places += places[rows].tolist()
+            chunk.pending -= int(rows.sum())
+
+    def fail(self, failure: Failure) -> None:
+        """Add a call that could not be fetched."""
+        self.remark(failure).pending -= 1
+        del self.pending[str(failure.sid)]
+
+    def remark(self, remark: Remark) -> _Chunk:
+        """Add a remark about a pending call, and return its chunk."""
+        place = self.pending[str(remark.sid)]
+        chunk = self._chunks[place // self.size - self._handed_over]
+        chunk.remarks.append((place, remark))
+        return chunk
+
+    def finished(self, *, rest: bool = False) -> Iterator[pa.Table]:
+        """Hand over the chunks that are complete; with `rest` all others too, as they are."""
+        while self._chunks:
+            full = self._read >= self.size * (self._handed_over + 1)
+            if not (rest or (full and not self._chunks[0].pending)):
+                return
+            self._handed_over += 1
+            chunk = self._chunks.popleft()
+            for _, remark in sorted(chunk.remarks, key=itemgetter(0)):
+                if isinstance(remark, Failure):
+                    self.failures.append(remark)
+                else:
+                    self.price_changes.append(remark)
+            if chunk.tables:
+                self.calls += sum(map(len, chunk.tables))
+                yield _in_order(chunk)
+
+
+def _in_order(chunk: _Chunk) -> pa.Table:
+    table = pa.concat_tables(chunk.tables).unify_dictionaries()
+    order = np.argsort(np.array(chunk.places))
+    if (order[1:] > order[:-1]).all():
+        return table
+    return table.combine_chunks().take(pa.array(order))

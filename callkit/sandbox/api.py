@@ -1,0 +1,247 @@
+"""What the API answers to which request, as an ASGI application and to requests in this process.
+
+Limits and latency are the application's own.
+"""
+
+import asyncio
+import re
+from base64 import b64decode
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import msgspec
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+from callkit.sandbox.calls import CallGenerator, body_of
+
+# A host that no resolver knows (RFC 6761), should a request ever leave this process.
+BASE_URL = "https://sandbox.invalid"
+
+_CALL_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls/([^/]+)\.json")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request: its path is decoded, its authorization the header as it was sent."""
+
+    method: str
+    path: str
+    authorization: str = ""
+
+    @cached_property
+    def call(self) -> tuple[str, str] | None:
+        """The account and the call in the path, if it is the path of a call."""
+        match = _CALL_PATH.fullmatch(self.path)
+        return None if match is None else (match[1], match[2])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, a body and the headers that are particular to them."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+
+    def all_headers(self, in_flight: int = 1, seconds: float = 0.0) -> list[tuple[str, str]]:
+        """List the headers, those that Twilio adds to every answer included."""
+        return [
+            ("content-type", self.content_type),
+            ("twilio-request-id", f"RQ{uuid4().hex}"),
+            ("twilio-concurrent-requests", str(in_flight)),
+            ("twilio-request-duration", f"{seconds:.3f}"),
+            *self.headers,
+        ]
+
+
+class Api:
+    def __init__(self, generator: CallGenerator) -> None:
+        self.generator = generator
+        signed = generator.credentials
+        pairs = ((signed.account_sid, signed.auth_token), (signed.api_key, signed.api_secret))
+        self._sign_ins = frozenset(f"{user}:{password}".encode() for user, password in pairs)
+
+    def refusal(self, request: Request) -> Answer | None:
+        """Answer a request that is refused before anything is looked up, and no other."""
+        if request.call is None:
+            return not_found(request.path)
+        if _signed_in_as(request.authorization) not in self._sign_ins:
+            return unauthorized()
+        if request.method != "GET":
+            message = (
+                f"The requested resource {request.path} does not support the method "
+                f"{request.method}"
+            )
+            return error(405, 20004, message, ("allow", "GET"))
+        return None
+
+    def look_up(self, request: Request) -> Answer:
+        """Answer a request that is not refused."""
+        account_sid, sid = request.call or ("", "")
+        index = self.generator.index_of(sid)
+        # A call is found under its own account alone, but the parent may name its subaccount.
+        if index is None or self.generator.account_of(index).sid != account_sid:
+            return not_found(request.path)
+        return Answer(200, body_of(self.generator.call(index)))
+
+
+def unauthorized() -> Answer:
+    return error(401, 20003, "Authenticate", ("www-authenticate", 'Basic realm="Twilio API"'))
+
+
+def not_found(path: str) -> Answer:
+    return error(404, 20404, f"The requested resource {path} was not found")
+
+
+def too_many(retry_after: int | None) -> Answer:
+    advice = () if retry_after is None else (("retry-after", str(retry_after)),)
+    return error(429, 20429, "Too Many Requests", *advice)
+
+
+def error(status: int, code: int, message: str, *headers: tuple[str, str]) -> Answer:
+    """Make an error of Twilio's form."""
+    more_info = f"https://www.twilio.com/docs/errors/{code}"
+    body = {"code": code, "message": message, "more_info": more_info, "status": status}
+    return Answer(status, msgspec.json.encode(body), headers)
+
+
+def _signed_in_as(authorization: str) -> bytes | None:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        return b64decode(encoded, validate=True) if scheme.lower() == "basic" else None
+    except ValueError:  # neither base64 nor, for that matter, ASCII
+        return None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request, how many were in flight when it arrived and when that was, and the ways back."""
+
+    request: Request
+    scope: dict[str, Any]
+    receive: Callable[[], Awaitable[dict[str, Any]]]
+    send: Callable[[dict[str, Any]], Awaitable[None]]
+    in_flight: int
+    arrived: float = field(default_factory=perf_counter)
+
+    def headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+        """Make all headers of an answer but those of its length."""
+        headers = answer.all_headers(self.in_flight, perf_counter() - self.arrived)
+        return [(name.encode(), value.encode()) for name, value in headers]
+
+
+class App:
+    """The API as an ASGI application: answers under a limit, and after a latency.
+
+    What it answers is decided in :meth:`respond` and :meth:`look_up`, and sent in :meth:`deliver`:
+    a subclass can replace them. Its settings may change while it is served. Once `stopping` is set,
+    requests in flight are answered at once; each server brings its own.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        latency: float = 0.0,
+        limit: int | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        self.api = api
+        self.latency = latency
+        self.limit = limit
+        self.retry_after = retry_after
+        self.in_flight = 0
+        self.peak = 0
+        self.served: Counter[int] = Counter()
+        self.stopping = asyncio.Event()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        signed = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        request = Request(scope["method"], scope["path"], signed)
+        exchange = Exchange(request, scope, receive, send, self.arrive())
+        try:
+            await self.deliver(exchange, await self.respond(exchange))
+        finally:
+            self.in_flight -= 1
+
+    def arrive(self) -> int:
+        """Count a request in; the result includes it."""
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        return self.in_flight
+
+    def is_beyond_limit(self, in_flight: int) -> bool:
+        """Whether the last of `in_flight` requests is one too many."""
+        limit = self.limit  # another thread may be moving it
+        return limit is not None and in_flight > limit
+
+    async def respond(self, exchange: Exchange) -> Answer:
+        if refusal := self.api.refusal(exchange.request):
+            return refusal
+        if self.is_beyond_limit(exchange.in_flight):
+            return too_many(self.retry_after)
+        return await self.look_up(exchange)
+
+    async def look_up(self, exchange: Exchange) -> Answer:
+        """Find the answer to a request that is not refused, in the time that this takes."""
+        answer = self.api.look_up(exchange.request)
+        rest = self.latency - (perf_counter() - exchange.arrived)
+        if rest > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self.stopping.wait()
+        return answer
+
+    async def deliver(self, exchange: Exchange, answer: Answer) -> None:
+        self.served[answer.status] += 1
+        length = (b"content-length", str(len(answer.body)).encode())
+        headers = [*exchange.headers(answer), length]
+        await exchange.send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
+        await exchange.send({"type": "http.response.body", "body": answer.body})
+
+
+class _Adapter(BaseAdapter):
+    """Answers at once; there is nothing to time out, to verify or to close."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__()
+        self._api = api
+
+    def send(
+        self, request: requests.PreparedRequest, *_args: Any, **_options: Any
+    ) -> requests.Response:
+        path = unquote(urlsplit(request.url or "").path)
+        authorization = request.headers.get("Authorization", "")
+        if isinstance(authorization, bytes):
+            authorization = authorization.decode("latin-1")
+        asked = Request(request.method or "GET", path, authorization)
+        answer = self._api.refusal(asked) or self._api.look_up(asked)
+        response = requests.Response()
+        response.status_code = answer.status
+        response.headers = CaseInsensitiveDict(answer.all_headers())
+        response.headers["content-length"] = str(len(answer.body))
+        response.raw = BytesIO(b"" if request.method == "HEAD" else answer.body)
+        response.request, response.url = request, request.url or ""
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+def answered_by(api: Api, session: requests.Session | None = None) -> requests.Session:
+    """Make a session (a new one by default) whose requests to :data:`BASE_URL` `api` answers."""
+    session = session or requests.Session()
+    session.mount(BASE_URL, _Adapter(api))
+    return session
