@@ -63,14 +63,11 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker should report an unknown name
 
     def __getattr__(name: str) -> object:
-        """Load the charts, and matplotlib with them, on first use; refuse renamed names.
-
-        A renamed name raises ImportError, since Python replaces the message of an AttributeError
-        where a name is imported.
-        """
+        """Load the charts, and matplotlib with them, on first use; refuse renamed names."""
         if name == "charts":
             return import_module("callkit.charts")
         if name in _RENAMED:
+            # Of an AttributeError, Python replaces the message where a name is imported.
             raise ImportError(f"callkit.{name} was renamed: use {_RENAMED[name]}")
         raise AttributeError(f"module 'callkit' has no attribute {name!r}")
 

@@ -40,7 +40,6 @@ _WITHHELD = {
     *("+266696687", "+2562533", "+7378742833", "+86282452253", "+8656696"),
     "SIP:ANONYMOUS@ANONYMOUS.INVALID",
 }
-_NO_COUNTRY = "001"
 _CACHED = 2**18  # a number that calls often is looked up once
 _PSEUDONYM = re.compile(
     rf"({'|'.join(CHANNELS)})"
@@ -68,13 +67,9 @@ def channel_of(address: str) -> str:
 def canonical(address: str) -> str:
     """Write an address the one way in which all spellings of it are the same.
 
-    - Numbers, ``tel:`` URIs (RFC 3966) among them, are E.164 behind a ``+``, without an extension.
-      A number without a country code is unchanged.
-    - SIP and SIPS URIs are addresses of record, canonical as by RFC 3261, 10.3: no parameters, no
-      escapes; the host in small letters (19.1.4), no password and no port that is the default.
-      ``sips:`` is ``sip:``, since it names the same resource (19.1). The user's case counts.
-    - Of other schemes the scheme is in small letters, and a number behind it in E.164. What a
-      client is called stays as it is.
+    A number or ``tel:`` URI is E.164, without an extension; one without a country code is
+    unchanged. Of other schemes than SIP the scheme is in small letters, and a number behind it in
+    E.164; what a client is called stays as it is.
     """
     address = address.strip()
     channel = channel_of(address)
@@ -106,7 +101,7 @@ def origin_of(address: str) -> Origin:
     except phonenumbers.NumberParseException:
         return Origin("unparseable", "unparseable")
     region = phonenumbers.region_code_for_number(number) or f"+{number.country_code}"
-    country = region if region != _NO_COUNTRY else "international"
+    country = "international" if region == "001" else region
     number_type = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number))
     return Origin(country, _TYPES[number_type])
 
@@ -133,6 +128,11 @@ def _in_e164(text: str) -> str:
 
 
 def _address_of_record(uri: str) -> str:
+    """Write a SIP URI as by RFC 3261, 10.3: without parameters, escapes, password, default port.
+
+    The host is in small letters (19.1.4), while the user's case counts. ``sips:`` is ``sip:``,
+    since it names the same resource (19.1).
+    """
     scheme, _, rest = uri.partition(":")
     userinfo, at, place = rest.rpartition("@")
     host = _PARAMETERS.sub("", place).lower().removesuffix(_DEFAULT_PORTS[scheme.lower()])

@@ -1,12 +1,9 @@
 """Pseudonyms for parties: the same party has the same pseudonym, and there is no way back.
 
-A pseudonym reads ``pstn~3f2a…``, or ``pstn~DE~mobile~3f2a…`` where country and type are kept: the
-channel, then the first 128 bits of HMAC-SHA256 (RFC 2104) of the address in its canonical form
-(:func:`callkit.addresses.canonical`), in hexadecimal digits. Among 10⁹ parties the odds that any
-two share one are below 1 in 10²⁰.
-
-There are so few telephone numbers, some 10⁹ to a country, that anyone can hash them all and look a
-plain hash up in the list. Without the key that list cannot be made.
+A pseudonym is made from HMAC-SHA256 (RFC 2104) of the canonical address. There are so few telephone
+numbers, some 10⁹ to a country, that anyone can hash them all and look a plain hash up in the list;
+without the key that list cannot be made. Of its 256 bits, 128 are kept: among 10⁹ parties the odds
+that any two share a pseudonym are below 1 in 10²⁰.
 """
 
 import hmac
@@ -29,8 +26,7 @@ _PARTIES: dict[str, pa.Field] = {
     column.name: column.field
     for column in ATTRIBUTES
     if column.personal and column.name not in _DROPPED
-}
-_PARTIES |= {name: pa.field(name, pa.string()) for name in ("our_number", "other_party")}
+} | {name: pa.field(name, pa.string()) for name in ("our_number", "other_party")}
 _LEAST_KEY = 16  # bytes, as many as a pseudonym has
 _CHUNK = 2**20  # rows; a chunk of text can hold two gigabytes
 
@@ -233,8 +229,9 @@ class Pseudonyms:
         coded = pa.chunked_array(slices).dictionary_encode()  # all chunks share one dictionary
         distinct = coded.chunk(0).dictionary.to_pylist()
         made = pa.array([self.of(address) for address in distinct], pa.large_string())
-        taken = [made.take(chunk.indices).cast(pa.string()) for chunk in coded.chunks]
-        return pa.chunked_array(taken)
+        return pa.chunked_array(
+            [made.take(chunk.indices).cast(pa.string()) for chunk in coded.chunks]
+        )
 
 
 def _fault_of(secret: object, keep: object) -> TypeError | ValueError | None:

@@ -1,7 +1,8 @@
 """A folder that can be handed on: tables, charts and a page about calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,11 +14,12 @@ from callkit.errors import ParquetError
 from callkit.files import to_parquet
 from callkit.files.paths import KEY, check_writable, writing
 
+Picture: TypeAlias = tuple[Callable[..., Axes], pd.DataFrame]
+
 FILES = (
     *("summary.txt", "cost.parquet", "duration.parquet", "cost.png", "duration.png"),
     *("status.png", "hours.png", "in_progress.png"),
 )
-_INCHES, _DOTS_PER_INCH = (10, 5.5), 150
 
 
 def write_report(
@@ -33,21 +35,21 @@ def write_report(
     Files of an earlier report are replaced. If `df` or a key is invalid, nothing is written.
     """
     page = summary(df, freq=freq, tz=tz)
-    cost = cost_breakdown(df, by, freq=freq, tz=tz)
-    duration = duration_breakdown(df, by, freq=freq, tz=tz)
-    statuses = duration_breakdown(df, "status", freq=freq, tz=tz)
-    hours = cost_breakdown(df, ["weekday", "hour"], tz=tz)
-    in_progress = calls_in_progress(df, freq=freq, tz=tz)
+    tables = {
+        "cost": cost_breakdown(df, by, freq=freq, tz=tz),
+        "duration": duration_breakdown(df, by, freq=freq, tz=tz),
+    }
+    pictures = {
+        "cost": (charts.cost, tables["cost"]),
+        "duration": (charts.duration, df),
+        "status": (charts.status, duration_breakdown(df, "status", freq=freq, tz=tz)),
+        "hours": (charts.heat_map, cost_breakdown(df, ["weekday", "hour"], tz=tz)),
+        "in_progress": (charts.in_progress, calls_in_progress(df, freq=freq, tz=tz)),
+    }
     files = places_in(folder, FILES)
     with writing(folder / "summary.txt") as part:
         part.write_text(f"{page}\n", encoding="utf-8")
-    to_parquet(cost, folder / "cost.parquet")
-    to_parquet(duration, folder / "duration.parquet")
-    draw(folder / "cost.png", charts.cost, cost)
-    draw(folder / "duration.png", charts.duration, df)
-    draw(folder / "status.png", charts.status, statuses)
-    draw(folder / "hours.png", charts.heat_map, hours)
-    draw(folder / "in_progress.png", charts.in_progress, in_progress)
+    save(folder, tables, pictures)
     return files
 
 
@@ -72,9 +74,12 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
     return files
 
 
-def draw(path: Path, chart: Callable[..., Axes], table: pd.DataFrame) -> None:
-    """Draw a chart of `table` on a page of its own, and save it as a picture."""
-    figure = Figure(figsize=_INCHES, layout="constrained")
-    chart(table, ax=figure.subplots())
-    with writing(path) as part:
-        figure.savefig(part, format="png", dpi=_DOTS_PER_INCH)
+def save(folder: Path, tables: Mapping[str, pd.DataFrame], pictures: Mapping[str, Picture]) -> None:
+    """Save tables as Parquet, and charts of tables as PNG, each on a page of its own."""
+    for name, table in tables.items():
+        to_parquet(table, folder / f"{name}.parquet")
+    for name, (chart, table) in pictures.items():
+        figure = Figure(figsize=(10, 5.5), layout="constrained")
+        chart(table, ax=figure.subplots())
+        with writing(folder / f"{name}.png") as part:
+            figure.savefig(part, format="png", dpi=150)

@@ -69,8 +69,7 @@ def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | Non
         return
     place = sys.stdout if in_notebook else sys.stderr  # a notebook shows the latter as alarm
     # Updated several times a second, also with nothing: it then shows what it has not shown yet.
-    bar = tqdm.auto.tqdm(total=total, unit=" calls", smoothing=0.1, miniters=1, file=place)
-    with bar:
+    with tqdm.auto.tqdm(total=total, unit=" calls", smoothing=0.1, miniters=1, file=place) as bar:
         shown = Bar(bar)
         try:
             yield shown

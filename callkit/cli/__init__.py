@@ -1,7 +1,4 @@
-"""The ``callkit`` command: what is typed → what it does, and the code with which it exits.
-
-And how it lives with the shell around it: signals, pipes, warnings and logs.
-"""
+"""The ``callkit`` command: its exit codes; signals, pipes, warnings and logs."""
 
 import argparse
 import logging
@@ -51,13 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_as_a_command(partial(options.run, options), verbose=options.verbose)
     except SignInError as error:
         return complain(error, _SIGN_IN_REFUSED)
-    except CredentialsError as error:
-        for_a_shell, _, _ = str(error).partition("; in Python")
-        return complain(for_a_shell, _WRONG)
+    except CredentialsError as error:  # what to do in Python helps nobody at a shell
+        return complain(str(error).partition("; in Python")[0], _WRONG)
     except CallkitError as error:
         return complain(error, _WRONG)
     except KeyboardInterrupt as interruption:
-        how_far, _, _ = str(interruption).partition("; they are in the exception")
+        how_far = str(interruption).partition("; they are in the exception")[0]
         return complain(how_far or "interrupted", _INTERRUPTED)
 
 
@@ -77,8 +73,8 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
-    """Run a function as a command, and return its exit code.
+def run_as_a_command(run: Callable[[], int | None], *, verbose: bool) -> int:
+    """Run a function as a command, and return its exit code, 0 if it returns none.
 
     SIGTERM interrupts like Ctrl-C, so that a stopped job leaves complete files and keeps what it
     fetched in the cache. The reader of standard output may close it, as ``head`` does. Characters
@@ -87,7 +83,7 @@ def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # which leaves all as it was
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
         stack.enter_context(warnings.catch_warnings())
         # Assigning to it is the documented way.
@@ -95,9 +91,15 @@ def run_as_a_command(run: Callable[[], int], *, verbose: bool) -> int:
             f"callkit: {message}", file=sys.stderr
         )
         if verbose:
-            _log(stack)
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+            for logger in map(logging.getLogger, ("callkit", "urllib3")):
+                stack.callback(logger.setLevel, logger.level)
+                stack.callback(logger.removeHandler, handler)
+                logger.addHandler(handler)
+                logger.setLevel(logging.DEBUG)
         try:
-            code = run()
+            code = run() or 0
             print(end="", flush=True)
         except BrokenPipeError:
             # Python flushes once more when it exits, which would raise again.
@@ -112,14 +114,3 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
     if not callable(handler):
         handler = signal.default_int_handler
     handler(signal.SIGINT, frame)
-
-
-def _log(stack: ExitStack) -> None:
-    """Log to standard error until `stack` is closed."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-    for logger in map(logging.getLogger, ("callkit", "urllib3")):
-        stack.callback(logger.setLevel, logger.level)
-        stack.callback(logger.removeHandler, handler)
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)

@@ -6,13 +6,12 @@ Data goes to standard output, everything else to standard error.
 import argparse
 import math
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from callkit.errors import CallkitError
 
@@ -28,34 +27,12 @@ class CommandError(CallkitError):
     """The command line asks for something that is not possible."""
 
 
-def add_command(
-    commands: Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    *,
-    help: str,  # noqa: A002  (as argparse calls it)
-    description: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    """Add a command that calls `run`, with an example below its help."""
-    command = commands.add_parser(
-        name, help=help, description=description, epilog=f"example: callkit {example}"
-    )
-    command.set_defaults(run=run, parser=command)
-    return command
-
-
 def add_calls(command: argparse.ArgumentParser) -> None:
     """Add the file of calls and the period to a command."""
-    command.add_argument(
-        "calls", type=Path, metavar="CALLS", help="a Parquet file of calls, or a folder of them"
-    )
-    command.add_argument(
-        "--freq", default="W", help="length of a period: D, W, M, Q or Y (default: %(default)s)"
-    )
-    command.add_argument(
-        "--tz", default="UTC", help="time zone of the periods (default: %(default)s)"
-    )
+    add = command.add_argument
+    add("calls", type=Path, metavar="CALLS", help="a Parquet file of calls, or a folder of them")
+    add("--freq", default="W", help="length of a period: D, W, M, Q or Y (default: %(default)s)")
+    add("--tz", default="UTC", help="time zone of the periods (default: %(default)s)")
 
 
 def add_quiet(command: argparse._ActionsContainer) -> None:
@@ -108,7 +85,7 @@ def number(
     read: Callable[[str], _Number] = int,
     what: str = "whole number",
 ) -> Callable[[str], _Number]:
-    """Return a type of arguments: a number within bounds. argparse reports a ValueError."""
+    """Return a type of arguments, a number within bounds; argparse reports a ValueError."""
 
     def bounded(text: str) -> _Number:
         value = read(text)
@@ -137,19 +114,13 @@ age.__name__ = "age (such as 90d, 12h or 4w)"
 
 def say(data: object) -> None:
     """Write data to standard output."""
-    with _output_errors():
+    with output_errors():
         print(data, flush=True)
 
 
-def pour(file: BinaryIO) -> None:
-    """Write a file to standard output."""
-    with _output_errors():
-        shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-
-
 @contextmanager
-def _output_errors() -> Iterator[None]:
+def output_errors() -> Iterator[None]:
+    """Turn errors of standard output into a CommandError, but for a reader that closed it."""
     try:
         yield
     except BrokenPipeError:

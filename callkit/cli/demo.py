@@ -9,35 +9,23 @@ import pandas as pd
 
 import callkit
 from callkit.calls import FetchResult, count_failures
-from callkit.cli.arguments import (
-    CommandError,
-    Commands,
-    add_command,
-    add_fetching,
-    number,
-    progress,
-    seconds,
-)
+from callkit.cli.arguments import CommandError, Commands, add_fetching, number, progress, seconds
 from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.files.paths import holds, writing
 from callkit.sandbox import Sandbox
 
 _SAMPLE = Path("data/sample_sids.txt")
-_CALLS, _SEED, _LATENCY = 10_000, 7, 0.02
-_WIDTH = 80
 _FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "duration.png")
 
 
 def add_demo(commands: Commands) -> None:
     """Add ``callkit demo``."""
-    demo = add_command(
-        commands,
+    demo = commands.add_parser(
         "demo",
-        _demo,
         help="fetch, break down, chart and save sample calls",
         description="Fetch synthetic calls from a sandbox on this machine, or your own calls with "
         "--sids; print the breakdowns of cost and duration, and save Parquet files and charts.",
-        example="demo --out report",
+        epilog="example: callkit demo --out report",
     )
     demo.add_argument(
         "--sids",
@@ -55,11 +43,11 @@ def add_demo(commands: Commands) -> None:
         help="output folder (default: %(default)s)",
     )
     add_fetching(demo)
+    demo.set_defaults(run=_demo, parser=demo)
 
 
-def _demo(options: argparse.Namespace) -> int:
+def _demo(options: argparse.Namespace) -> None:
     run_demo(options.sids, options.out, concurrency=options.concurrency, progress=progress(options))
-    return 0
 
 
 def run_demo(
@@ -70,34 +58,34 @@ def run_demo(
     A SID list is fetched with the credentials of the environment; without one, a sample list is
     fetched from a sandbox. Calls fetched before an early end are saved too.
     """
-    from callkit.report import draw, places_in
+    from callkit.report import places_in, save
 
     if sids is not None and any(holds(folder / name, sids) for name in _FILES):
         raise CommandError(
             "Cannot write the demo to this folder: it would replace the SID list "
             f"{str(sids)!r}. Name another folder"
         )
-    calls_file, cost_file, duration_file, cost_picture, duration_picture = places_in(folder, _FILES)
+    places_in(folder, _FILES)
     with ExitStack() as stack:
         if sids is None:
-            sandbox = stack.enter_context(Sandbox(calls=_CALLS, seed=_SEED, latency=_LATENCY))
+            sandbox = stack.enter_context(Sandbox(calls=10_000, seed=7, latency=0.02))
             client = stack.enter_context(sandbox.client(concurrency=concurrency))
             sids = _SAMPLE if _SAMPLE.exists() else _write_sample(sandbox, folder)
         else:
             client = stack.enter_context(callkit.Client(concurrency=concurrency))
         print(f"Fetching the calls of {sids} from {client.base_url}")
-        got = _collect(sids, client, calls_file, progress)
+        got = _collect(sids, client, folder / "calls.parquet", progress)
     _print_counts(got)
     cost = callkit.cost_breakdown(got.frame, by="direction")
     duration = callkit.duration_breakdown(got.frame, by="direction")
     _print_table("Connectivity cost by direction", cost, keys=["direction", "price_unit"])
     _print_table("Duration by direction", duration, keys=["direction"])
-    callkit.to_parquet(got.frame, calls_file)
-    callkit.to_parquet(cost, cost_file)
-    callkit.to_parquet(duration, duration_file)
     weekly = callkit.cost_breakdown(got.frame, by="direction", freq="W")
-    draw(cost_picture, callkit.charts.cost, weekly)
-    draw(duration_picture, callkit.charts.duration, got.frame)
+    save(
+        folder,
+        {"calls": got.frame, "cost": cost, "duration": duration},
+        {"cost": (callkit.charts.cost, weekly), "duration": (callkit.charts.duration, got.frame)},
+    )
     print(f"\nFiles written to {folder.resolve()}:", *_FILES, sep="\n  ")
 
 
@@ -141,7 +129,7 @@ def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
     upright = frame.set_index(keys).map(_cell).T
     upright.columns.names = [None] * len(keys)
     # pandas marks each line of a table that goes on below with a backslash.
-    lines = upright.to_string(line_width=_WIDTH).splitlines()
+    lines = upright.to_string(line_width=80).splitlines()
     print(f"\n{title}", *(line.rstrip(" \\") for line in lines), sep="\n")
 
 
@@ -156,36 +144,24 @@ def _cell(value: Any) -> str:
 
 def add_sandbox(commands: Commands) -> None:
     """Add ``callkit sandbox``."""
-    sandbox = add_command(
-        commands,
+    sandbox = commands.add_parser(
         "sandbox",
-        _sandbox,
         help="serve synthetic calls on this machine",
         description="Serve Twilio's Fetch Call endpoint for synthetic calls on 127.0.0.1 until "
         "interrupted.",
-        example="sandbox --port 8080 --calls 100000 --latency 0.05 --limit 40",
+        epilog="example: callkit sandbox --port 8080 --calls 100000 --latency 0.05 --limit 40",
     )
-    sandbox.add_argument(
-        "--port", type=number(0, 65_535), default=8080, help="port (default: %(default)s)"
-    )
-    sandbox.add_argument(
-        "--calls", type=number(1), default=10_000, help="number of calls (default: %(default)s)"
-    )
-    sandbox.add_argument(
-        "--seed", type=number(0), default=7, help="seed of the calls (default: %(default)s)"
-    )
-    sandbox.add_argument(
-        "--latency", type=seconds, default=0.0, help="seconds per response (default: %(default)s)"
-    )
-    sandbox.add_argument(
-        "--limit", type=number(1), help="requests in flight above which it answers 429"
-    )
-    sandbox.add_argument(
-        "--retry-after", type=number(0), help="Retry-After of a 429, in seconds (default: none)"
-    )
+    add = sandbox.add_argument
+    add("--port", type=number(0, 65_535), default=8080, help="port (default: %(default)s)")
+    add("--calls", type=number(1), default=10_000, help="number of calls (default: %(default)s)")
+    add("--seed", type=number(0), default=7, help="seed of the calls (default: %(default)s)")
+    add("--latency", type=seconds, default=0.0, help="seconds per response (default: %(default)s)")
+    add("--limit", type=number(1), help="requests in flight above which it answers 429")
+    add("--retry-after", type=number(0), help="Retry-After of a 429, in seconds (default: none)")
+    sandbox.set_defaults(run=_sandbox, parser=sandbox)
 
 
-def _sandbox(options: argparse.Namespace) -> int:
+def _sandbox(options: argparse.Namespace) -> None:
     callkit.sandbox.serve(
         port=options.port,
         calls=options.calls,
@@ -194,4 +170,3 @@ def _sandbox(options: argparse.Namespace) -> int:
         limit=options.limit,
         retry_after=options.retry_after,
     )
-    return 0

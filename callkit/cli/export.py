@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -14,13 +15,12 @@ from callkit.calls import FetchResult, count_failures
 from callkit.cli.arguments import (
     CommandError,
     Commands,
-    add_command,
     add_fetching,
     calls_counted,
     complain,
     lines_of_standard_input,
     note,
-    pour,
+    output_errors,
     progress,
 )
 from callkit.errors import IncompleteWarning, PriceChangeWarning
@@ -36,17 +36,15 @@ _FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl
 
 def add_export(commands: Commands) -> None:
     """Add ``callkit export``."""
-    export = add_command(
-        commands,
+    export = commands.add_parser(
         "export",
-        _run,
         help="fetch calls into a file",
         description="Fetch the calls of a SID list into a Parquet, CSV or JSON Lines file. "
         "Credentials are read from the environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or "
         "TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls that fail are listed in "
         "a CSV file beside the output (calls.failures.csv for calls.parquet, "
         "calls.csv.failures.csv for calls.csv); the exit code is then 1.",
-        example="export sids.txt -o calls.parquet --cache calls.sqlite",
+        epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
     )
     export.add_argument(
         "sids",
@@ -100,6 +98,7 @@ def add_export(commands: Commands) -> None:
         "--keep", choices=["country"], help="keep country and type of numbers in pseudonyms"
     )
     add_fetching(export)
+    export.set_defaults(run=_run, parser=export)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -210,5 +209,6 @@ def _pour_out(calls: Path) -> None:
     if failures.exists():
         sys.stderr.write(failures.read_text("utf-8"))
     if calls.exists():
-        with calls.open("rb") as file:
-            pour(file)
+        with calls.open("rb") as file, output_errors():
+            shutil.copyfileobj(file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()

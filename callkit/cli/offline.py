@@ -9,7 +9,6 @@ from callkit.cli.arguments import (
     CommandError,
     Commands,
     add_calls,
-    add_command,
     add_quiet,
     age,
     calls_counted,
@@ -25,35 +24,31 @@ _PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 
 def add_summary(commands: Commands) -> None:
     """Add ``callkit summary``."""
-    summary = add_command(
-        commands,
+    summary = commands.add_parser(
         "summary",
-        _summary,
         help="print a one-page overview of exported calls",
         description="Print a one-page overview of calls: outcomes, cost, most expensive calls and "
         "destinations, and changes between periods. It contains no telephone numbers.",
-        example="summary calls.parquet --tz Europe/Berlin",
+        epilog="example: callkit summary calls.parquet --tz Europe/Berlin",
     )
     add_calls(summary)
+    summary.set_defaults(run=_summary, parser=summary)
 
 
-def _summary(options: argparse.Namespace) -> int:
+def _summary(options: argparse.Namespace) -> None:
     calls = callkit.read_parquet(options.calls)
     say(callkit.summary(calls, freq=options.freq, tz=options.tz))
-    return 0
 
 
 def add_report(commands: Commands) -> None:
     """Add ``callkit report``."""
-    report = add_command(
-        commands,
+    report = commands.add_parser(
         "report",
-        _report,
         help="write tables and charts about exported calls to a folder",
         description="Write a report to a folder: the summary as text, the breakdowns of cost and "
         "duration as Parquet, and charts as PNG. It contains no personal data, unless you pass "
         f"--by {', '.join(_PERSONAL[:-1])} or {_PERSONAL[-1]}.",
-        example="report calls.parquet -o report --by country --freq M",
+        epilog="example: callkit report calls.parquet -o report --by country --freq M",
     )
     add_calls(report)
     report.add_argument(
@@ -67,9 +62,10 @@ def add_report(commands: Commands) -> None:
         "status, hour, weekday or another column; can be repeated",
     )
     add_quiet(report)
+    report.set_defaults(run=_report, parser=report)
 
 
-def _report(options: argparse.Namespace) -> int:
+def _report(options: argparse.Namespace) -> None:
     from callkit.report import FILES, write_report
 
     source, folder = options.calls, options.out
@@ -80,10 +76,10 @@ def _report(options: argparse.Namespace) -> int:
             f"{str(source)!r}. Name another folder"
         )
     calls = callkit.read_parquet(source)
-    by = options.by or ["direction"]
-    files = write_report(calls, folder, by=by, freq=options.freq, tz=options.tz)
+    files = write_report(
+        calls, folder, by=options.by or ["direction"], freq=options.freq, tz=options.tz
+    )
     note(f"Wrote {', '.join(file.name for file in files)} to {folder}", quiet=options.quiet)
-    return 0
 
 
 def add_cache(commands: Commands) -> None:
@@ -95,35 +91,30 @@ def add_cache(commands: Commands) -> None:
         epilog="example: callkit cache info calls.sqlite",
     )
     kinds = cache.add_subparsers(required=True, metavar="COMMAND")
-    info = add_command(
-        kinds,
+    info = kinds.add_parser(
         "info",
-        _info,
         help="print number, accounts and age of the calls, and the size",
         description="Print how many calls a cache has, how many of them are final (never requested "
         "again), their accounts, when they were fetched, and the size of the file.",
-        example="cache info calls.sqlite",
+        epilog="example: callkit cache info calls.sqlite",
     )
-    prune = add_command(
-        kinds,
+    prune = kinds.add_parser(
         "prune",
-        _prune,
         help="remove calls fetched before a given time",
         description="Remove the calls that were fetched longer ago than --older-than, and every "
         "byte of them in the file. What counts is when a call was fetched, not when it was made.",
-        example="cache prune calls.sqlite --older-than 90d",
+        epilog="example: callkit cache prune calls.sqlite --older-than 90d",
     )
-    erase = add_command(
-        kinds,
+    erase = kinds.add_parser(
         "erase",
-        _erase,
         help="erase all calls that involve a number",
         description="Erase every call that contains a number, however it is written, and every "
         "byte of it in the file. A later export that lists these calls fetches them again.",
-        example="cache erase calls.sqlite - < number.txt",
+        epilog="example: callkit cache erase calls.sqlite - < number.txt",
     )
-    for command in (info, prune, erase):
+    for command, run in ((info, _info), (prune, _prune), (erase, _erase)):
         command.add_argument("cache", type=Path, metavar="CACHE", help="the cache file")
+        command.set_defaults(run=run, parser=command)
     prune.add_argument(
         "--older-than", type=age, required=True, metavar="AGE", help="for example 90d, 12h or 4w"
     )
@@ -138,18 +129,16 @@ def add_cache(commands: Commands) -> None:
         add_quiet(command)
 
 
-def _info(options: argparse.Namespace) -> int:
+def _info(options: argparse.Namespace) -> None:
     say(callkit.cache.info(options.cache))
-    return 0
 
 
-def _prune(options: argparse.Namespace) -> int:
+def _prune(options: argparse.Namespace) -> None:
     removed = callkit.cache.prune(options.cache, options.older_than)
     note(f"{calls_counted(removed)} removed from {options.cache}", quiet=options.quiet)
-    return 0
 
 
-def _erase(options: argparse.Namespace) -> int:
+def _erase(options: argparse.Namespace) -> None:
     parties: list[str] = options.parties
     if parties == ["-"]:
         parties = lines_of_standard_input("numbers, one a line")
@@ -158,4 +147,3 @@ def _erase(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise CommandError(str(error)) from None
     note(f"{calls_counted(erased)} erased from {options.cache}", quiet=options.quiet)
-    return 0
