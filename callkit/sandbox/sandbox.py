@@ -200,11 +200,8 @@ class Sandbox:
             generator.spread(of_subaccount, generator.of_subaccount),
             key=generator.start_of,
         )
-        return pd.DataFrame(
-            [(generator.sid_of(index), generator.account_of(index).sid) for index in chosen],
-            columns=["sid", "account_sid"],
-            dtype="str",
-        )
+        rows = [(generator.sid_of(index), generator.account_of(index).sid) for index in chosen]
+        return pd.DataFrame(rows, columns=["sid", "account_sid"], dtype="str")
 
     def unknown_sids(self, n: int) -> list[str]:
         """List `n` well-formed SIDs that the sandbox has no call for."""
