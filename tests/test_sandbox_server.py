@@ -202,8 +202,8 @@ def test_requests_in_flight_together_are_counted_and_limited() -> None:
 
 async def ask(app: App, generator: CallGenerator) -> dict[bytes, bytes]:
     """Ask the application itself for a call, since only one event loop can be that punctual."""
-    path, signed = path_of(generator.sid_of(0), generator.parent.sid), generator.credentials
-    auth = (signed.account_sid, signed.auth_token)
+    path = path_of(generator.sid_of(0), generator.parent.sid)
+    auth = (generator.parent.sid, generator.auth_token)
     request = requests.Request("GET", f"http://sandbox{path}", auth=auth).prepare()
     sign_in = request.headers["Authorization"]
     messages: list[dict[str, Any]] = []
@@ -402,7 +402,7 @@ def test_credentials_look_the_part_and_are_obviously_fake(sandbox: Sandbox) -> N
 
 
 def test_no_repr_shows_a_secret(sandbox: Sandbox) -> None:
-    for shown in (repr(sandbox), repr(sandbox._generator.credentials)):
+    for shown in (repr(sandbox), repr(sandbox._generator)):
         assert sandbox.auth_token not in shown
         assert sandbox.api_secret not in shown
 

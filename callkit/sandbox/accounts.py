@@ -2,7 +2,6 @@
 
 Every number comes from a range that the country's regulator has set aside for fiction or examples:
 
-====  ======================================================
 +1    NANPA: 555-0100 to 555-0199 in every area code
 +33   ARCEP, decision 2018-0881
 +353  ComReg: 020 91x xxxx
@@ -10,23 +9,21 @@ Every number comes from a range that the country's regulator has set aside for f
 +46   PTS: numbers for books and films
 +49   Bundesnetzagentur, Mitteilung 148/2021 ("Drama Numbers")
 +61   ACMA: numbers for use in creative works
-====  ======================================================
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from callkit.sandbox.draws import Draws, Mix, Rhythm
 
-# Account SIDs and secrets begin with it, so that they cannot be mistaken for real ones.
 _FAKE = "fa4e" * 3
 # What a caller who withholds the number is shown as, a word spelt on a keypad: anonymous,
 # restricted, blocked, unknown, unavailable.
-WITHHELD = ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
+_WITHHELD = ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
 
 # Of each country the price of a minute to it and from it, in US dollars, and its fixed numbers; on
 # a second line, where numbers tell them apart, those of its mobiles. Each # is any digit.
@@ -47,6 +44,7 @@ SE 0.033800 0.00950 +46 70 174061#,+46 70 174062#,+46 70 174063#,+46 70 174064#,
 AU 0.02520  0.0105  +61 2 5550 ####,+61 3 5550 ####,+61 7 5550 ####,+61 8 5550 ####
 AU 0.0750   0.0105  +61 491 570 006,+61 491 570 156,+61 491 570 157,+61 491 570 158,+61 491 570 159
 """
+_APP_RATE = Decimal("0.0040")
 _NORTH_AMERICAN = re.compile(r"\+1(\d{3})(\d{3})(\d{4})")
 _FIRST_NAMES = ("Amara", "Björn", "Chloé", "Dara", "Elif", "Farid", "Greta", "Héloïse", "Idris")
 _LAST_NAMES = ("Ashdown", "Brannigan", "Castelnau", "Dürrenberg", "Ekström", "Fairlie", "Ó Néill")
@@ -57,19 +55,16 @@ STRANGERS = Mix({"telephone": 91, "sip": 4.5, "client": 4, "sim": 0.5})
 AGENTS = Mix({"telephone": 52, "client": 28, "sip": 18, "sim": 2})
 
 
-class Tariff(NamedTuple):
-    """The price of a started minute, in US dollars: of a call to an address, and from it."""
-
-    outbound: Decimal
-    inbound: Decimal
-
-
 class Party(NamedTuple):
-    """One end of a call; ``phone_number_sid`` is set for the account's own numbers."""
+    """One end of a call, and what a minute of a call to it and from it costs in US dollars.
+
+    ``phone_number_sid`` is set for the account's own numbers.
+    """
 
     address: str
     display: str
-    tariff: Tariff
+    rate_to: Decimal
+    rate_from: Decimal
     phone_number_sid: str | None = None
 
 
@@ -82,21 +77,6 @@ class Account:
     reach: Mix[str]
     own_numbers: tuple[Party, ...]
     trunks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Both forms of signing in to the parent account."""
-
-    account_sid: str
-    auth_token: str = field(repr=False)
-    api_key: str
-    api_secret: str = field(repr=False)
-
-
-def make_credentials(key: bytes, account_sid: str) -> Credentials:
-    draws = Draws(key, b"credentials")
-    return Credentials(account_sid, _fake(draws), f"SK{_fake(draws)}", _fake(draws))
 
 
 def make_accounts(key: bytes) -> tuple[Account, Account]:
@@ -134,7 +114,7 @@ def _account(
 ) -> Account:
     bought = [telephone(draws, homes[index % len(homes)], own=True) for index in range(12)]
     return Account(
-        sid=f"AC{_fake(draws)}",
+        sid=f"AC{fake(draws)}",
         currency=currency,
         dollar=Decimal(dollar),
         rhythm=Rhythm(utc_offset),
@@ -144,7 +124,8 @@ def _account(
     )
 
 
-def _fake(draws: Draws) -> str:
+def fake(draws: Draws) -> str:
+    """Draw 32 hexadecimal digits that cannot be mistaken for those of a real SID or secret."""
     return _FAKE + draws.hexadecimal(32)[len(_FAKE) :]
 
 
@@ -152,53 +133,53 @@ def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
     """Draw a fictional number; `own` if it is one that the account has bought."""
     fixed, *mobile = _COUNTRIES[country]
     is_mobile = not own and bool(mobile) and draws.chance(0.55)
-    patterns, tariff = mobile[0] if is_mobile else fixed
+    patterns, rates = mobile[0] if is_mobile else fixed
     pattern = draws.one_of(patterns)
     digits = pattern.count("#")
     number = pattern.removesuffix("#" * digits)
     if digits:
         number += f"{draws.between(0, 10**digits - 1):0{digits}d}"
-    return Party(
-        address=number,
-        # Only North American numbers are displayed otherwise than in E.164.
-        display=_NORTH_AMERICAN.sub(r"(\1) \2-\3", number),
-        tariff=tariff,
-        phone_number_sid=f"PN{draws.hexadecimal(32)}" if own else None,
-    )
+    # Only North American numbers are displayed otherwise than in E.164.
+    display = _NORTH_AMERICAN.sub(r"(\1) \2-\3", number)
+    sid = f"PN{draws.hexadecimal(32)}" if own else None
+    return Party(number, display, *rates, sid)
 
 
-def party(draws: Draws, channels: Mix[str], reach: Mix[str]) -> Party:
-    """Draw somebody on one of `channels`; a telephone is in one of the countries of `reach`."""
-    match draws.from_mix(channels):
+def party(draws: Draws, channel: str, reach: Mix[str]) -> Party:
+    """Draw somebody on a `channel`; a telephone is in one of the countries of `reach`."""
+    match channel:
         case "telephone":
             return telephone(draws, draws.from_mix(reach))
         case "sip":
             address = f"sip:{draws.one_of(_USERS)}@{draws.one_of(_DOMAINS)}"
         case "client":
             address = f"client:{draws.one_of(_FIRST_NAMES).lower()}_{draws.between(1, 40)}"
-        case _:
+        case "sim":
             address = f"sim:DE{draws.hexadecimal(32)}"
-    return Party(address, address, _APPS)
+        case _:
+            address = draws.one_of(_WITHHELD)
+    return Party(address, address, _APP_RATE, _APP_RATE)
 
 
-def withheld_caller(draws: Draws) -> Party:
-    address = draws.one_of(WITHHELD)
-    return Party(address, address, _APPS)
-
-
-def caller_name(draws: Draws) -> str:
-    """Draw a name as a caller-ID look-up finds it."""
+def name_of(draws: Draws, caller: Party) -> str | None:
+    """Draw a name as a caller-ID look-up finds it, if it finds one."""
+    if caller.address in _WITHHELD or not draws.chance(0.4):
+        return None
     return f"{draws.one_of(_LAST_NAMES)}, {draws.one_of(_FIRST_NAMES)}".upper()
 
 
-def _countries() -> dict[str, list[tuple[list[str], Tariff]]]:
+def forwarder(draws: Draws, reach: Mix[str]) -> str | None:
+    is_forwarded = draws.chance(0.07)
+    return telephone(draws, draws.from_mix(reach)).address if is_forwarded else None
+
+
+def _read(tariffs: str) -> dict[str, list[tuple[list[str], tuple[Decimal, Decimal]]]]:
     countries = defaultdict(list)
-    for row in _TARIFFS.strip().splitlines():
-        country, outbound, inbound, numbers = row.split(maxsplit=3)
-        tariff = Tariff(Decimal(outbound), Decimal(inbound))
-        countries[country].append((numbers.replace(" ", "").split(","), tariff))
+    for row in tariffs.strip().splitlines():
+        country, rate_to, rate_from, numbers = row.split(maxsplit=3)
+        rates = (Decimal(rate_to), Decimal(rate_from))
+        countries[country].append((numbers.replace(" ", "").split(","), rates))
     return countries
 
 
-_APPS = Tariff(outbound=Decimal("0.0040"), inbound=Decimal("0.0040"))
-_COUNTRIES = _countries()
+_COUNTRIES = _read(_TARIFFS)

@@ -47,8 +47,6 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a body and the headers that are particular to them."""
-
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
@@ -68,9 +66,10 @@ class Answer:
 class Api:
     def __init__(self, generator: CallGenerator) -> None:
         self.generator = generator
-        signed = generator.credentials
-        pairs = ((signed.account_sid, signed.auth_token), (signed.api_key, signed.api_secret))
-        self._sign_ins = frozenset(f"{user}:{password}".encode() for user, password in pairs)
+        self._sign_ins = {
+            f"{generator.parent.sid}:{generator.auth_token}".encode(),
+            f"{generator.api_key}:{generator.api_secret}".encode(),
+        }
 
     def refusal(self, request: Request) -> Answer | None:
         """Answer a request that is refused before anything is looked up, and no other."""
@@ -110,7 +109,6 @@ def too_many(retry_after: int | None) -> Answer:
 
 
 def error(status: int, code: int, message: str, *headers: tuple[str, str]) -> Answer:
-    """Make an error of Twilio's form."""
     more_info = f"https://www.twilio.com/docs/errors/{code}"
     body = {"code": code, "message": message, "more_info": more_info, "status": status}
     return Answer(status, msgspec.json.encode(body), headers)
@@ -150,11 +148,7 @@ class App:
     """
 
     def __init__(
-        self,
-        api: Api,
-        latency: float = 0.0,
-        limit: int | None = None,
-        retry_after: int | None = None,
+        self, api: Api, latency: float = 0, limit: int | None = None, retry_after: int | None = None
     ) -> None:
         self.api = api
         self.latency = latency
@@ -166,34 +160,25 @@ class App:
         self.stopping = asyncio.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
         signed = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
         request = Request(scope["method"], scope["path"], signed)
-        exchange = Exchange(request, scope, receive, send, self.arrive())
+        exchange = Exchange(request, scope, receive, send, self.in_flight)
         try:
             await self.deliver(exchange, await self.respond(exchange))
         finally:
             self.in_flight -= 1
 
-    def arrive(self) -> int:
-        """Count a request in; the result includes it."""
-        self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
-        return self.in_flight
-
-    def is_beyond_limit(self, in_flight: int) -> bool:
-        """Whether the last of `in_flight` requests is one too many."""
-        limit = self.limit  # another thread may be moving it
-        return limit is not None and in_flight > limit
-
     async def respond(self, exchange: Exchange) -> Answer:
         if refusal := self.api.refusal(exchange.request):
             return refusal
-        if self.is_beyond_limit(exchange.in_flight):
+        limit = self.limit  # another thread may be moving it
+        if limit is not None and exchange.in_flight > limit:
             return too_many(self.retry_after)
         return await self.look_up(exchange)
 
     async def look_up(self, exchange: Exchange) -> Answer:
-        """Find the answer to a request that is not refused, in the time that this takes."""
         answer = self.api.look_up(exchange.request)
         rest = self.latency - (perf_counter() - exchange.arrived)
         if rest > 0:
@@ -204,8 +189,7 @@ class App:
 
     async def deliver(self, exchange: Exchange, answer: Answer) -> None:
         self.served[answer.status] += 1
-        length = (b"content-length", str(len(answer.body)).encode())
-        headers = [*exchange.headers(answer), length]
+        headers = [*exchange.headers(answer), (b"content-length", b"%d" % len(answer.body))]
         await exchange.send(
             {"type": "http.response.start", "status": answer.status, "headers": headers}
         )
@@ -230,8 +214,8 @@ class _Adapter(BaseAdapter):
         answer = self._api.refusal(asked) or self._api.look_up(asked)
         response = requests.Response()
         response.status_code = answer.status
-        response.headers = CaseInsensitiveDict(answer.all_headers())
-        response.headers["content-length"] = str(len(answer.body))
+        length = ("content-length", str(len(answer.body)))
+        response.headers = CaseInsensitiveDict([*answer.all_headers(), length])
         response.raw = BytesIO(b"" if request.method == "HEAD" else answer.body)
         response.request, response.url = request, request.url or ""
         return response

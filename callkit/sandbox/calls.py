@@ -11,14 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from callkit.sandbox.accounts import (
-    WITHHELD,
-    Account,
-    caller_name,
-    make_accounts,
-    make_credentials,
-    telephone,
-)
+from callkit.sandbox.accounts import Account, fake, forwarder, make_accounts, name_of
 from callkit.sandbox.draws import AS_OF, Draws, Mix, Permutation
 from callkit.sandbox.legs import Leg, dialled_leg, parent_leg, single_leg
 from callkit.sids import canonical_call_sid
@@ -32,13 +25,10 @@ _SHOWN_EMPTY = (
     frozenset({"answered_by", "caller_name", "forwarded_from", "group_sid"})
     | {"parent_call_sid", "phone_number_sid", "trunk_sid"},
 )
-_SUBACCOUNTS_PART = 5  # every fifth call
 # Calls are made in pairs: this share is a call and its dialled leg, the rest two calls.
 _FAMILIES = 0.32
-_API_VERSION = "2010-04-01"
 # The sign of a price: a few calls are free, or credited.
 _SIGNS = Mix({0: 0.012, 1: 0.008, -1: 0.98})
-_ANSWERED = ("in-progress", "completed")
 _OLD_RESOURCES = ("notifications", "recordings")
 _RESOURCES = (*_OLD_RESOURCES, "events", "payments", "siprec", "streams", "transcriptions")
 _NEW_RESOURCES_SINCE = datetime(2025, 2, 12, tzinfo=UTC)
@@ -89,9 +79,8 @@ def body_of(call: Call) -> bytes:
     """Write the body that the endpoint serves: a JSON object in which all but one value is text."""
     empty = _SHOWN_EMPTY[int(call.sid[-2:], 16) % len(_SHOWN_EMPTY)]
     body = {name: _written(name, value, empty) for name, value in call.attributes().items()}
-    # The live API sends this attribute, which its reference does not list.
-    body["annotation"] = None
-    return msgspec.json.encode(body)
+    # The live API sends the annotation, which its reference does not list.
+    return msgspec.json.encode(body | {"annotation": None})
 
 
 def _written(name: str, value: Value, empty: frozenset[str]) -> str | dict[str, str] | None:
@@ -121,8 +110,11 @@ class CallGenerator:
         self._key = blake2b(str(seed).encode(), person=b"callkit sandbox", digest_size=32).digest()
         self._permutation = Permutation(self._key)
         self.parent, self.subaccount = make_accounts(self._key)
-        self.credentials = make_credentials(self._key, self.parent.sid)
-        self.of_parent = range(calls - calls // _SUBACCOUNTS_PART)
+        draws = Draws(self._key, b"credentials")
+        self.auth_token = fake(draws)
+        self.api_key = f"SK{fake(draws)}"
+        self.api_secret = fake(draws)
+        self.of_parent = range(calls - calls // 5)
         self.of_subaccount = range(len(self.of_parent), calls)
 
     def sid_of(self, index: int) -> str:
@@ -149,21 +141,21 @@ class CallGenerator:
         leg, parent, draws = self._leg(index)
         account, sid, stage = self.account_of(index), self.sid_of(index), leg.course.at(AS_OF)
         created, is_inbound = leg.course.created, leg.direction == "inbound"
-        uri = f"/{_API_VERSION}/Accounts/{account.sid}/Calls/{sid}"
+        uri = f"/2010-04-01/Accounts/{account.sid}/Calls/{sid}"
         resources = _RESOURCES if created >= _NEW_RESOURCES_SINCE else _OLD_RESOURCES
         trunk = draws.one_of(account.trunks) if leg.direction.startswith("trunking") else None
         group = f"GP{draws.hexadecimal(32)}" if draws.chance(0.02) else None
         return Call(
             account_sid=account.sid,
-            answered_by=leg.answerer if stage.status in _ANSWERED else None,
-            api_version=_API_VERSION,
-            caller_name=_name(leg, draws) if is_inbound else None,
+            answered_by=leg.answerer if stage.status in ("in-progress", "completed") else None,
+            api_version="2010-04-01",
+            caller_name=name_of(draws, leg.caller) if is_inbound else None,
             date_created=created,
             date_updated=stage.updated,
             direction=leg.direction,
             duration=stage.duration,
             end_time=stage.end,
-            forwarded_from=_forwarder(account, draws) if is_inbound else None,
+            forwarded_from=forwarder(draws, account.reach) if is_inbound else None,
             from_=leg.caller.address,
             from_formatted=leg.caller.display,
             group_sid=group,
@@ -208,8 +200,8 @@ class CallGenerator:
         first = position - position % 2
         draws = self._draws(indices[first])
         start = moment(first + draws.share())
-        is_last = first + 2 >= len(indices)
-        dials = draws.chance(_FAMILIES) and not is_last and moment(first + 2) <= AS_OF
+        may_dial = draws.chance(_FAMILIES) and first + 2 < len(indices)
+        dials = may_dial and moment(first + 2) <= AS_OF
         if position == first:
             return (parent_leg if dials else single_leg)(draws, account, start), None, draws
         own_draws = self._draws(index)
@@ -225,18 +217,7 @@ class CallGenerator:
 
 
 def _price(leg: Leg, account: Account, draws: Draws) -> Decimal:
-    tariff = leg.callee.tariff
-    dollars = tariff.inbound if leg.is_incoming else tariff.outbound
+    dollars = leg.callee.rate_from if leg.is_incoming else leg.callee.rate_to
     rate = (dollars * account.dollar).quantize(dollars)
     billed_minutes = -(-leg.course.lasts // 60)
     return rate * billed_minutes * draws.from_mix(_SIGNS)
-
-
-def _name(leg: Leg, draws: Draws) -> str | None:
-    is_known = leg.caller.address not in WITHHELD and draws.chance(0.4)
-    return caller_name(draws) if is_known else None
-
-
-def _forwarder(account: Account, draws: Draws) -> str | None:
-    is_forwarded = draws.chance(0.07)
-    return telephone(draws, draws.from_mix(account.reach)).address if is_forwarded else None

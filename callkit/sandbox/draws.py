@@ -25,10 +25,10 @@ _RANGE = 1 << 32
 _normal_quantile = NormalDist().inv_cdf
 _BY_HOUR = (2, 1, 1, 1, 1, 2, 5, 14, 40, 78, 95, 92, 70, 74, 88, 86, 78, 62, 42, 30, 22, 14, 8, 4)
 _BY_WEEKDAY = (1.15, 1.08, 1.0, 1.02, 0.94, 0.34, 0.2)
-# The period ends in a rush, so that some calls among ten thousand are live: shares of all calls,
-# and the minutes from AS_OF by which they have started. The last ones still wait in the queue.
-_RUSH = ((0.0030, -2), (0.0050, 0), (0.0025, 5))
-_RUSH_MINUTES = 30
+# The period ends in a rush, so that some calls among ten thousand are live: its bounds in minutes
+# from AS_OF, and the shares of all calls between them. The last ones still wait in the queue.
+_RUSH_MINUTES = (-30, -2, 0, 5)
+_RUSH_SHARES = (0.0030, 0.0050, 0.0025)
 
 
 class Mix(Generic[T]):
@@ -45,14 +45,10 @@ class Mix(Generic[T]):
 
 
 class Draws:
-    """The numbers drawn for one subject, one after the other."""
+    """The numbers drawn for one subject, one after the other: `word` draws one of 32 bits."""
 
     def __init__(self, key: bytes, subject: bytes) -> None:
-        self._words = _words(key, subject)
-
-    def word(self) -> int:
-        """Draw a number of 32 bits."""
-        return next(self._words)
+        self.word = _words(key, subject).__next__
 
     def share(self) -> float:
         """Draw a number from 0 up to, but without, 1."""
@@ -96,21 +92,20 @@ class Permutation:
         self._rounds = [blake2b(bytes([i]), key=key, digest_size=8) for i in range(4)]
 
     def image(self, number: int) -> int:
-        left, right = divmod(number, 1 << 64)
-        for index in range(len(self._rounds)):
-            left, right = right, left ^ self._scramble(index, right)
+        left, right = self._through(self._rounds, *divmod(number, 1 << 64))
         return left << 64 | right
 
     def origin(self, image: int) -> int:
         left, right = divmod(image, 1 << 64)
-        for index in reversed(range(len(self._rounds))):
-            left, right = right ^ self._scramble(index, left), left
+        right, left = self._through(self._rounds[::-1], right, left)
         return left << 64 | right
 
-    def _scramble(self, index: int, half: int) -> int:
-        scrambled = self._rounds[index].copy()
-        scrambled.update(half.to_bytes(8, "big"))
-        return int.from_bytes(scrambled.digest(), "big")
+    def _through(self, rounds: Sequence[blake2b], left: int, right: int) -> tuple[int, int]:
+        for keyed in rounds:
+            scrambled = keyed.copy()
+            scrambled.update(right.to_bytes(8, "big"))
+            left, right = right, left ^ int.from_bytes(scrambled.digest(), "big")
+        return left, right
 
 
 class Rhythm:
@@ -120,15 +115,14 @@ class Rhythm:
     """
 
     def __init__(self, utc_offset: int) -> None:
-        hours = int((AS_OF - _BEGIN).total_seconds()) // 3600
-        weights = [_weight(hour, utc_offset) for hour in range(hours)]
-        weights[-1] *= 1 - _RUSH_MINUTES / 60
-        scale = (1 - sum(share for share, _ in _RUSH)) / sum(weights)
-        shares = [*(weight * scale for weight in weights), *(share for share, _ in _RUSH)]
+        end = int((AS_OF - _BEGIN).total_seconds())
+        weights = [_weight(hour, utc_offset) for hour in range(end // 3600)]
+        weights[-1] *= 1 + _RUSH_MINUTES[0] / 60
+        scale = (1 - sum(_RUSH_SHARES)) / sum(weights)
+        shares = [*(weight * scale for weight in weights), *_RUSH_SHARES]
         self._shares = [0.0, *accumulate(shares)]
         self._shares[-1] = 1.0
-        minutes = [-_RUSH_MINUTES, *(minutes for _, minutes in _RUSH)]
-        self._seconds = [*range(0, 3600 * hours, 3600), *(3600 * hours + 60 * m for m in minutes)]
+        self._seconds = [*range(0, end, 3600), *(end + 60 * minutes for minutes in _RUSH_MINUTES)]
 
     def moment(self, share: float) -> datetime:
         """Find by when this `share` of the calls, at least 0 and less than 1, has started."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from callkit.sandbox.accounts import AGENTS, STRANGERS, Account, Party, party, withheld_caller
+from callkit.sandbox.accounts import AGENTS, STRANGERS, Account, Party, party
 from callkit.sandbox.draws import AS_OF, Draws, Mix
 
 _DIRECTIONS = Mix(
@@ -129,7 +129,7 @@ def dialled_leg(draws: Draws, account: Account, parent: Leg, latest: datetime) -
     """
     shows_own_number = parent.is_incoming and draws.chance(0.5)
     caller = parent.callee if shows_own_number else parent.caller
-    callee = party(draws, AGENTS, account.reach)
+    callee = party(draws, draws.from_mix(AGENTS), account.reach)
     greeting = timedelta(seconds=draws.between(2, min(20, parent.course.lasts // 2)))
     start = min(parent.course.start + greeting, latest)
     longest = int((parent.course.end - start).total_seconds())
@@ -167,16 +167,14 @@ def _length(draws: Draws, median: int) -> int:
 def _queued(draws: Draws, start: datetime) -> int:
     if start > AS_OF:
         return int((start - AS_OF).total_seconds()) + draws.between(1, 300)
-    if not draws.chance(0.3):
-        return 0
-    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600)
+    waits = draws.chance(0.3)
+    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600) if waits else 0
 
 
 def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, Party]:
     # The square makes the first numbers the busiest.
     own = account.own_numbers[int(draws.share() ** 2 * len(account.own_numbers))]
     if not is_incoming:
-        return own, party(draws, STRANGERS, account.reach)
-    if draws.chance(0.06):
-        return withheld_caller(draws), own
-    return party(draws, STRANGERS, account.reach), own
+        return own, party(draws, draws.from_mix(STRANGERS), account.reach)
+    channel = "withheld" if draws.chance(0.06) else draws.from_mix(STRANGERS)
+    return party(draws, channel, account.reach), own

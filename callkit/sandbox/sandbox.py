@@ -1,6 +1,7 @@
 """The public face of the sandbox: in Python, as a process, and as a DataFrame of calls."""
 
 import signal
+import sys
 import threading
 from collections import Counter
 from heapq import merge
@@ -32,17 +33,14 @@ class Sandbox:
     Parameters
     ----------
     calls : int, default 10_000
-        How many calls there are. They are made when they are asked for: ten million cost no more
-        memory than ten.
+        How many calls there are. Each is made when it is requested: ten million need no memory.
     seed : int, default 7
-        What the calls and credentials are made from; the same seed and number of calls give the
-        same ones.
+        The same seed and number of calls give the same calls and credentials.
     latency : float, default 0.0
-        Seconds that the server takes to look up a call. Without it, requests are answered one
-        after the other, and hardly two are in flight at a time.
+        Seconds that the server takes to look up a call. Without it, hardly two requests are in
+        flight at a time.
     limit : int, optional
-        With more requests in flight than this, the server refuses the rest with a 429; 0 refuses
-        all.
+        How many requests may be in flight: the server refuses more with a 429. 0 refuses all.
     retry_after : int, optional
         Seconds that the ``Retry-After`` header of a 429 advises; without it, there is no header.
     port : int, default 0
@@ -53,8 +51,8 @@ class Sandbox:
     account_sid, auth_token, api_key, api_secret : str
         Both ways of signing in to the parent account.
     subaccount_sid : str
-        The account of every fifth call, billed in another currency. Its calls are found by naming
-        it in the path, signed in as the parent.
+        The account of every fifth call, billed in another currency. The parent, signed in, fetches
+        its calls by naming it in the path.
 
     Raises
     ------
@@ -96,11 +94,10 @@ class Sandbox:
         self._app = App(Api(self._generator), latency, limit, retry_after)
         self._port = port
         self._server: Server | None = None
-        credentials = self._generator.credentials
-        self.account_sid: str = credentials.account_sid
-        self.auth_token: str = credentials.auth_token
-        self.api_key: str = credentials.api_key
-        self.api_secret: str = credentials.api_secret
+        self.account_sid: str = self._generator.parent.sid
+        self.auth_token: str = self._generator.auth_token
+        self.api_key: str = self._generator.api_key
+        self.api_secret: str = self._generator.api_secret
         self.subaccount_sid: str = self._generator.subaccount.sid
 
     def __repr__(self) -> str:
@@ -257,18 +254,16 @@ def serve(
         calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
     )
     stop = threading.Event()
-    previous = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
     try:
         with sandbox:
-            print(  # noqa: T201 - whoever starts the process reads it there
+            sys.stdout.write(
                 f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
                 f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} "
-                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}",
-                flush=True,
+                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}\n"
             )
+            sys.stdout.flush()
             stop.wait()
     finally:
         for number, handler in previous.items():

@@ -21,20 +21,21 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: App, port: int) -> None:
         app.stopping = self._stopping = asyncio.Event()
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            http=self.protocol,
-            lifespan="off",
-            log_config=None,
-            log_level=None,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,  # second, for clients that do not read their answer
-            timeout_keep_alive=600,  # seconds: while a notebook cell is being written
-            ws="none",
+        super().__init__(
+            uvicorn.Config(
+                app,
+                access_log=False,
+                http=self.protocol,
+                lifespan="off",
+                log_config=None,
+                log_level=None,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,  # second, for clients that do not read their answer
+                timeout_keep_alive=600,  # seconds: while a notebook cell is being written
+                ws="none",
+            )
         )
-        super().__init__(config)
         listener = _listen(port)
         self.url = f"http://{_HOST}:{listener.getsockname()[1]}"
         self._thread = threading.Thread(

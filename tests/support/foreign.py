@@ -44,7 +44,10 @@ class ForeignLoad:
         await self._pass(delay)
         while number < self._wanted and not self._app.stopping.is_set():
             self.asked += 1
-            if self._app.is_beyond_limit(self._app.arrive()):
+            self._app.in_flight += 1
+            self._app.peak = max(self._app.peak, self._app.in_flight)
+            limit = self._app.limit
+            if limit is not None and self._app.in_flight > limit:
                 self.refused += 1
                 self._app.in_flight -= 1
                 await self._pass(self._seconds)
