@@ -63,13 +63,13 @@ def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
                 temporary.touch(exist_ok=False)
             usual = stat.S_IMODE(temporary.stat().st_mode)
             mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else usual
-            temporary.chmod(usual & ~0o077)  # if this process is killed, it stays: it names people
+            temporary.chmod(usual & ~0o077)  # after a kill it stays, and may name people
             yield temporary
             for part in temporary.glob(f"*/{PART}") if folder else [temporary]:
                 with part.open("rb+") as file:
                     os.fsync(file.fileno())  # bytes before names: a power cut leaves none hollow
             temporary.chmod(mode)
-            check_writable(path, folder=folder)  # much may have come there in the meantime
+            check_writable(target, folder=folder)  # much may have come there in the meantime
             if folder and target.exists():
                 _swap(temporary, target)
             else:
@@ -116,8 +116,7 @@ def resolved(path: Path) -> Path:
 def holds(place: Path, path: Path) -> bool:
     """Whether `path` is `place` or lies within, wherever links lead; neither need be there."""
     try:
-        inner = resolved(path)
-        return resolved(place) in (inner, *inner.parents)
+        return resolved(path).is_relative_to(resolved(place))
     except OSError:
         return False
 
