@@ -167,7 +167,7 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Bars stand on the start of their period and are stacked by status, each in a look of its own
     that is the same in every picture, whatever the style. Calls that never started have no period:
-    a note says how many they are. Other keys are added up, and rows of totals left out.
+    a note counts them. Other keys are added up, and rows of totals left out.
 
     Parameters
     ----------
