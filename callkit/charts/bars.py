@@ -1,7 +1,7 @@
 """Cost and status: bars over time, or one for each key, and the axis of time.
 
-What draws them takes rows of ``label``, ``value`` (float64, null where there is none) and, over
-time, ``period``, and `looks`: the labels to draw, in their order, and how.
+What draws them takes rows of ``label``, ``value`` (float64, perhaps null) and, over time,
+``period``, and `looks`: the labels to draw, in their order, and how.
 """
 
 from collections.abc import Collection, Mapping
@@ -303,7 +303,7 @@ def places_of(periods: pd.DatetimeIndex) -> Floats:
 
 
 def spacing(places: Floats) -> float:
-    """Return the least distance between neighbours: a day where there are none."""
+    """Return the least distance between neighbours: a day for a single one."""
     return float(np.diff(places).min()) if len(places) > 1 else 1.0
 
 
