@@ -1,9 +1,9 @@
 """Frames of calls broken down by period and key: what they cost, and where the minutes went.
 
-Reading order: ``exact`` reads columns of calls and makes columns of results, ``keys`` and
-``periods`` define what a call is grouped by, ``groups`` groups the calls and lays out the result,
-``cost`` and ``duration`` compute the columns that ``measures`` describes. ``trees`` groups legs by
-the call that created them, ``in_progress`` counts simultaneous calls, ``overview`` is the summary.
+Reading order: ``exact`` reads columns of calls and makes columns of results, ``keys`` defines what
+calls are grouped by, ``groups`` groups them and lays out the result, ``breakdowns`` computes the
+columns that ``measures`` describes. ``trees`` groups legs by the call that created them,
+``in_progress`` counts simultaneous calls, ``overview`` is the summary.
 """
 
 from callkit.breakdown.breakdowns import cost_breakdown, duration_breakdown

@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from callkit.breakdown.exact import (
+    Flags,
+    Ints,
     any_of,
     divide,
     durations,
@@ -49,8 +50,7 @@ def cost_breakdown(
     ----------
     df : DataFrame
         Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
-        ``duration``, ``price`` (decimals; floats are refused) and ``price_unit``, and those that
-        the keys are read from.
+        ``duration``, ``price`` (decimals; floats are refused), ``price_unit``, and those of keys.
     by : str or list of str, optional
         Columns of `df`, or keys derived from them: ``leg`` (root or child), ``hour`` (0 to 23) and
         ``weekday`` of the start in `tz`, ``channel`` (trunk for calls on a SIP trunk, else pstn,
@@ -65,14 +65,13 @@ def cost_breakdown(
     tz : str
         The IANA zone whose clock and calendar count. Twilio bills by UTC.
     increment : timedelta, str or int
-        The billing increment that durations are rounded up to, in whole seconds, such as ``6`` or
-        ``"6s"``.
+        The billing increment that durations are rounded up to: whole seconds, as ``6`` or ``"6s"``.
     fill : bool
         Whether to add rows of no calls, so that each combination of keys has every period from the
         first to the last in which calls started.
     margins : bool
-        Whether to append totals, over each of period and keys and over any several together, as
-        SQL's CUBE has them. Currencies are never added.
+        Whether to append totals over each and any several of period and keys, as SQL's CUBE does.
+        Currencies are never added.
 
     Returns
     -------
@@ -84,16 +83,16 @@ def cost_breakdown(
         - ``period``, given `freq`, datetime64[us, tz]: the start of the period in which the calls
           started. Calls that never started are a group of their own, without a period.
         - the keys in `by`, with the dtypes they have; ``price_unit`` last, unless `by` has it.
-        - ``total_over``, str, given `margins`: in totals, which come last, the keys they are over,
-          such as ``"period"`` or ``"period, direction"``, which are null there; null in the rows of
-          groups. Keys of whole numbers or truth values become nullable (``Int64``, ``boolean``).
+        - ``total_over``, str, given `margins`: in totals, which are last, the keys they are over,
+          such as ``"period, direction"``, which are null there; null in the rows of groups. Keys of
+          whole numbers or truth values become nullable (``Int64``, ``boolean``).
         - ``calls``, int64: the calls of every status.
         - ``priced_calls``, int64: those with a price, zero included, whatever their status.
-        - ``unpriced_calls``, int64, and ``unpriced_duration``, timedelta64[ms]: the completed calls
+        - ``unpriced_calls``, int64, ``unpriced_duration``, timedelta64[ms]: the completed calls
           that have no price yet.
         - ``charges``, ``credits``, ``cost``, decimal128(18, 8): negative prices made positive,
           positive prices, and the former less the latter. Null if no call of the group has a
-          price; but zero in the rows that `fill` adds: what no calls cost is known.
+          price, but zero in the rows that `fill` adds: the cost of no calls is known.
         - ``billed_minutes``, decimal128(18, 8): over priced calls, each duration rounded up to the
           increment; the sum is rounded half-even at the eighth place, where it is not exact. A
           priced call without a duration adds none.
@@ -118,15 +117,15 @@ def cost_breakdown(
     belongs to the period in which it started, as Twilio bills it. For statistics and plots use
     ``frame["cost"].astype("float64")``.
 
-    ``country`` and ``number_type`` are those that the package phonenumbers finds; it tells apart
-    countries that share a calling code (+1, +7, +44). ``country`` is a region in ISO 3166-1 alpha-2
-    (``XK`` is Kosovo), or else ``withheld`` (digits that spell ANONYMOUS, BLOCKED, RESTRICTED,
-    UNAVAILABLE or UNKNOWN on a keypad, or the word itself), ``sip``, ``client``, ``sim``, ``other``
-    (another kind of address), ``international`` (numbers of no country, such as +800), a calling
-    code such as ``+44`` (a number in none of that code's countries), ``unparseable`` (no number in
-    international form, such as 911) or ``pseudonym`` (a number's, by :func:`callkit.pseudonymise`,
-    that keeps no country). ``number_type`` is mobile, fixed, fixed-or-mobile (where numbers do not
-    tell), toll-free, premium and so on, or what the address is instead of a number.
+    The package phonenumbers finds ``country`` and ``number_type``; it tells apart countries that
+    share a calling code (+1, +7, +44). ``country`` is a region in ISO 3166-1 alpha-2 (``XK`` is
+    Kosovo), or else ``withheld`` (digits that spell ANONYMOUS, BLOCKED, RESTRICTED, UNAVAILABLE or
+    UNKNOWN on a keypad, or the word itself), ``sip``, ``client``, ``sim``, ``other`` (another kind
+    of address), ``international`` (numbers of no country, such as +800), a calling code such as
+    ``+44`` (a number in none of that code's countries), ``unparseable`` (no number in international
+    form, such as 911) or ``pseudonym`` (a number's, by :func:`callkit.pseudonymise`, that keeps no
+    country). ``number_type`` is mobile, fixed, fixed-or-mobile (where numbers do not tell),
+    toll-free, premium and so on, or what the address is instead of a number.
 
     Examples
     --------
@@ -143,17 +142,8 @@ def cost_breakdown(
     if "price_unit" not in names:
         names.append("price_unit")
     need(df, ["status", "duration", "price", "price_unit"])
-    return tabulate(
-        df,
-        COST,
-        _Bills(df, increment).by_group,
-        by=names,
-        freq=freq,
-        tz=tz,
-        fill=fill,
-        margins=margins,
-        never_totalled="price_unit",
-    )
+    measure = _Bills(df, increment).by_group
+    return tabulate(df, names, COST, measure, freq=freq, tz=tz, fill=fill, margins=margins)
 
 
 class _Bills:
@@ -208,17 +198,15 @@ def duration_breakdown(
     ----------
     df : DataFrame
         Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
-        ``direction``, ``duration``, ``queue_time`` and ``price``, and those that the keys are read
-        from.
+        ``direction``, ``duration``, ``queue_time``, ``price``, and those of keys.
     by, freq, tz, increment, fill, margins
         As for :func:`cost_breakdown`. Here ``price_unit`` is a key like another.
 
     Returns
     -------
     DataFrame
-        One row per group that has calls, sorted as in :func:`cost_breakdown`. The columns are
-        ``period``, given `freq`, the keys in `by`, and ``total_over``, given `margins`; then the
-        measures (``callkit.breakdown.measures.DURATION``), whose dtypes do not depend on the calls:
+        Rows, keys and ``attrs["callkit"]`` as in :func:`cost_breakdown`, then the measures
+        (``callkit.breakdown.measures.DURATION``), whose dtypes do not depend on the calls:
 
         - ``calls``, int64: the calls of every status.
         - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled; neither live
@@ -233,13 +221,11 @@ def duration_breakdown(
           total is zero, the others null, if no call was answered.
         - ``priced_calls``, int64, and ``billed_minutes``, decimal128(18, 8): as in
           :func:`cost_breakdown`, over calls with a price.
-        - ``rounding_waste``, timedelta64[ms]: billed but not spoken, that is the billed minutes of
-          calls with a price less their durations.
+        - ``rounding_waste``, timedelta64[ms]: billed but not spoken: the billed minutes of calls
+          with a price less their durations.
         - ``queued_calls``, int64: the outbound-api calls that have a queue time, zero included.
-        - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over
-          those; null without any.
-
-        ``attrs["callkit"]`` is as for :func:`cost_breakdown`.
+        - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over those; null without
+          any.
 
     Raises
     ------
@@ -261,16 +247,8 @@ def duration_breakdown(
     Name: 0, dtype: object
     """
     need(df, ["status", "direction", "duration", "queue_time", "price"])
-    return tabulate(
-        df,
-        DURATION,
-        _Times(df, increment).by_group,
-        by=names_of(by),
-        freq=freq,
-        tz=tz,
-        fill=fill,
-        margins=margins,
-    )
+    names, measure = names_of(by), _Times(df, increment).by_group
+    return tabulate(df, names, DURATION, measure, freq=freq, tz=tz, fill=fill, margins=margins)
 
 
 class _Times:
@@ -314,7 +292,7 @@ class _Times:
         }
 
 
-def answered(df: pd.DataFrame) -> NDArray[np.bool_]:
+def answered(df: pd.DataFrame) -> Flags:
     """For each call, whether it was answered: completed, and longer than zero."""
     length, _ = milliseconds(df, "duration")
     return any_of(df, "status", ["completed"]) & (length > 0)
@@ -337,10 +315,10 @@ def _increment_ms(increment: Increment) -> int:
     return int(step // _SECOND) * 1000
 
 
-def _billed(length: NDArray[np.int64], priced: NDArray[np.bool_], step: int) -> NDArray[np.int64]:
+def _billed(length: Ints, priced: Flags, step: int) -> Ints:
     """Round the durations of priced calls up to the increment, all in milliseconds."""
     return np.where(priced, -(-length // step) * step, 0)
 
 
-def _minutes(seconds: NDArray[np.int64]) -> pd.Series:
+def _minutes(seconds: Ints) -> pd.Series:
     return money(long_division(seconds, np.full_like(seconds, 60)))

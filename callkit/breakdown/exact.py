@@ -7,6 +7,7 @@ durations in milliseconds. Means are rounded half-even, once, at the end.
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from os import PathLike
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 from callkit.errors import FrameError
 from callkit.schema import ATTRIBUTES, MONEY
+
+Ints: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
 
 _PLACES = MONEY.scale
 _MOST = 10**MONEY.precision - 1
@@ -56,7 +60,7 @@ def _advice(thing: object) -> str:
     return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
 
 
-def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def prices(df: pd.DataFrame) -> tuple[Ints, Flags]:
     """Read the prices: how many hundred-millionths, and where that is known."""
     values = _read(df, "price", "exact decimals", kinds.is_decimal)
     try:
@@ -73,7 +77,7 @@ def prices(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return np.where(known, words[: len(whole)], 0), known
 
 
-def milliseconds(df: pd.DataFrame, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def milliseconds(df: pd.DataFrame, name: str) -> tuple[Ints, Flags]:
     """Read a column of durations: how many milliseconds, and where that is known."""
     values = _read(df, name, "durations", kinds.is_duration)
     whole = values.cast(pa.duration("ms")).cast(pa.int64())
@@ -106,7 +110,7 @@ def _read(
     return values
 
 
-def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> NDArray[np.bool_]:
+def any_of(df: pd.DataFrame, name: str, values: Iterable[str]) -> Flags:
     """For each call, whether `name` is one of `values`; null is not."""
     column = df[name]
     if not isinstance(column.dtype, pd.CategoricalDtype):
@@ -163,7 +167,7 @@ def covering(
     return table
 
 
-def money(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> pd.Series:
+def money(counted: Ints, known: Flags | None = None) -> pd.Series:
     """Turn hundred-millionths back into decimals, null where not `known`."""
     if (np.abs(counted) > _MOST).any():
         raise too_large()
@@ -172,7 +176,7 @@ def money(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) ->
     return pd.Series(amounts, dtype=pd.ArrowDtype(MONEY))
 
 
-def durations(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None) -> pd.Series:
+def durations(counted: Ints, known: Flags | None = None) -> pd.Series:
     """Turn milliseconds into ``timedelta64[ms]``, null where not `known`."""
     values = counted.astype("timedelta64[ms]")
     if known is not None:
@@ -180,9 +184,7 @@ def durations(counted: NDArray[np.int64], known: NDArray[np.bool_] | None = None
     return pd.Series(values)
 
 
-def divide(
-    dividend: NDArray[np.int64], divisor: NDArray[np.int64], *, times: int = 1
-) -> NDArray[np.int64]:
+def divide(dividend: Ints, divisor: Ints, *, times: int = 1) -> Ints:
     """Divide, multiply by `times` and round half-even, in one exact step; 0 for a divisor of 0."""
     divisors = np.where(divisor == 0, 1, divisor)
     whole, rest = np.divmod(np.where(divisor == 0, 0, dividend), divisors)
@@ -192,7 +194,7 @@ def divide(
     return _half_even(whole * times + more, rest, divisors)
 
 
-def long_division(dividend: NDArray[np.int64], divisor: NDArray[np.int64]) -> NDArray[np.int64]:
+def long_division(dividend: Ints, divisor: Ints) -> Ints:
     """Divide into hundred-millionths, half-even, digit by digit so that nothing overflows."""
     quotient, rest = np.divmod(dividend, divisor)
     for _ in range(_PLACES):
@@ -201,11 +203,9 @@ def long_division(dividend: NDArray[np.int64], divisor: NDArray[np.int64]) -> ND
     return _half_even(quotient, rest, divisor)
 
 
-def _half_even(
-    quotient: NDArray[np.int64], rest: NDArray[np.int64], divisor: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _half_even(quotient: Ints, rest: Ints, divisor: Ints) -> Ints:
     tie = (rest == divisor - rest) & (quotient % 2 == 1)
-    rounded: NDArray[np.int64] = quotient + (tie | (rest > divisor - rest))
+    rounded: Ints = quotient + (tie | (rest > divisor - rest))
     return rounded
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from callkit.breakdown.exact import covering, each_once, instants
+from callkit.breakdown.exact import Flags, Ints, covering, each_once, instants
 from callkit.breakdown.keys import period_bounds, read_keys
 from callkit.errors import FrameError
-from callkit.schema import Column
+from callkit.schema import Column, Kind
 
-Measured: TypeAlias = dict[str, pd.Series | NDArray[np.int64] | NDArray[np.float64]]
+Measured: TypeAlias = dict[str, pd.Series | Ints | NDArray[np.float64]]
 
 _MARK = "total_over"
 _MOST_ROWS = 10_000_000
@@ -53,25 +53,23 @@ class Groups:
         groups.codes = groups.codes[self.codes]
         return groups
 
-    def count(self, chosen: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    def count(self, chosen: Flags | None = None) -> Ints:
         """Count the calls in each group, all or the `chosen` ones."""
         return self.total(np.ones_like(self.codes) if chosen is None else chosen.astype(np.int64))
 
-    def total(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def total(self, values: Ints) -> Ints:
         """Add up the values of each group, in integers."""
         totals = np.zeros(len(self), dtype=np.int64)
         np.add.at(totals, self.codes, values)
         return totals
 
-    def most(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def most(self, values: Ints) -> Ints:
         """Find the largest value of each group."""
         largest = np.full(len(self), np.iinfo(np.int64).min)
         np.maximum.at(largest, self.codes, values)
         return largest
 
-    def nearest_ranks(
-        self, values: NDArray[np.int64], chosen: NDArray[np.bool_], percents: Sequence[int]
-    ) -> list[NDArray[np.int64]]:
+    def nearest_ranks(self, values: Ints, chosen: Flags, percents: Sequence[int]) -> list[Ints]:
         """Find the percentiles of the `chosen` values of each group; 0 without any.
 
         The p-th percentile of n values is the one of rank ⌈p · n / 100⌉ from the smallest.
@@ -93,15 +91,14 @@ class Groups:
 
 def tabulate(
     df: pd.DataFrame,
+    by: Sequence[str],
     columns: Sequence[Column],
     measure: Callable[[Groups], Measured],
     *,
-    by: Sequence[str],
     freq: str | None,
     tz: str,
     fill: bool,
     margins: bool,
-    never_totalled: str | None = None,
 ) -> pd.DataFrame:
     """Group calls by keys and periods, and `measure` the `columns` of each group."""
     each_once(df)
@@ -113,7 +110,10 @@ def tabulate(
         groups.keys = groups.keys.apply(_nullable)
     table = groups.keys.assign(**measure(groups))
     if margins:
-        table = _with_totals(table, groups, measure, never_totalled)
+        # Currencies are never added.
+        apart = "price_unit" if Kind.MONEY in {column.kind for column in columns} else None
+        totalled = [name for name in groups.keys.columns.tolist() if name != apart]
+        table = _with_totals(table, groups, measure, totalled)
     return covering(table, df, tz)
 
 
@@ -121,13 +121,11 @@ def _with_totals(
     table: pd.DataFrame,
     groups: Groups,
     measure: Callable[[Groups], Measured],
-    never_totalled: str | None,
+    totalled: Sequence[str],
 ) -> pd.DataFrame:
     """Append the totals over any of the keys, which are null there and named by the mark."""
-    keys = groups.keys.columns.tolist()
-    table.insert(len(keys), _MARK, pd.Series(None, table.index, dtype="str"))
+    table.insert(groups.keys.shape[1], _MARK, pd.Series(None, table.index, dtype="str"))
     parts = [table]
-    totalled = [name for name in keys if name != never_totalled]
     for over in (some for n in range(len(totalled)) for some in combinations(totalled, n + 1)):
         fewer = groups.regrouped(groups.keys.drop(columns=list(over)))
         total = fewer.keys.assign(**measure(fewer))
@@ -162,7 +160,7 @@ def _nullable(key: pd.Series) -> pd.Series:
     return key.convert_dtypes() if whole else key
 
 
-def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:
+def _ranked(key: pd.Series) -> tuple[Ints, int]:
     """Rank the values of a key from 0, nulls last; also return the number of ranks."""
     if isinstance(key.dtype, pd.CategoricalDtype):
         codes, distinct = key.cat.codes.to_numpy(), key.dtype.categories
@@ -177,7 +175,7 @@ def _ranked(key: pd.Series) -> tuple[NDArray[np.int64], int]:
     return np.where(codes < 0, size, codes).astype(np.int64), size + 1
 
 
-def _dense(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], int]:
+def _dense(codes: Ints, size: int) -> tuple[Ints, int]:
     """Renumber the codes that occur from 0, in their order."""
     if size > len(codes):
         dense, distinct = pd.factorize(codes, sort=True)

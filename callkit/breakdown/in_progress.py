@@ -1,10 +1,9 @@
-"""How many calls were up at once, and how fast they came: what decides on capacity."""
+"""How many calls were up at once, and how many started in a second: what decides on capacity."""
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from callkit.breakdown.exact import covering, each_once, instants, long_division, money, need
+from callkit.breakdown.exact import Ints, covering, each_once, instants, long_division, money, need
 from callkit.breakdown.keys import frequency, period_bounds, zone
 from callkit.errors import FrameError
 
@@ -14,8 +13,8 @@ _SECOND = 1_000_000
 def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.DataFrame:
     """Count the calls that were up at once, and those that started in one second, by period.
 
-    Only the calls in the frame count: other calls of the account, and legs that a SID list did not
-    name, were up besides.
+    Only the calls in the frame count, not other calls of the account or legs missing from a SID
+    list.
 
     Parameters
     ----------
@@ -34,9 +33,9 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
         - ``period``, datetime64[us, tz]: when it began.
         - ``calls_started``, int64: the calls that started in it.
         - ``peak_in_progress``, int64: the most calls that were up at one moment of it.
-        - ``mean_in_progress``, decimal128(18, 8): the time that calls were up in it, all added,
-          divided by how long it lasted, rounded half-even at the eighth place. The whole period
-          counts, also of the first and the last, which the frame may cover in part.
+        - ``mean_in_progress``, decimal128(18, 8): the total time that calls were up in it divided
+          by its length, rounded half-even at the eighth place. The first and the last period count
+          as a whole, though the frame may cover them in part.
         - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
 
         ``attrs["callkit"]`` is as for :func:`cost_breakdown`; its ``calls_covered`` are the calls
@@ -45,14 +44,14 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     Raises
     ------
     FrameError
-        `df` is not a DataFrame of calls, has duplicates or calls that end before they
-        start; `freq` or `tz` is invalid, or there are too many periods.
+        `df` is not a DataFrame of calls, has duplicates or calls that end before they start; `freq`
+        or `tz` is invalid, or there are too many periods.
 
     Notes
     -----
     A call is up from its start until just before its end: one that ends as another starts is not
-    up with it, and one of no length never is. A call that has started and has no end is up until a
-    second after the latest start or end in the frame. ``start_time`` is when a call was dialled, so
+    up with it, and one of no length never is. A started call without an end is up until a second
+    after the latest start or end in the frame. ``start_time`` is when a call was dialled, so
     ringing counts, as it does for carriers.
 
     Examples
@@ -94,8 +93,7 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     return covering(table if len(starts) else table[:0], df, tz, calls=len(starts))
 
 
-def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return start and end of each call that started, in microseconds."""
+def _intervals(df: pd.DataFrame) -> tuple[Ints, Ints]:
     starts, ends = (
         instants(df, name).dt.tz_localize(None).to_numpy("datetime64[us]")
         for name in ("start_time", "end_time")
@@ -115,9 +113,7 @@ def _intervals(df: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return starts.view("int64"), until.view("int64")
 
 
-def _sweep(
-    bounds: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _sweep(bounds: Ints, starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """Find the peak and the mean of calls up in each period, the mean in hundred-millionths.
 
     Between any two neighbours among the starts, the ends and the bounds, the number of calls up is

@@ -1,6 +1,7 @@
 """The keys that calls are grouped by: columns of the frame, keys derived from them, and periods.
 
-Periods are stretches of the local clock and calendar, counted from a fixed origin.
+Days, months and multiples of the clock's units are counted from 1970-01-01 00:00 on the local
+clock, weeks from the Monday before, so which other calls there are never moves a period.
 """
 
 import re
@@ -19,14 +20,12 @@ from callkit.breakdown.measures import LEGS, WEEKDAYS
 from callkit.errors import FrameError
 
 By: TypeAlias = str | Sequence[str] | None
+Moments: TypeAlias = NDArray[np.datetime64]
 
 OUTBOUND = ("outbound-api", "outbound-dial", "trunking-terminating")
 _INBOUND = ("inbound", "trunking-originating")
-_TRUNKING = ("trunking-originating", "trunking-terminating")
 _PARTIES = ("direction", "from", "to")
 _HOUR = 3_600_000_000
-_DAY = 24 * _HOUR
-_MONDAY = -3  # days; 1970-01-01 was a Thursday
 _MOST_PERIODS = 10_000_000
 _NAT = np.datetime64("NaT", "us")
 _UNITS = {"s": ("us", 1_000_000), "min": ("us", 60_000_000), "h": ("us", _HOUR), "D": ("D", 1)}
@@ -108,8 +107,7 @@ def _leg(df: pd.DataFrame, _tz: str) -> pd.Series:
 
 
 def _hour(df: pd.DataFrame, tz: str) -> pd.Series:
-    hours: pd.Series = _local_clock(instants(df), tz).dt.hour.astype("Int64")
-    return hours
+    return pd.Series(_local_clock(instants(df), tz).dt.hour, dtype="Int64")
 
 
 def _weekday(df: pd.DataFrame, tz: str) -> pd.Series:
@@ -120,8 +118,8 @@ def _weekday(df: pd.DataFrame, tz: str) -> pd.Series:
 
 def _channel(df: pd.DataFrame, _tz: str) -> pd.Series:
     kinds = _of_other_party(df, channel_of_party, pd.CategoricalDtype(list(CHANNELS)))
-    trunked = df["trunk_sid"].notna().to_numpy(bool)
-    return kinds.mask(any_of(df, "direction", _TRUNKING) | trunked, "trunk")
+    trunked = any_of(df, "direction", ["trunking-originating", "trunking-terminating"])
+    return kinds.mask(trunked | df["trunk_sid"].notna().to_numpy(bool), "trunk")
 
 
 def _country(df: pd.DataFrame, _tz: str) -> pd.Series:
@@ -189,16 +187,16 @@ def frequency(freq: object) -> _Frequency:
         )
     name = match["short"] or match["long"]
     unit, length = _UNITS[name]
-    origin = _MONDAY if name == "W" else 0
+    origin = -3 if name == "W" else 0  # 1970-01-01 was a Thursday
     if match["anchor"]:
         origin = (_NAMES.index(match["anchor"]) + (match["edge"] != "S")) % length
     return _Frequency(unit, int(match["count"] or 1) * length, origin)
 
 
-def zone(tz: str) -> ZoneInfo:
-    """Look up an IANA time zone."""
+def zone(tz: str) -> str | ZoneInfo:
+    """Look up an IANA time zone; UTC keeps its name, of which pandas makes the frame's dtype."""
     try:
-        return ZoneInfo(tz)
+        return tz if tz == "UTC" else ZoneInfo(tz)
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise FrameError(
             f"Unknown time zone {tz!r}: expected an IANA name such as 'UTC' or 'Europe/Berlin'"
@@ -206,28 +204,25 @@ def zone(tz: str) -> ZoneInfo:
 
 
 def _local_clock(instants: pd.Series, tz: str) -> pd.Series:
-    wall: pd.Series = instants.dt.tz_convert(_as_pandas(tz)).dt.tz_localize(None)
+    wall: pd.Series = instants.dt.tz_convert(zone(tz)).dt.tz_localize(None)
     return wall
 
 
 def period_starts(instants: pd.Series, freq: str, tz: str) -> pd.Series:
     """Find when the period began in which each instant lies; null where the instant is.
 
-    Days, months and multiples of the clock's units are counted from 1970-01-01 00:00 on the local
-    clock, weeks from the Monday before, so which other instants there are never moves a period. A
-    period begins when its first clock reading is first shown; where that reading is skipped (a
+    A period begins when its first clock reading is first shown; where that reading is skipped (a
     midnight that does not exist), when the clock jumps over it. An hour that the clock shows twice
     is two periods of an hour, or twice as many shorter ones; longer periods hold both.
     """
     every = frequency(freq)
-    wall = _local_clock(instants, tz)
-    codes, labels = pd.factorize(_labels(wall.to_numpy("datetime64[us]"), every))
+    codes, labels = pd.factorize(_labels(instants, every, tz))
     first, last = _when_shown(pd.DatetimeIndex(labels), tz)
     starts = np.append(first, _NAT)[codes]  # the code of a missing instant is -1
     if every.unit == "us" and every.length <= _HOUR and (first != last).any():
         again = np.append(last, _NAT)[codes]
         starts = np.where(again <= instants.to_numpy("datetime64[us]"), again, starts)
-    local = pd.DatetimeIndex(starts).tz_localize("UTC").tz_convert(_as_pandas(tz))
+    local = pd.DatetimeIndex(starts).tz_localize("UTC").tz_convert(zone(tz))
     return pd.Series(local, index=instants.index, name="period")
 
 
@@ -235,49 +230,42 @@ def period_bounds(first: pd.Timestamp, last: pd.Timestamp, freq: str, tz: str) -
     """Find when each period began from that of instant `first` to that of `last`, and the next."""
     every = frequency(freq)
     # where the clock is put back or days are left out, the next period may not have the next label
-    margin = 2 if every.unit != "us" else _DAY // every.length + 2
+    margin = 2 + (24 * _HOUR // every.length if every.unit == "us" else 0)
     ends = pd.Series(pd.DatetimeIndex([first, last]).as_unit("us"))
-    labels = _labels(_local_clock(ends, tz).to_numpy("datetime64[us]"), every)
     tick = f"datetime64[{every.unit}]"
-    counted = labels.astype(tick).view("int64")
+    counted = _labels(ends, every, tz).astype(tick).view("int64")
     count = np.ptp(counted) // every.length
     if count > _MOST_PERIODS:
         raise FrameError(
             f"freq={freq!r} makes {count:,} periods from {first} to {last}: use a longer freq"
         )
-    low, high = counted.min() - margin * every.length, counted.max() + margin * every.length
-    ticks = np.arange(low, high + 1, every.length).view(tick)
+    beyond = margin * every.length
+    ticks = np.arange(counted.min() - beyond, counted.max() + beyond + 1, every.length).view(tick)
     shown = _when_shown(pd.DatetimeIndex(ticks.astype("datetime64[us]")), tz)
     bounds = np.unique(np.concatenate(shown))
     # a label that the clock never showed began no period, and what is longer than an hour begins
     # only where its label was shown first
     begun = pd.Series(pd.DatetimeIndex(bounds).tz_localize("UTC"))
     bounds = bounds[(period_starts(begun, freq, tz) == begun).to_numpy(bool)]
-    begin, until = ends.dt.tz_localize(None).to_numpy("datetime64[us]")
-    chosen = slice(
-        np.searchsorted(bounds, begin, "right") - 1, np.searchsorted(bounds, until, "right") + 1
+    begin, until = np.searchsorted(
+        bounds, ends.dt.tz_localize(None).to_numpy("datetime64[us]"), "right"
     )
-    return pd.DatetimeIndex(bounds[chosen]).tz_localize("UTC").tz_convert(_as_pandas(tz))
+    return pd.DatetimeIndex(bounds[begin - 1 : until + 1]).tz_localize("UTC").tz_convert(zone(tz))
 
 
-def _as_pandas(tz: str) -> str | ZoneInfo:
-    # by its name, pandas makes the dtype of the frame's own columns
-    return "UTC" if tz == "UTC" else zone(tz)
-
-
-def _labels(wall: NDArray[np.datetime64], every: _Frequency) -> NDArray[np.datetime64]:
+def _labels(instants: pd.Series, every: _Frequency, tz: str) -> Moments:
+    """Find the clock reading at which the period of each instant is counted to begin."""
+    wall = _local_clock(instants, tz).to_numpy("datetime64[us]")
     ticks = wall.astype(f"datetime64[{every.unit}]")
     counted = ticks.view("int64") - every.origin
     floored = counted - counted % every.length + every.origin
-    labels: NDArray[np.datetime64] = np.where(np.isnat(ticks), ticks, floored.view(ticks.dtype))
+    labels: Moments = np.where(np.isnat(ticks), ticks, floored.view(ticks.dtype))
     return labels.astype("datetime64[us]")
 
 
-def _when_shown(
-    labels: pd.DatetimeIndex, tz: str
-) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+def _when_shown(labels: pd.DatetimeIndex, tz: str) -> tuple[Moments, Moments]:
     """Find the first and the last instant at which the clock in `tz` showed each label."""
-    where = _as_pandas(tz)
+    where = zone(tz)
     shown = [
         labels.tz_localize(where, ambiguous=np.full(len(labels), dst), nonexistent="shift_forward")
         .tz_convert("UTC")

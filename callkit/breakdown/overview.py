@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, TypeAlias
 
-import numpy as np
 import pandas as pd
 
 from callkit.breakdown.breakdowns import cost_breakdown, duration_breakdown
@@ -19,11 +18,7 @@ from callkit.schema import LIVE_STATUSES
 
 _Section: TypeAlias = tuple[str, pd.DataFrame, list[str]]
 
-_NEEDED = ("sid", "status", "direction", "from", "to", "start_time")
 _MOST = 10
-_DAY = pd.Timedelta(days=1)
-_NOTHING = "-"
-_NO_TABLE = pd.DataFrame()
 
 
 @renamed_attributes(
@@ -102,10 +97,8 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
         Calls, one row each, as :func:`callkit.to_frame` returns them. Needs what
         :func:`cost_breakdown` and :func:`duration_breakdown` need, ``sid``, ``from``, ``to`` and
         ``start_time``.
-    freq : str
-        The length of the periods to compare, as for :func:`cost_breakdown`.
-    tz : str
-        The IANA zone whose clock and calendar count.
+    freq, tz : str
+        The length of the periods to compare, and the zone, as for :func:`cost_breakdown`.
 
     Returns
     -------
@@ -135,9 +128,10 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
       country number_type  calls        cost
     0      GB       fixed      1  0.02600000
     """
-    need(df, _NEEDED)
+    need(df, ["sid", "status", "direction", "from", "to", "start_time"])
     frequency(freq)
     zone(tz)
+    outcomes = duration_breakdown(df, "status")[["status", "calls"]]
     started = instants(df).dropna().dt.tz_convert(tz)
     return Summary(
         calls=len(df),
@@ -146,18 +140,13 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
         never_started=len(df) - len(started),
         tz=tz,
         freq=freq,
-        outcomes=_outcomes(df),
+        outcomes=outcomes.assign(share=outcomes["calls"] / max(len(df), 1)),
         costs=_costs(df),
         durations=duration_breakdown(df),
         most_expensive_calls=_most_expensive_calls(df, tz),
         most_expensive_destinations=_most_expensive_destinations(df),
         changes=_changes(df, freq, tz),
     )
-
-
-def _outcomes(df: pd.DataFrame) -> pd.DataFrame:
-    outcomes = duration_breakdown(df, "status")[["status", "calls"]]
-    return outcomes.assign(share=outcomes["calls"] / max(len(df), 1))
 
 
 def _costs(df: pd.DataFrame) -> pd.DataFrame:
@@ -167,8 +156,8 @@ def _costs(df: pd.DataFrame) -> pd.DataFrame:
     opened = costs["price_unit"].map(of_each).fillna(0).astype("int64")
     priced = (costs["unpriced_calls"] == 0) & (opened == 0)
     # Unpriced calls without a currency may belong to any of them.
-    anywhere = priced[costs["price_unit"].isna()].all()
-    return costs.assign(open_calls=opened, final=np.logical_and(priced, anywhere))
+    anywhere = bool(priced[costs["price_unit"].isna()].all())
+    return costs.assign(open_calls=opened, final=priced & anywhere)
 
 
 def _most_expensive_calls(df: pd.DataFrame, tz: str) -> pd.DataFrame:
@@ -192,7 +181,6 @@ def _most_expensive_destinations(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _most_expensive(rows: pd.DataFrame, columns: list[str], tie_breaker: str) -> pd.DataFrame:
-    """Choose the ten rows of each currency that cost most."""
     order = rows.sort_values(
         ["price_unit", "cost", tie_breaker], ascending=[True, False, True], kind="stable"
     )
@@ -215,14 +203,14 @@ def _compared(df: pd.DataFrame, freq: str, tz: str) -> pd.DatetimeIndex:
     if started.empty:
         return pd.DatetimeIndex([], dtype="datetime64[us, UTC]")
     periods = period_bounds(started.min(), started.max(), freq, tz)[:-1]
-    whole = periods[int(started.min() >= periods[0] + _DAY) : -1]
+    whole = periods[int(started.min() >= periods[0] + pd.Timedelta(days=1)) : -1]
     return whole[-2:] if len(whole) > 1 else whole[:0]
 
 
 def _sections(summary: Summary) -> Iterator[_Section]:
-    """Yield the sections: a heading, a table of text (or none), and notes."""
+    """Yield the sections: a heading, a table of text (perhaps empty), and notes."""
     heading = f"{summary.calls:,} {'call' if summary.calls == 1 else 'calls'}"
-    yield heading, _NO_TABLE, _period(summary)
+    yield heading, pd.DataFrame(), _period(summary)
     if not summary.calls:
         return
     outcomes = _written(summary.outcomes, "status", "calls", "share")
@@ -246,11 +234,11 @@ def _sections(summary: Summary) -> Iterator[_Section]:
 def _period(summary: Summary) -> list[str]:
     if not summary.calls:
         return ["No calls."]
-    never = [f"{summary.never_started:,} never started."] if summary.never_started else []
-    if pd.isna(summary.first_start):
-        return never
-    first, last = _moment(summary.first_start), _moment(summary.last_start)
-    return [f"Started from {first} to {last} ({summary.tz}).", *never]
+    notes = [f"{summary.never_started:,} never started."] if summary.never_started else []
+    if not pd.isna(summary.first_start):
+        first, last = _moment(summary.first_start), _moment(summary.last_start)
+        notes.insert(0, f"Started from {first} to {last} ({summary.tz}).")
+    return notes
 
 
 def _durations(summary: Summary) -> list[str]:
@@ -287,11 +275,10 @@ def _what_changed(summary: Summary) -> _Section:
     changes = summary.changes
     if changes.empty:
         note = f"The calls do not cover two whole periods of freq={summary.freq!r}."
-        return "What changed", _NO_TABLE, [note]
+        return "What changed", pd.DataFrame(), [note]
     before, after = (_moment(moment) for moment in changes["period"].drop_duplicates())
-    rows = []
-    for _, pair in changes.groupby("price_unit", dropna=False, sort=False):
-        rows += _differences(*pair.to_dict("records"))
+    pairs = changes.groupby("price_unit", dropna=False, sort=False)
+    rows = [row for _, pair in pairs for row in _differences(*pair.to_dict("records"))]
     unpriced = int(changes["unpriced_calls"].sum())
     notes = [f"Costs are not final (completed calls without a price: {unpriced:,})."]
     return (
@@ -301,27 +288,24 @@ def _what_changed(summary: Summary) -> _Section:
     )
 
 
-def _differences(before: dict[Hashable, Any], after: dict[Hashable, Any]) -> list[list[str]]:
-    unit = _text(before["price_unit"])
+def _differences(before: dict[Hashable, Any], after: dict[Hashable, Any]) -> Iterator[list[str]]:
     labels = {"calls": "calls", "answered_calls": "answered", "answer_seizure_ratio": "ASR"}
     labels |= {"average_duration": "ACD", "cost": "cost"}
-    rows = []
     for name, label in labels.items():
         was, now, write = before[name], after[name], _WRITERS[name]
-        rows.append([f"{unit} {label}", write(was), write(now), _change(name, was, now)])
-    return rows
+        unit = _text(before["price_unit"])
+        yield [f"{unit} {label}", write(was), write(now), _change(name, was, now)]
 
 
 def _change(name: str, before: Any, after: Any) -> str:
     if pd.isna(before) or pd.isna(after):
-        return _NOTHING
+        return "-"
     if name == "answer_seizure_ratio":
         return f"{(after - before) * 100:+.1f} points"
-    return f"{float(after / before) - 1:+,.1%}".replace("%", " %") if before else _NOTHING
+    return f"{float(after / before) - 1:+,.1%}".replace("%", " %") if before else "-"
 
 
 def _written(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Write columns of a frame as text."""
     headings = [_HEADINGS.get(name, name.replace("_", " ")) for name in columns]
     cells = [list(map(_WRITERS[name], frame[name].astype(object))) for name in columns]
     return pd.DataFrame(dict(zip(headings, cells, strict=True)), dtype=object)
@@ -345,7 +329,7 @@ def _text(value: Any) -> str:
 
 
 def _known(write: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: _NOTHING if pd.isna(value) else write(value)
+    return lambda value: "-" if pd.isna(value) else write(value)
 
 
 @_known
@@ -354,17 +338,17 @@ def _clock(value: Any) -> str:
     return f"{minutes // 60:,}:{minutes % 60:02}:{seconds:02}"
 
 
-_count = _known("{:,}".format)
-_amount = _known("{:,.4f}".format)
 _percent = _known(lambda share: f"{share:.1%}".replace("%", " %"))
 _moment = _known("{:%Y-%m-%d %H:%M}".format)
 # Short, so that the tables fit into 80 columns.
 _HEADINGS = {"price_unit": "unit", "cost_per_billed_minute": "per minute"}
 _WRITERS = {
     **dict.fromkeys(("status", "sid", "country", "number_type", "price_unit"), _text),
-    **dict.fromkeys(("calls", "answered_calls"), _count),
+    **dict.fromkeys(("calls", "answered_calls"), _known("{:,}".format)),
     **dict.fromkeys(("share", "answer_seizure_ratio"), _percent),
-    **dict.fromkeys(("cost", "charges", "credits", "cost_per_billed_minute"), _amount),
+    **dict.fromkeys(
+        ("cost", "charges", "credits", "cost_per_billed_minute"), _known("{:,.4f}".format)
+    ),
     **dict.fromkeys(("duration", "average_duration"), _clock),
     "billed_minutes": _known("{:,.2f}".format),
     "start_time": _moment,

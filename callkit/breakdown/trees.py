@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from callkit.breakdown.breakdowns import answered
 from callkit.breakdown.exact import (
+    Ints,
     any_of,
     covering,
     durations,
@@ -75,8 +76,8 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
           root  legs        cost
     0  present     2  0.03000000
     """
-    texts, times = ["sid", "parent_call_sid", "status", "price_unit"], ["start_time", "end_time"]
-    need(df, [*texts, "duration", "price", *times])
+    needed = ["sid", "parent_call_sid", "status", "duration", "price", "price_unit"]
+    need(df, [*needed, "start_time", "end_time"])
     each_once(df)
     sids, root, top = _forest(df)
     groups = Groups(pd.DataFrame({"tree": top, "price_unit": df["price_unit"].array}))
@@ -95,7 +96,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
     return covering(rows.iloc[order.to_numpy()].reset_index(drop=True), df)
 
 
-def _forest(df: pd.DataFrame) -> tuple[pa.Array, NDArray[np.int8], NDArray[np.int64]]:
+def _forest(df: pd.DataFrame) -> tuple[pa.Array, NDArray[np.int8], Ints]:
     """Find the trees. SIDs are numbered: those of the frame, then parents that are not in it.
 
     Return the SID of each; for each that is the top of a tree, what kind of root it is; and for
@@ -121,7 +122,7 @@ def _forest(df: pd.DataFrame) -> tuple[pa.Array, NDArray[np.int8], NDArray[np.in
     return sids, root, top[: len(df)]
 
 
-def _tops(up: NDArray[np.int64]) -> NDArray[np.int64]:
+def _tops(up: Ints) -> Ints:
     """Follow the parents to the end, or into a circle: each round doubles the climb."""
     for _ in range(len(up).bit_length()):
         up, lower = up[up], up
@@ -130,15 +131,14 @@ def _tops(up: NDArray[np.int64]) -> NDArray[np.int64]:
     return up
 
 
-def _smallest_of_circle(up: NDArray[np.int64], sids: pa.Array) -> NDArray[np.int64]:
-    """Find, for each call in a circle, which call there has the smallest SID."""
+def _smallest_of_circle(up: Ints, sids: pa.Array) -> Ints:
     order = pc.array_sort_indices(sids).to_numpy()
     rank = np.empty(len(up), dtype=np.int64)
     rank[order] = np.arange(len(up))
     for _ in range(len(up).bit_length()):
         rank = np.minimum(rank, rank[up])
         up = up[up]
-    smallest: NDArray[np.int64] = order[rank].astype(np.int64)
+    smallest: Ints = order[rank].astype(np.int64)
     return smallest
 
 

@@ -11,7 +11,6 @@ same in every picture.
 """
 
 from callkit.charts.bars import cost, status
-from callkit.charts.counts import duration, in_progress
-from callkit.charts.heat_maps import heat_map
+from callkit.charts.distributions import duration, heat_map, in_progress
 
 __all__ = ["cost", "duration", "heat_map", "in_progress", "status"]

@@ -1,7 +1,7 @@
 """Cost and status: bars over time, or one for each key, and the axis of time.
 
-What draws them takes rows of ``label``, ``value`` (float64, null where there is none) and, over
-time, ``period``, and `looks`: the labels to draw, in their order, and how.
+What draws them takes rows of ``label``, ``value`` (float64, perhaps null) and, over time,
+``period``, and `looks`: the labels to draw, in their order, and how.
 """
 
 from collections.abc import Collection, Mapping
@@ -167,7 +167,7 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
     Bars stand on the start of their period and are stacked by status, each in a look of its own
     that is the same in every picture, whatever the style. Calls that never started have no period:
-    a note says how many they are. Other keys are added up, and rows of totals left out.
+    a note counts them. Other keys are added up, and rows of totals left out.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def places_of(periods: pd.DatetimeIndex) -> Floats:
 
 
 def spacing(places: Floats) -> float:
-    """Return the least distance between neighbours: a day where there are none."""
+    """Return the least distance between neighbours: a day for a single one."""
     return float(np.diff(places).min()) if len(places) > 1 else 1.0
 
 

@@ -31,7 +31,6 @@ _LETTER = 0.55  # the width of a letter, in font sizes
 _MOST_LEGEND = 0.6  # the share of the Axes that a legend may take
 _SMALLEST = 4.0  # the size of the smallest letters that can be read
 _AND = " · "
-_PLACES = {"left": 0.0, "center": 0.5, "right": 1.0}
 _MIDDLE = 0.5
 _ALIKE = 0.1  # lightness that greyscale does not tell apart
 
@@ -110,14 +109,25 @@ def panels_in(
         panels = [ax.inset_axes((0, 0, width, 1)) for _ in notes]
     said = [_broken(lines, size_of(ax)[0] * width) for lines in notes]
     heights = [len(lines) * _LINE * _points("small") for lines in said]
-    place = _PLACES[mpl.rcParams["axes.titlelocation"]]
+    side = mpl.rcParams["axes.titlelocation"]
+    place = {"left": 0.0, "center": 0.5, "right": 1.0}[side]
     pad = mpl.rcParams["axes.titlepad"] + heights[0]
     literal = title.replace("$", r"\$")  # matplotlib wraps as if it parsed, whatever parse_math is
     ax.set_title(literal, x=place * width, pad=pad, wrap=True, parse_math=True)
     if len(panels) > 1:
         _share(ax, panels, width, heights)
     for panel, lines in zip(panels, said, strict=True):
-        _note(panel, "\n".join(lines))
+        panel.annotate(
+            "\n".join(lines),
+            xy=(place, 1),
+            xycoords="axes fraction",
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha=side,
+            va="bottom",
+            fontsize="small",
+            parse_math=False,
+        )
     lay_out(ax)
     return ax, panels
 
@@ -144,21 +154,6 @@ def _share(ax: Axes, panels: Sequence[Axes], width: float, heads: Sequence[float
             return box.transformed(ax.transAxes - cast("Figure", ax.get_figure()).transSubfigure)
 
         panel.set_axes_locator(locate)
-
-
-def _note(ax: Axes, text: str) -> None:
-    place = mpl.rcParams["axes.titlelocation"]
-    ax.annotate(
-        text,
-        xy=(_PLACES[place], 1),
-        xycoords="axes fraction",
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha=place,
-        va="bottom",
-        fontsize="small",
-        parse_math=False,
-    )
 
 
 def _broken(notes: Sequence[str], width: float) -> list[str]:
