@@ -56,16 +56,7 @@ def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iter
     Calls never started have one of their own. It is always there, since without any file a dataset
     of no calls would have no columns.
     """
-    if "start_time" not in schema.names:
-        raise ParquetError(
-            "by_month=True needs the column 'start_time'. Available columns: "
-            f"{', '.join(schema.names) or 'none'}"
-        )
-    if KEY in schema.names:
-        raise ParquetError(
-            f"by_month=True names its folders by {KEY!r}, so a column cannot have that name: "
-            "rename it"
-        )
+    _check_columns(schema)
     writes: dict[str, Write] = {}
     gathered = {NEVER_STARTED: schema.empty_table()}
     with ExitStack() as stack:
@@ -169,6 +160,19 @@ def _footer(said: object, schema: pa.Schema) -> dict[str, str]:
     except (TypeError, ValueError):  # callkit itself writes nothing but JSON there
         attributes = json.dumps(own)
     return {"callkit": attributes, "callkit.columns": json.dumps(columns, ensure_ascii=False)}
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    if "start_time" not in schema.names:
+        raise ParquetError(
+            "by_month=True needs the column 'start_time'. Available columns: "
+            f"{', '.join(schema.names) or 'none'}"
+        )
+    if KEY in schema.names:
+        raise ParquetError(
+            f"by_month=True names its folders by {KEY!r}, so a column cannot have that name: "
+            "rename it"
+        )
 
 
 def _plain_rows(table: pa.Table) -> Iterator[tuple[str | int | None, ...]]:
