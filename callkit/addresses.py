@@ -88,7 +88,6 @@ def is_withheld(address: str) -> bool:
 
 @lru_cache(maxsize=_CACHED)
 def origin_of(address: str) -> Origin:
-    """Find where an address belongs."""
     if is_withheld(address):
         return Origin("withheld", "withheld")
     channel = channel_of(address)

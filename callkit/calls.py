@@ -229,7 +229,6 @@ def _framed(tables: list[pa.Table], attributes: dict[str, Any]) -> pd.DataFrame:
 
 
 def check_errors(errors: object) -> None:
-    """Refuse an invalid ``errors=`` before any work is done."""
     if errors not in {"raise", "warn"}:
         raise ValueError(f"Invalid errors {errors!r}: expected 'raise' or 'warn'")
 

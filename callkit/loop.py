@@ -99,16 +99,13 @@ class Run:
 
     @property
     def calls(self) -> int:
-        """How many calls were yielded."""
         return self._chunks.calls
 
     @property
     def keeps(self) -> bool:
-        """Whether a cache has what was fetched."""
         return self._cache is not None and self._cache.writable
 
     def attributes(self) -> dict[str, Any]:
-        """Return the `df.attrs` of the whole run."""
         return attributes(self.calls, len(self.failures), self._as_of)
 
     def _is_hungry(self) -> bool:
@@ -204,7 +201,6 @@ class Run:
 
 
 def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, Any]:
-    """Return the `df.attrs` of calls that were fetched at these times."""
     first, last = (min(as_of), max(as_of)) if as_of else (None, None)
     return {
         "callkit": {
@@ -267,8 +263,6 @@ class SidList:
 
 @dataclass(slots=True)
 class _Chunk:
-    """Consecutive calls of a list."""
-
     pending: int = 0
     tables: list[pa.Table] = field(default_factory=list)
     places: list[int] = field(default_factory=list)  # in the list, of their rows
@@ -294,11 +288,9 @@ class Chunks:
 
     @property
     def room(self) -> int:
-        """How many more calls may be read."""
         return self.size * (self._handed_over + _AHEAD) - self._read
 
     def expect(self, keys: Sequence[CallKey]) -> None:
-        """Take in calls, in the order of the list."""
         for place, key in enumerate(keys, start=self._read):
             self.pending[key.sid] = place
             if place % self.size == 0:
@@ -307,7 +299,6 @@ class Chunks:
         self._read += len(keys)
 
     def add(self, table: pa.Table) -> None:
-        """Put calls that have arrived into their chunks."""
         places = np.array(list(map(self.pending.pop, table["sid"].to_pylist())), np.int64)
         for number in np.unique(places // self.size).tolist():
             rows = places // self.size == number
@@ -317,7 +308,6 @@ class Chunks:
             chunk.pending -= int(rows.sum())
 
     def fail(self, failure: Failure) -> None:
-        """Add a call that could not be fetched."""
         self.remark(failure).pending -= 1
         del self.pending[str(failure.sid)]
 

@@ -38,6 +38,5 @@ def renamed_attributes(**names: str) -> Callable[[type[_T]], type[_T]]:
 
 
 def signature_of_init(init: Callable[..., None]) -> Signature:
-    """Return the signature of a class from its ``__init__``."""
     with_self = signature(init)
     return with_self.replace(parameters=list(with_self.parameters.values())[1:])

@@ -14,8 +14,6 @@ MONEY = pa.decimal128(18, 8)
 
 
 class Kind(Enum):
-    """What a column holds."""
-
     TEXT = "text"
     CATEGORY = "category"
     INSTANT = "instant"

@@ -25,8 +25,6 @@ _AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would b
 
 
 class Bar:
-    """Shows the progress of a fetch."""
-
     def __init__(self, bar: "tqdm.std.tqdm[Any]") -> None:
         self._bar = bar
         self._failed = 0
@@ -90,7 +88,6 @@ class Interrupts:
     at_once: bool = False
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Handle the signal."""
         again, self.heard = self.heard, True
         if again or self.at_once:
             signal.default_int_handler(number, frame)

@@ -85,7 +85,6 @@ def milliseconds(df: pd.DataFrame, name: str) -> tuple[Ints, Flags]:
 
 
 def instants(df: pd.DataFrame, name: str = "start_time") -> pd.Series:
-    """Read a column of instants: datetime64[us, UTC]."""
     values = _read(
         df,
         name,
@@ -210,7 +209,6 @@ def _half_even(quotient: Ints, rest: Ints, divisor: Ints) -> Ints:
 
 
 def too_large() -> FrameError:
-    """Make the error for an amount that does not fit."""
     return FrameError(
         "An amount of this breakdown is 10,000,000,000 or more and does not fit "
         "decimal(18, 8). Use more keys or shorter periods"

@@ -54,17 +54,14 @@ class Groups:
         return groups
 
     def count(self, chosen: Flags | None = None) -> Ints:
-        """Count the calls in each group, all or the `chosen` ones."""
         return self.total(np.ones_like(self.codes) if chosen is None else chosen.astype(np.int64))
 
     def total(self, values: Ints) -> Ints:
-        """Add up the values of each group, in integers."""
         totals = np.zeros(len(self), dtype=np.int64)
         np.add.at(totals, self.codes, values)
         return totals
 
     def most(self, values: Ints) -> Ints:
-        """Find the largest value of each group."""
         largest = np.full(len(self), np.iinfo(np.int64).min)
         np.maximum.at(largest, self.codes, values)
         return largest

@@ -39,7 +39,6 @@ _ALIAS = re.compile(
 
 
 def channel_of_party(party: str) -> str:
-    """Find the channel of an address or its pseudonym."""
     kept = read_pseudonym(party)
     return addresses.channel_of(party) if kept is None else kept[0]
 
@@ -51,7 +50,6 @@ def origin_of_party(party: str) -> Origin:
 
 
 def names_of(by: By) -> list[str]:
-    """List the names in `by`, each once."""
     if by is None:
         return []
     names: object = [by] if isinstance(by, str) else by

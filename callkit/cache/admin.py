@@ -252,7 +252,6 @@ class Mentions:
                 self._addresses.add(canonical(party).casefold())
 
     def __call__(self, body: bytes) -> bool:
-        """Whether a body contains any of them."""
         text = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)).encode("utf-8", "replace"), body)
         digits = text.translate(None, _PUNCTUATION)
         if any(national in digits and proof.search(digits) for national, proof in self._numbers):

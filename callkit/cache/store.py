@@ -242,7 +242,6 @@ def cache_errors(path: Path) -> Iterator[None]:
 
 
 def body_of(stored: bytes) -> bytes:
-    """Decompress a body."""
     try:
         return zlib.decompress(stored)
     except (TypeError, zlib.error):
@@ -250,12 +249,10 @@ def body_of(stored: bytes) -> bytes:
 
 
 def microseconds(moment: datetime) -> int:
-    """Return microseconds since 1970, the form of times in the file."""
     return round(moment.timestamp() * 1e6)
 
 
 def moment_at(microseconds: int) -> datetime:
-    """Read a time of the file, in UTC."""
     try:
         return datetime.fromtimestamp(microseconds / 1e6, UTC)
     except (TypeError, ValueError, OverflowError, OSError):

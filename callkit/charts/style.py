@@ -56,7 +56,6 @@ def zone_of(breakdown: pd.DataFrame) -> str:
 
 
 def currency_of(breakdown: pd.DataFrame) -> pd.Series:
-    """Name the currency of each row."""
     currency = breakdown["price_unit"].astype(object)
     return currency.where(currency.notna(), "no currency")
 
@@ -67,7 +66,6 @@ def currencies_in(breakdown: pd.DataFrame) -> list[str]:
 
 
 def cost_of(rows: pd.DataFrame) -> str:
-    """Write the total cost of rows of one currency, of which something has a price."""
     (currency,) = currencies_in(rows)
     return f"{amount(rows['cost'].sum())} {currency}"
 
@@ -172,7 +170,6 @@ def _broken(notes: Sequence[str], width: float) -> list[str]:
 
 
 def empty(ax: Axes, reason: str) -> None:
-    """Say why there is nothing to see."""
     ax.set(xticks=[], yticks=[])
     ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center")
 
@@ -227,7 +224,6 @@ def lay_out(ax: Axes) -> None:
 
 
 def size_of(ax: Axes) -> tuple[float, float]:
-    """Measure an Axes: its width and height."""
     locate = ax.get_axes_locator()
     if locate is not None:
         ax.apply_aspect(locate(ax, None))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -272,7 +268,6 @@ def _lightness(colour: ColorType) -> float:
 
 
 def thousands(axis: Axis) -> None:
-    """Separate thousands along an axis."""
     axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
 
 

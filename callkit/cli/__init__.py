@@ -58,7 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Make the parser of the command line."""
     whole = argparse.ArgumentParser(
         prog="callkit",
         description="What Twilio calls cost and where the minutes went.",

@@ -28,7 +28,6 @@ class CommandError(CallkitError):
 
 
 def add_calls(command: argparse.ArgumentParser) -> None:
-    """Add the file of calls and the period to a command."""
     add = command.add_argument
     add("calls", type=Path, metavar="CALLS", help="a Parquet file of calls, or a folder of them")
     add("--freq", default="W", help="length of a period: D, W, M, Q or Y (default: %(default)s)")
@@ -36,14 +35,12 @@ def add_calls(command: argparse.ArgumentParser) -> None:
 
 
 def add_quiet(command: argparse._ActionsContainer) -> None:
-    """Add --quiet to a command."""
     command.add_argument(
         "-q", "--quiet", action="store_true", help="no progress bar and no notes, only errors"
     )
 
 
 def add_fetching(command: argparse.ArgumentParser) -> None:
-    """Add the options of every command that fetches."""
     command.add_argument(
         "--concurrency",
         type=number(1),
@@ -102,7 +99,6 @@ seconds = number(0, 3_600, read=float, what="number of seconds")
 
 
 def age(text: str) -> timedelta:
-    """Read an age such as ``4w``."""
     match = _AGE.fullmatch(text)
     if match is None:
         raise ValueError
@@ -113,7 +109,6 @@ age.__name__ = "age (such as 90d, 12h or 4w)"
 
 
 def say(data: object) -> None:
-    """Write data to standard output."""
     with output_errors():
         print(data, flush=True)
 
@@ -130,17 +125,14 @@ def output_errors() -> Iterator[None]:
 
 
 def note(what: object, *, quiet: bool) -> None:
-    """Print a note to standard error, unless `quiet`."""
     if not quiet:
         print(what, file=sys.stderr)
 
 
 def complain(what: object, code: int) -> int:
-    """Print an error to standard error, and return the exit code."""
     print(f"callkit: {what}", file=sys.stderr)
     return code
 
 
 def calls_counted(count: int) -> str:
-    """Write a number of calls."""
     return f"{count:,} call{'' if count == 1 else 's'}"

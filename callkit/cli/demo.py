@@ -19,7 +19,6 @@ _FILES = ("calls.parquet", "cost.parquet", "duration.parquet", "cost.png", "dura
 
 
 def add_demo(commands: Commands) -> None:
-    """Add ``callkit demo``."""
     demo = commands.add_parser(
         "demo",
         help="fetch, break down, chart and save sample calls",
@@ -143,7 +142,6 @@ def _cell(value: Any) -> str:
 
 
 def add_sandbox(commands: Commands) -> None:
-    """Add ``callkit sandbox``."""
     sandbox = commands.add_parser(
         "sandbox",
         help="serve synthetic calls on this machine",

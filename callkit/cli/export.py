@@ -35,7 +35,6 @@ _FORMATS: dict[str, FormatName] = {".parquet": "parquet", ".csv": "csv", ".jsonl
 
 
 def add_export(commands: Commands) -> None:
-    """Add ``callkit export``."""
     export = commands.add_parser(
         "export",
         help="fetch calls into a file",
@@ -191,7 +190,6 @@ def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
 
 
 def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
-    """Report the result, and return the exit code."""
     note(f"{calls_counted(exported.calls)}{where}", quiet=options.quiet)
     for sid, old, new in exported.price_changes.dropna(subset="old").itertuples(index=False):
         now = "none" if pd.isna(new) else f"{new:f}"

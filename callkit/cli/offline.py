@@ -23,7 +23,6 @@ _PERSONAL = [column.name for column in (*ATTRIBUTES, *KEYS) if column.personal]
 
 
 def add_summary(commands: Commands) -> None:
-    """Add ``callkit summary``."""
     summary = commands.add_parser(
         "summary",
         help="print a one-page overview of exported calls",
@@ -41,7 +40,6 @@ def _summary(options: argparse.Namespace) -> None:
 
 
 def add_report(commands: Commands) -> None:
-    """Add ``callkit report``."""
     report = commands.add_parser(
         "report",
         help="write tables and charts about exported calls to a folder",
@@ -83,7 +81,6 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def add_cache(commands: Commands) -> None:
-    """Add ``callkit cache`` and its commands."""
     cache = commands.add_parser(
         "cache",
         help="manage a cache: info, prune, erase",

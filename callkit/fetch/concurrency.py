@@ -200,12 +200,10 @@ class Limiter:
 
     @property
     def room(self) -> int:
-        """How many more requests may be under way."""
         return max(0, round(self._limit) - self.in_flight)
 
     @property
     def _others(self) -> float:
-        """What else the account has in flight."""
         return self._counted_others if self._counted_others > _COUNT_NOISE else 0.0
 
     def send(self, now: float) -> Sent | float | None:
@@ -274,7 +272,6 @@ class Limiter:
             _log.debug("no request succeeds: one probe at a time, the next in %.2f s", pause)
 
     def on_unauthorized(self, now: float) -> None:
-        """Learn of a 401."""
         self.in_flight -= 1
         if self.state in _ONE_AT_A_TIME:
             self._resume_at = max(self._resume_at, now + self._policy.unauthorized_pause)

@@ -43,8 +43,6 @@ Cause: TypeAlias = Literal["network", "stale", "local", "settings"]
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the server answered."""
-
     status: int
     headers: Headers
     body: bytes
@@ -214,7 +212,6 @@ def _decompressed(body: bytes) -> bytes:
 
 
 def _explained(error: BaseException) -> NoResponse:
-    """Say what a fault of a connection means."""
     match error:
         case TimeoutError() | requests.exceptions.Timeout():
             return NoResponse("timeout", "no response in time")
@@ -228,7 +225,6 @@ def _explained(error: BaseException) -> NoResponse:
 
 
 def describe(error: BaseException) -> str:
-    """Say in one line what went wrong."""
     text = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
     return f"{type(error).__name__}: {text}"
 

@@ -40,7 +40,6 @@ class Secret:
 
 
 def hidden(text: str | None) -> Secret | None:
-    """Hide `text`, where there is any."""
     return Secret(text) if text else None
 
 
@@ -204,7 +203,6 @@ def _checked_url(base_url: str) -> str:
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether `base_url` is of this machine."""
     host = urlsplit(base_url).hostname or ""
     if host == "localhost":
         return True

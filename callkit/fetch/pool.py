@@ -49,12 +49,10 @@ class Pool:
 
     @property
     def pending(self) -> int:
-        """How many calls have no outcome yet."""
         return self._queue.pending
 
     @property
     def is_hungry(self) -> bool:
-        """Whether no call waits for a worker."""
         with self._changed:
             return self._queue.is_hungry
 
@@ -69,7 +67,6 @@ class Pool:
             }
 
     def put(self, keys: Iterable[CallKey]) -> None:
-        """Take in calls, and send the first workers off."""
         with self._changed:
             self._queue.add(keys)
             if self.stop.error is not None:
@@ -128,7 +125,6 @@ class Pool:
                 worker.join(_TICK)
 
     def discreet(self, text: str) -> str:
-        """Return `text`, unless it repeats the token or API secret."""
         return discreet(text, self._credentials)
 
     def _work(self, connection: Connection) -> None:
@@ -258,7 +254,6 @@ class StopConditions:
             )
 
     def cannot_send(self, why: str) -> None:
-        """Learn that requests cannot be made at all."""
         self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
 
     def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:

@@ -34,8 +34,6 @@ _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its
 
 @dataclass(slots=True)
 class Account:
-    """The waiting calls of one account."""
-
     sid: str
     limiter: Limiter
     waiting: "deque[Job]" = field(default_factory=deque)
@@ -82,7 +80,6 @@ class Queue:
 
     @property
     def is_hungry(self) -> bool:
-        """Whether no call is waiting."""
         return not any(account.waiting for account in self._turns)
 
     @property
@@ -91,7 +88,6 @@ class Queue:
         return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
 
     def add(self, keys: Iterable[CallKey]) -> None:
-        """Take in calls."""
         for key in keys:
             sid = key.account_sid or self._account_sid
             account = self.accounts.get(sid)
@@ -142,7 +138,6 @@ class Queue:
             self._request_again(job, answer, meaning, now)
 
     def record(self, outcome: Outcome) -> None:
-        """Take the outcome of a call."""
         self.done.append(outcome)
         self.pending -= 1
 
@@ -204,7 +199,6 @@ class Queue:
             heapq.heappush(self._later, (now + pause, next(self._tie), job))
 
     def _put_back(self, job: Job) -> None:
-        """Queue a call again."""
         self.waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"

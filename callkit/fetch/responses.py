@@ -174,7 +174,6 @@ def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | Non
 
 
 def _error(response: Response, credentials: Credentials) -> _Fault:
-    """Say what an answer other than a 200 means."""
     status = response.status
     reason: Reason = "server_error" if status in _SERVER_ERRORS else "http_error"
     reason = _REASONS.get(status, reason)

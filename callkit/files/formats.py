@@ -113,7 +113,6 @@ def json_lines(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterat
 
 
 def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
-    """Read a file that :func:`csv_file` wrote."""
     table = pyarrow.csv.read_csv(
         path,
         read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
@@ -126,7 +125,6 @@ def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
 
 
 def read_json_lines(path: Path, schema: pa.Schema) -> pd.DataFrame:
-    """Read a file that :func:`json_lines` wrote."""
     plain = _plain_schema(schema)
     table = plain.empty_table()
     if path.stat().st_size:

@@ -39,7 +39,6 @@ def file_errors(
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error message."""
     message: str = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return message.splitlines()[0]
 

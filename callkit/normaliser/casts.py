@@ -160,7 +160,6 @@ def _places(octets: Numbers, codes: pa.Array) -> Numbers:
 
 
 def one_instant(text: str) -> datetime:
-    """Read one date in any of its forms."""
     form = _FORM.fullmatch(text)
     if form is None:
         raise ValueError(
@@ -325,7 +324,6 @@ def failures_frame(failures: Iterable[Failure]) -> pd.DataFrame:
 
 
 def price_changes_frame(changes: Iterable[PriceChange]) -> pd.DataFrame:
-    """Make the frame of changed prices: one row each, exact decimals."""
     money = pd.ArrowDtype(MONEY)
     dtypes: dict[str, Any] = {"sid": "str", "old": money, "new": money}
     return pd.DataFrame(list(map(astuple, changes)), columns=list(dtypes)).astype(dtypes)

@@ -71,7 +71,6 @@ class Call:
     uri: str
 
     def attributes(self) -> dict[str, Value]:
-        """Give the attributes under the API's names, in the reference's order."""
         return {name.rstrip("_"): getattr(self, name) for name in self.__slots__}
 
 
@@ -137,7 +136,6 @@ class CallGenerator:
         return self._leg(index)[0].course.start
 
     def call(self, index: int) -> Call:
-        """Make the call of `index`, as the API shows it at :data:`AS_OF`."""
         leg, parent, draws = self._leg(index)
         account, sid, stage = self.account_of(index), self.sid_of(index), leg.course.at(AS_OF)
         created, is_inbound = leg.course.created, leg.direction == "inbound"

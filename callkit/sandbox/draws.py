@@ -58,7 +58,6 @@ class Draws:
         return self.word() < probability * _RANGE
 
     def between(self, low: int, high: int) -> int:
-        """Draw a whole number from `low` to `high`, both included."""
         return low + self.word() * (high - low + 1) // _RANGE
 
     def one_of(self, values: Sequence[T]) -> T:
@@ -68,7 +67,6 @@ class Draws:
         return mix.at(self.share())
 
     def long_tailed(self, median: float, spread: float) -> float:
-        """Draw from a log-normal distribution."""
         return median * exp(spread * _normal_quantile((self.word() + 0.5) / _RANGE))
 
     def hexadecimal(self, digits: int) -> str:

@@ -307,7 +307,6 @@ def sample(calls: int = 1_000) -> pd.DataFrame:
 
 
 def check_least(name: str, value: float | None, least: int) -> None:
-    """Refuse a `value` below `least`, or one that is not a number."""
     if value is not None and not value >= least:
         raise ValueError(f"Invalid {name} {value}: expected at least {least}")
 
