@@ -121,8 +121,7 @@ class Run:
             self._list.missing = len(keys)
         if keys:
             if self._pool is None:
-                client = self._client or stack.enter_context(Client())
-                self._pool = client.pool()
+                self._pool = (self._client or stack.enter_context(Client())).pool()
                 stack.callback(self._pool.close)
             self._pool.put(keys)
 

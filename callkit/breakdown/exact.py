@@ -79,8 +79,7 @@ def prices(df: pd.DataFrame) -> tuple[Ints, Flags]:
 
 def milliseconds(df: pd.DataFrame, name: str) -> tuple[Ints, Flags]:
     """Read a column of durations: how many milliseconds, and where that is known."""
-    values = _read(df, name, "durations", kinds.is_duration)
-    whole = values.cast(pa.duration("ms")).cast(pa.int64())
+    whole = _read(df, name, "durations", kinds.is_duration).cast(pa.duration("ms")).cast(pa.int64())
     return whole.fill_null(0).to_numpy(), np.asarray(whole.is_valid())
 
 

@@ -151,8 +151,7 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
 
 def _costs(df: pd.DataFrame) -> pd.DataFrame:
     costs = cost_breakdown(df)
-    still_open = any_of(df, "status", LIVE_STATUSES)
-    of_each = df.loc[still_open, "price_unit"].value_counts(dropna=False)
+    of_each = df.loc[any_of(df, "status", LIVE_STATUSES), "price_unit"].value_counts(dropna=False)
     opened = costs["price_unit"].map(of_each).fillna(0).astype("int64")
     priced = (costs["unpriced_calls"] == 0) & (opened == 0)
     # Unpriced calls without a currency may belong to any of them.
@@ -173,8 +172,7 @@ def _most_expensive_calls(df: pd.DataFrame, tz: str) -> pd.DataFrame:
 
 
 def _most_expensive_destinations(df: pd.DataFrame) -> pd.DataFrame:
-    called = df[any_of(df, "direction", OUTBOUND)]
-    where = cost_breakdown(called, ["country", "number_type"])
+    where = cost_breakdown(df[any_of(df, "direction", OUTBOUND)], ["country", "number_type"])
     charged = where[(where["cost"] > 0).fillna(value=False)]
     columns = ["price_unit", "country", "number_type", "calls", "billed_minutes", "cost"]
     return _most_expensive(charged, columns, "country")

@@ -146,8 +146,7 @@ def prune(path: str | PathLike[str], older_than: timedelta) -> int:
     """
     if older_than < timedelta(0):
         raise ValueError(f"Invalid older_than {older_than!r}: expected a timedelta of zero or more")
-    age = older_than // timedelta(microseconds=1)
-    before = max(0, microseconds(datetime.now(UTC)) - age)
+    before = max(0, microseconds(datetime.now(UTC)) - older_than // timedelta(microseconds=1))
     with _rewriting(Path(path)) as db:
         return db.execute("DELETE FROM calls WHERE fetched_at < ?", [before]).rowcount
 

@@ -133,8 +133,7 @@ def _draw(ax: Axes, grid: Floats, unit: str, *, inside: bool) -> None:
     ax.invert_yaxis()
     # The colour bar takes room that was left for it, or else some of the Axes' own.
     place = ax.inset_axes((1.02, 0, 0.04, 1)) if inside else None
-    figure = cast("Figure", ax.get_figure())
-    bar = figure.colorbar(mesh, cax=place, ax=ax, pad=0.02, fraction=0.1)
+    bar = cast("Figure", ax.get_figure()).colorbar(mesh, cax=place, ax=ax, pad=0.02, fraction=0.1)
     bar.set_label(unit, parse_math=False)
     if unit == "calls":
         bar.locator = MaxNLocator(integer=True)

@@ -35,8 +35,7 @@ def add_summary(commands: Commands) -> None:
 
 
 def _summary(options: argparse.Namespace) -> None:
-    calls = callkit.read_parquet(options.calls)
-    say(callkit.summary(calls, freq=options.freq, tz=options.tz))
+    say(callkit.summary(callkit.read_parquet(options.calls), freq=options.freq, tz=options.tz))
 
 
 def add_report(commands: Commands) -> None:

@@ -103,8 +103,7 @@ class Pool:
             if connection.busy_since is not None and connection.busy_since < latest:
                 connection.cut()
         with self._changed:
-            waiting_as_asked = 0 < self._queue.pending == self._queue.waiting_as_asked
-            self.stop.look(waiting_as_asked=waiting_as_asked)
+            self.stop.look(waiting_as_asked=0 < self._queue.pending == self._queue.waiting_as_asked)
             if self.stop.error is not None:
                 self._queue.give_up(self.stop.error)
             self._enough.clear()

@@ -148,8 +148,7 @@ class Queue:
             *(job for account in self._turns for job in account.waiting),
             *(job for _, _, job in self._later),
         ]:
-            not_tried = Failure(job.sid, job.account.sid, "not_attempted", message)
-            self.record(job.last or not_tried)
+            self.record(job.last or Failure(job.sid, job.account.sid, "not_attempted", message))
         for account in self._turns:
             account.waiting.clear()
         self._later.clear()

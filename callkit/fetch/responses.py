@@ -124,8 +124,7 @@ def judge(
         else _error(response, credentials)
     )
     if fault is None:
-        now = datetime.now(UTC)
-        fetched = Fetched(sid, account_sid, response.body, request_id, now, attempts)
+        fetched = Fetched(sid, account_sid, response.body, request_id, datetime.now(UTC), attempts)
         return Answer(fetched, Meaning.FINAL, in_flight)
     reason, code, message = fault
     failure = Failure(

@@ -132,8 +132,7 @@ def fake(draws: Draws) -> str:
 def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
     """Draw a fictional number; `own` if it is one that the account has bought."""
     fixed, *mobile = _COUNTRIES[country]
-    is_mobile = not own and bool(mobile) and draws.chance(0.55)
-    patterns, rates = mobile[0] if is_mobile else fixed
+    patterns, rates = mobile[0] if not own and bool(mobile) and draws.chance(0.55) else fixed
     pattern = draws.one_of(patterns)
     digits = pattern.count("#")
     number = pattern.removesuffix("#" * digits)
@@ -141,8 +140,7 @@ def telephone(draws: Draws, country: str, *, own: bool = False) -> Party:
         number += f"{draws.between(0, 10**digits - 1):0{digits}d}"
     # Only North American numbers are displayed otherwise than in E.164.
     display = _NORTH_AMERICAN.sub(r"(\1) \2-\3", number)
-    sid = f"PN{draws.hexadecimal(32)}" if own else None
-    return Party(number, display, *rates, sid)
+    return Party(number, display, *rates, f"PN{draws.hexadecimal(32)}" if own else None)
 
 
 def party(draws: Draws, channel: str, reach: Mix[str]) -> Party:
@@ -169,8 +167,7 @@ def name_of(draws: Draws, caller: Party) -> str | None:
 
 
 def forwarder(draws: Draws, reach: Mix[str]) -> str | None:
-    is_forwarded = draws.chance(0.07)
-    return telephone(draws, draws.from_mix(reach)).address if is_forwarded else None
+    return telephone(draws, draws.from_mix(reach)).address if draws.chance(0.07) else None
 
 
 def _read(tariffs: str) -> dict[str, list[tuple[list[str], tuple[Decimal, Decimal]]]]:

@@ -117,8 +117,7 @@ class Rhythm:
         weights = [_weight(hour, utc_offset) for hour in range(end // 3600)]
         weights[-1] *= 1 + _RUSH_MINUTES[0] / 60
         scale = (1 - sum(_RUSH_SHARES)) / sum(weights)
-        shares = [*(weight * scale for weight in weights), *_RUSH_SHARES]
-        self._shares = [0.0, *accumulate(shares)]
+        self._shares = [0.0, *accumulate([*(weight * scale for weight in weights), *_RUSH_SHARES])]
         self._shares[-1] = 1.0
         self._seconds = [*range(0, end, 3600), *(end + 60 * minutes for minutes in _RUSH_MINUTES)]
 

@@ -167,8 +167,7 @@ def _length(draws: Draws, median: int) -> int:
 def _queued(draws: Draws, start: datetime) -> int:
     if start > AS_OF:
         return int((start - AS_OF).total_seconds()) + draws.between(1, 300)
-    waits = draws.chance(0.3)
-    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600) if waits else 0
+    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600) if draws.chance(0.3) else 0
 
 
 def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, Party]:
