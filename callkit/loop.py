@@ -7,7 +7,7 @@ of the list.
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -83,7 +83,7 @@ class Run:
             while not (interrupts.heard or (self._list.exhausted and not self._chunks.pending)):
                 keys: list[CallKey] = []
                 if not self._list.exhausted:
-                    keys = self._list.read(self._chunks.room, self._is_hungry, interrupts)
+                    keys = self._list.read(self._chunks.room, self._pool, interrupts)
                 if keys and not interrupts.heard:
                     self._ask_for(keys, bar, stack)
                 if self._pool is not None:
@@ -107,9 +107,6 @@ class Run:
 
     def attributes(self) -> dict[str, Any]:
         return attributes(self.calls, len(self.failures), self._as_of)
-
-    def _is_hungry(self) -> bool:
-        return self._pool is None or self._pool.is_hungry
 
     def _ask_for(self, keys: list[CallKey], bar: Bar | None, stack: ExitStack) -> None:
         """Take from the cache what is final and valid there, and have the rest fetched."""
@@ -230,10 +227,8 @@ class SidList:
         self._keys = iter(keys)
         self._unwatched = 1 if self.total is None else _READ_AT_ONCE
 
-    def read(
-        self, most: int, is_hungry: Callable[[], bool], interrupts: Interrupts
-    ) -> list[CallKey]:
-        """Read up to `most` calls; of a generator fewer, where there is nothing else to fetch.
+    def read(self, most: int, pool: Pool | None, interrupts: Interrupts) -> list[CallKey]:
+        """Read up to `most` calls; of a generator fewer, where `pool` has nothing else to fetch.
 
         An interrupt is raised within the generator, so that it ends what it is waiting for.
         """
@@ -246,7 +241,9 @@ class SidList:
         try:
             for key in islice(self._keys, most):
                 keys.append(key)
-                if len(keys) >= self._unwatched and (is_hungry() or time.monotonic() > until):
+                if len(keys) >= self._unwatched and (
+                    pool is None or pool.is_hungry or time.monotonic() > until
+                ):
                     break
             else:
                 self.exhausted = len(keys) < most

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,8 +12,6 @@ from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakd
 from callkit.errors import ParquetError
 from callkit.files import to_parquet
 from callkit.files.paths import KEY, check_writable, writing
-
-Picture: TypeAlias = tuple[Callable[..., Axes], pd.DataFrame]
 
 FILES = (
     *("summary.txt", "cost.parquet", "duration.parquet", "cost.png", "duration.png"),
@@ -74,7 +71,11 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
     return files
 
 
-def save(folder: Path, tables: Mapping[str, pd.DataFrame], pictures: Mapping[str, Picture]) -> None:
+def save(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    pictures: Mapping[str, tuple[Callable[..., Axes], pd.DataFrame]],
+) -> None:
     """Save tables as Parquet, and charts of tables as PNG, each on a page of its own."""
     for name, table in tables.items():
         to_parquet(table, folder / f"{name}.parquet")

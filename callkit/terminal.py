@@ -45,7 +45,6 @@ class Bar:
         self._bar.refresh()
 
     def describe(self) -> None:
-        """Show the failures, the 429s and the requests in flight, if there are any."""
         counts = {"failed": self._failed}
         if self._pool is not None:
             counts |= self._pool.traffic

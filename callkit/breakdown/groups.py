@@ -173,7 +173,6 @@ def _ranked(key: pd.Series) -> tuple[Ints, int]:
 
 
 def _dense(codes: Ints, size: int) -> tuple[Ints, int]:
-    """Renumber the codes that occur from 0, in their order."""
     if size > len(codes):
         dense, distinct = pd.factorize(codes, sort=True)
         return dense.astype(np.int64), len(distinct)

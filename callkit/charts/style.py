@@ -87,7 +87,6 @@ def notes_by_currency(
 
 
 def head(ax: Axes | None, title: str, notes: Sequence[str]) -> Axes:
-    """Write the title, and below it, smaller, the notes; without an Axes, in a new figure."""
     return panels_in(ax, title, [notes])[0]
 
 
@@ -217,7 +216,6 @@ def width_of(letters: int, size: float) -> float:
 
 
 def lay_out(ax: Axes) -> None:
-    """Give the Axes the size that it will be drawn in."""
     figure = cast("Figure", ax.get_figure(root=True))
     if engine := figure.get_layout_engine():
         engine.execute(figure)

@@ -14,9 +14,8 @@ from types import FrameType
 
 import callkit
 from callkit.cli.arguments import complain
-from callkit.cli.demo import add_demo, add_sandbox
+from callkit.cli.commands import add_cache, add_demo, add_report, add_sandbox, add_summary
 from callkit.cli.export import add_export
-from callkit.cli.offline import add_cache, add_report, add_summary
 from callkit.errors import CallkitError, CredentialsError, SignInError
 
 __all__ = ["main"]

@@ -72,8 +72,6 @@ _FULL_AGAIN = 0.1  # seconds before a local fault is tried again
 
 
 class State(Enum):
-    """What a limiter knows of its account; see the table above."""
-
     PROVING = "proving"
     GROWING = "growing"
     HOLDING = "holding"
@@ -180,9 +178,8 @@ class Limiter:
 
     def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
         self.state = State.PROVING
-        self.in_flight = 0
+        self.in_flight = self.refused = 0
         self.answered_at = float("-inf")
-        self.refused = 0
         self._policy = policy
         self.most = concurrency
         self._start = float(min(concurrency, max(_LEAST_START, concurrency // 2)))
@@ -191,12 +188,9 @@ class Limiter:
         self._counted_others = 0.0
         self._expansion = _Expansion()
         self._round_trip = _FIRST_ROUND_TRIP
-        self._adjusted_at = 0.0
-        self._resume_at = 0.0
+        self._adjusted_at = self._resume_at = 0.0
         self._cut_at = self._cut_before_at = self._fault_at = float("-inf")
-        self._refusals_in_a_row = 0
-        self._failures_in_a_row = 0
-        self._failed_probes = 0
+        self._refusals_in_a_row = self._failures_in_a_row = self._failed_probes = 0
 
     @property
     def room(self) -> int:
@@ -277,7 +271,6 @@ class Limiter:
             self._resume_at = max(self._resume_at, now + self._policy.unauthorized_pause)
 
     def on_local_fault(self, sent: Sent, now: float) -> None:
-        """Learn that this machine could not send a request."""
         if self.in_flight == 1:
             self.on_failure(sent, now)
             return

@@ -37,14 +37,12 @@ _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.
 _GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
 
 Connection: TypeAlias = "PlainConnection | AdapterConnection"
-Headers: TypeAlias = "http.client.HTTPMessage | Mapping[str, str]"
-Cause: TypeAlias = Literal["network", "stale", "local", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     status: int
-    headers: Headers
+    headers: http.client.HTTPMessage | Mapping[str, str]
     body: bytes
 
 
@@ -59,7 +57,7 @@ class NoResponse:
 
     reason: Reason
     message: str
-    cause: Cause = "network"
+    cause: Literal["network", "stale", "local", "settings"] = "network"
 
 
 class PlainConnection:

@@ -84,7 +84,6 @@ class Queue:
 
     @property
     def sendable(self) -> int:
-        """How many calls could be sent without back-off."""
         return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
 
     def add(self, keys: Iterable[CallKey]) -> None:

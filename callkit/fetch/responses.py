@@ -49,8 +49,6 @@ _NOT_SHOWN = "not shown, since it repeats the credentials"
 
 
 class Meaning(Enum):
-    """What a response means; see the table above."""
-
     FINAL = "final"
     BUSY = "busy"
     UNAUTHORIZED = "unauthorized"

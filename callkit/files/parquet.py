@@ -252,7 +252,6 @@ def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
 
 
 def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[str], dict[str, Any]]:
-    """Read a file in the types of the schema, the names of all its columns, and its attrs."""
     if "\0" in str(path):
         raise ParquetError(f"Cannot read {str(path)!r}: a path cannot contain a NUL character")
     with (

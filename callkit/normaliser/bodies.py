@@ -23,7 +23,6 @@ from callkit.schema import ATTRIBUTES, SCHEMA, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
 
 Body: TypeAlias = bytes | bytearray | memoryview | str | Mapping[str, Any]
-Row: TypeAlias = "tuple[str | dict[str, str | None] | None, ...]"
 
 _BATCH = 16_000
 _LOT = 250  # few enough for each to use the memory of the one before: new memory costs more
@@ -166,7 +165,7 @@ _KINDS = (
 )
 
 
-def read_body(body: object) -> Row:
+def read_body(body: object) -> tuple[str | dict[str, str | None] | None, ...]:
     """Read the 26 attributes as text (the URIs as a dict), or None, in the schema's order.
 
     Raises

@@ -53,7 +53,6 @@ class Answer:
     content_type: str = "application/json"
 
     def all_headers(self, in_flight: int = 1, seconds: float = 0.0) -> list[tuple[str, str]]:
-        """List the headers, those that Twilio adds to every answer included."""
         return [
             ("content-type", self.content_type),
             ("twilio-request-id", f"RQ{uuid4().hex}"),
@@ -86,7 +85,6 @@ class Api:
         return None
 
     def look_up(self, request: Request) -> Answer:
-        """Answer a request that is not refused."""
         account_sid, sid = request.call or ("", "")
         index = self.generator.index_of(sid)
         # A call is found under its own account alone, but the parent may name its subaccount.

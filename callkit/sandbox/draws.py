@@ -40,7 +40,6 @@ class Mix(Generic[T]):
         self._total = self._edges.pop()
 
     def at(self, share: float) -> T:
-        """Find the value at `share`, which is at least 0 and less than 1."""
         return self._values[bisect_right(self._edges, share * self._total)]
 
 
@@ -51,7 +50,6 @@ class Draws:
         self.word = _words(key, subject).__next__
 
     def share(self) -> float:
-        """Draw a number from 0 up to, but without, 1."""
         return self.word() / _RANGE
 
     def chance(self, probability: float) -> bool:
@@ -70,7 +68,6 @@ class Draws:
         return median * exp(spread * _normal_quantile((self.word() + 0.5) / _RANGE))
 
     def hexadecimal(self, digits: int) -> str:
-        """Draw lower-case hexadecimal digits, eight at a time."""
         return "".join(f"{self.word():08x}" for _ in range(digits // 8))
 
 

@@ -70,7 +70,6 @@ class Course:
         return self.start + timedelta(seconds=self.lasts)
 
     def at(self, now: datetime) -> Stage:
-        """Say what shows of the call at a time after its creation."""
         if now < self.start:
             return Stage("queued", None, None, None, self.created)
         if not self.dialled:

@@ -49,7 +49,6 @@ class Server(uvicorn.Server):
             raise SandboxError("The sandbox cannot start; see standard error for the reason")
 
     def stop(self) -> None:
-        """Return once no thread, connection or socket is left."""
         self.should_exit = True
         self._thread.join()
 

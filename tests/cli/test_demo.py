@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import callkit
-from callkit.cli.demo import run_demo, sample_sids
+from callkit.cli.commands import run_demo, sample_sids
 from callkit.errors import FetchInterrupted, SignInError
 from callkit.sandbox import Sandbox
 from callkit.sids import read_sids

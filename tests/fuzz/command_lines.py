@@ -165,7 +165,7 @@ class CommandLines:
         before = Path.cwd()
         with ExitStack() as stack:
             stack.enter_context(mock.patch("callkit.sandbox.serve"))
-            stack.enter_context(mock.patch("callkit.cli.demo.run_demo"))
+            stack.enter_context(mock.patch("callkit.cli.commands.run_demo"))
             stack.enter_context(mock.patch("matplotlib.figure.Figure.savefig", _touch))
             stack.callback(os.chdir, before)
             os.chdir(self._folder)
