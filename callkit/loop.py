@@ -184,9 +184,9 @@ class Run:
         if interrupts.heard:
             total = "" if self._list.total is None else f" of {self._list.total:,}"
             noun = "call" if self.calls == 1 and not total else "calls"
-            arrived = f"interrupted when {self.calls:,}{total} {noun} had arrived"
+            arrived = f"interrupted after {self.calls:,}{total} {noun} had arrived"
             if self.keeps:
-                where = f"they are in {str(self._cache_path)!r}: run it again to go on from there"
+                where = f"they are in {str(self._cache_path)!r}: run again to continue from there"
             else:
                 where = "they are in the exception's .frame (with cache=… a run can be resumed)"
             raise FetchInterrupted(f"{arrived}; {where}")

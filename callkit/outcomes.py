@@ -36,7 +36,7 @@ class Fetched:
 class Failure:
     """A call that could not be fetched, and why.
 
-    ``http_status``, ``code`` and ``request_id`` are the server's, where there was an answer.
+    ``http_status``, ``code`` and ``request_id`` are those of the response, if there was one.
     ``attempts`` counts the requests that were sent for this call.
     """
 

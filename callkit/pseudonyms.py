@@ -140,7 +140,7 @@ def _check(df: pd.DataFrame) -> None:
     for name in (*df.index.names, *df.columns.names):
         if name in _PARTIES or name in _DROPPED:
             raise FrameError(
-                f"{name!r} is a name of the index or of the column axis. Make it a column "
+                f"{name!r} is the name of an index or of the column axis. Make it a column "
                 "first, with reset_index() or melt()"
             )
 

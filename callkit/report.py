@@ -55,7 +55,7 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
     if any(folder.glob(f"{KEY}=*")):
         raise ParquetError(
             f"Refusing to write to {str(folder)!r}: it is a dataset by month, and other files "
-            "in it would make it unreadable. Name another folder"
+            "in it would make it unreadable. Choose another folder"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

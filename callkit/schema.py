@@ -100,7 +100,7 @@ ATTRIBUTES: tuple[Column, ...] = (
     Column("queue_time", Kind.MILLISECONDS, "How long the call waited to be placed.", "ms"),
     _category(
         "answered_by",
-        "Who answered, where answering-machine detection was asked for.",
+        "Who answered, if answering-machine detection was requested.",
         *("human", "machine", "machine_start", "machine_end_beep", "machine_end_silence"),
         *("machine_end_other", "fax", "unknown"),
     ),

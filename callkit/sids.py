@@ -218,8 +218,8 @@ def _check_header(header: list[str], separator: str, holder: str) -> None:
         for other in ",;\t|":
             if any("sid" in name.replace('"', "").split(other) for name in header):
                 raise SidListError(
-                    f"{holder} has no column 'sid': it seems to be separated by {other!r}, but "
-                    f"expected {separator!r}"
+                    f"{holder} has no column 'sid': its separator seems to be {other!r}, not "
+                    f"{separator!r}"
                 )
     _check_names(header, holder)
 

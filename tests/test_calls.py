@@ -194,7 +194,7 @@ def test_an_interrupt_is_heard_while_a_list_keeps_the_run_waiting(
         yield sid(2)
 
     server.always = answer
-    with pytest.raises(FetchInterrupted, match="interrupted when 1 call had") as caught:
+    with pytest.raises(FetchInterrupted, match="interrupted after 1 call had") as caught:
         callkit.to_frame(slowly(), client=scripted_client)
     assert caught.value.frame["sid"].tolist() == [sid(1)]
 

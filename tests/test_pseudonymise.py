@@ -268,10 +268,10 @@ ONE = {"to": ["+14155550123"]}
         ),
         (pd.DataFrame({"to": ["+1415", 1415]}, dtype=object), r"Column 'to' holds values of sev"),
         (pd.DataFrame({"to": ["\ud800"]}, dtype=object), r"Column 'to' holds values of several"),
-        (pd.DataFrame(ONE).set_index("to"), r"'to' is a name of the index"),
+        (pd.DataFrame(ONE).set_index("to"), r"'to' is the name of an index"),
         (
             pd.DataFrame(ONE).assign(n=1).pivot(columns="to", values="n"),
-            r"'to' is a name of the index",
+            r"'to' is the name of an index",
         ),
         (pd.DataFrame(ONE).groupby("to").agg({"to": ["min"]}), r"The columns have sever"),
     ],

@@ -186,7 +186,7 @@ def test_an_interrupt_ends_the_run_at_once_and_loses_nothing(
     sids = [sid(number) for number in range(200)]
     with server.client(concurrency=100) as client:
         thread = interrupt_when(server, 30)
-        with pytest.raises(FetchInterrupted, match="interrupted when 20 of 200 calls") as caught:
+        with pytest.raises(FetchInterrupted, match="interrupted after 20 of 200 calls") as caught:
             callkit.to_frame(sids, client=client)
         thread.join()
     left = [t.name for t in threading.enumerate() if t.name.startswith("callkit-fetch")]
@@ -204,7 +204,7 @@ def test_an_interrupt_as_the_last_call_arrives_is_not_lost(
         handler.answer(Reply(body=priced(0)))
 
     server.script[sid(0)] = [interrupt_and_answer]
-    with pytest.raises(FetchInterrupted, match="interrupted when 1 of 1 calls") as caught:
+    with pytest.raises(FetchInterrupted, match="interrupted after 1 of 1 calls") as caught:
         callkit.to_frame([sid(0)], client=scripted_client)
     assert len(caught.value.frame) == 1
 
@@ -218,7 +218,7 @@ def test_after_an_interrupt_the_cache_has_what_arrived(
     server.script[sid(10)] = [silent_until(silence), Reply(body=priced(10))]
     sids, cache = [sid(number) for number in range(100)], tmp_path / "calls.sqlite"
     thread = interrupt_when(server, 100)
-    with pytest.raises(FetchInterrupted, match="calls.sqlite.*: run it again"):
+    with pytest.raises(FetchInterrupted, match="calls.sqlite.*: run again to continue"):
         callkit.to_frame(sids, client=scripted_client, cache=cache)
     thread.join()
     silence.set()

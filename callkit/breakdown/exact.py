@@ -57,7 +57,7 @@ def _advice(thing: object) -> str:
             return f"pass df.{method}(){'.to_pandas()' if method == 'collect' else ''}"
     if isinstance(thing, str | PathLike):
         return "read the file with callkit.read_parquet"
-    return "callkit.normalise makes one of bodies, and callkit.to_frame of a SID list"
+    return "callkit.normalise makes one from bodies, and callkit.to_frame from a SID list"
 
 
 def prices(df: pd.DataFrame) -> tuple[Ints, Flags]:
@@ -67,7 +67,7 @@ def prices(df: pd.DataFrame) -> tuple[Ints, Flags]:
         whole = values.cast(MONEY).combine_chunks()
     except pa.ArrowInvalid as error:
         raise FrameError(
-            "Column 'price' holds more digits than decimal(18, 8): expected at most ten "
+            "Column 'price' has more digits than fit decimal(18, 8): expected at most ten "
             "before the decimal point and eight after it"
         ) from error
     # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18

@@ -180,8 +180,8 @@ def frequency(freq: object) -> _Frequency:
     if match is None:
         raise FrameError(
             f"Invalid freq {freq!r}: expected 's', 'min', 'h', 'D', 'W' (from Monday), 'M' or "
-            "'MS', 'Q' or 'QS', 'Y' or 'YS', with a number in front for multiples ('6h') and "
-            "a month behind for other quarters and years ('YS-APR')"
+            "'MS', 'Q' or 'QS', 'Y' or 'YS', with a number before it for multiples ('6h') and "
+            "a month after it for other quarters and years ('YS-APR')"
         )
     name = match["short"] or match["long"]
     unit, length = _UNITS[name]

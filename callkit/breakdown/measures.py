@@ -33,7 +33,7 @@ KEYS: tuple[Column, ...] = (
     Column(
         "period",
         Kind.INSTANT,
-        "When the period began in which the calls started, in the breakdown's time zone; null for "
+        "The start of the period in which calls started, in the breakdown's time zone; null for "
         "calls that never started.",
     ),
     _key("leg", "Whether another call created this one (child) or none did (root).", *LEGS),
@@ -52,8 +52,8 @@ KEYS: tuple[Column, ...] = (
     ),
     _key(
         "country",
-        "The country of the other party's number, in ISO 3166-1 alpha-2; in small letters, or a "
-        "calling code, if the address does not show which.",
+        "The country of the other party's number, in ISO 3166-1 alpha-2; a lower-case word or a "
+        "calling code if the address does not identify one.",
     ),
     _key(
         "number_type",
@@ -74,11 +74,11 @@ KEYS: tuple[Column, ...] = (
     ),
     _key(
         "total_over",
-        "In totals, the keys that they are over, which are null there; null in the rows of groups.",
+        "In totals, the keys totalled over, which are null there; null in the rows of groups.",
     ),
 )
 
-_CALLS = _count("calls", "How many calls there are, of every status.")
+_CALLS = _count("calls", "How many calls there are, whatever their status.")
 _PRICED = _count("priced_calls", "How many calls have a price, zero included.")
 _UNPRICED = _count("unpriced_calls", "How many completed calls are not priced yet.")
 _COST = _money("cost", "The connectivity cost, charges less credits; null if no call has a price.")
@@ -93,12 +93,12 @@ COST: tuple[Column, ...] = (
     _CALLS,
     _PRICED,
     _UNPRICED,
-    _time("unpriced_duration", "How long the completed calls lasted that are not priced yet."),
+    _time("unpriced_duration", "The total duration of completed calls that are not priced yet."),
     _money(
         "charges",
         "What was charged: the negative prices, made positive; null if no call has a price.",
     ),
-    _money("credits", "What was given back: the positive prices; null if no call has a price."),
+    _money("credits", "What was credited: the positive prices; null if no call has a price."),
     _COST,
     _BILLED_MINUTES,
     _money(
@@ -124,7 +124,7 @@ DURATION: tuple[Column, ...] = (
         "Answered calls divided by ended calls (ASR); null if none has ended.",
         "1",
     ),
-    _time("total_duration", "How long the answered calls lasted together."),
+    _time("total_duration", "How long the answered calls lasted in total."),
     _time(
         "average_duration", "How long an answered call lasted on average (ACD), rounded half-even."
     ),
@@ -164,24 +164,24 @@ TREES: tuple[Column, ...] = (
     ),
     _count("legs", "How many calls of the tree are in the frame."),
     _count("answered_legs", "How many legs are completed and lasted longer than zero."),
-    _time("talk_time", "How long the answered legs lasted together."),
+    _time("talk_time", "How long the answered legs lasted in total."),
     *(_PRICED, _UNPRICED, _COST),
     Column("first_start", Kind.INSTANT, "When the first leg started.", "UTC"),
-    Column("last_end", Kind.INSTANT, "When the last leg ended; null while one is up.", "UTC"),
+    Column("last_end", Kind.INSTANT, "When the last leg ended; null until all have ended.", "UTC"),
 )
 
 IN_PROGRESS: tuple[Column, ...] = (
     _count("calls_started", "How many calls started in the period."),
-    _count("peak_in_progress", "The most calls that were up at once."),
+    _count("peak_in_progress", "The highest number of calls in progress at the same time."),
     Column(
         "mean_in_progress",
         Kind.DECIMAL,
-        "How many calls were up on average over the period, rounded half-even.",
+        "How many calls were in progress on average over the period, rounded half-even.",
         "calls",
     ),
     _count(
         "peak_starts_per_second",
-        "The most calls that started in one second of the clock.",
+        "The highest number of calls that started in one second of the clock.",
         "calls per s",
     ),
 )

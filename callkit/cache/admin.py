@@ -211,8 +211,8 @@ def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
     with cache_errors(path), closing(connect(path, create=False)) as db:
         if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise CacheError(
-                f"The cache {str(path)!r} is damaged and was left unchanged. Move it away; the "
-                "next run makes a new one"
+                f"The cache {str(path)!r} is damaged and was left unchanged. Move it elsewhere; "
+                "the next run creates a new one"
             )
         db.execute("BEGIN IMMEDIATE")
         with db:

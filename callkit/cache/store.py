@@ -189,7 +189,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         if version > _VERSION:
             raise CacheError(
                 f"The cache {str(path)!r} has format {version}, but this version of callkit reads "
-                f"format {_VERSION}. Update callkit or name another file"
+                f"format {_VERSION}. Update callkit or choose another file"
             )
         db.execute("PRAGMA secure_delete = ON")  # what is replaced or deleted becomes zeros
         if version == 0:
@@ -204,7 +204,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
 def _refuse_foreign(path: Path, *, create: bool) -> None:
     """Look at the file's first bytes alone, since SQLite might write to what it opens."""
     if "\0" in str(path):
-        raise OSError(errno.EINVAL, "A path cannot hold a NUL character")
+        raise OSError(errno.EINVAL, "A path cannot contain a NUL character")
     if create and not path.exists():
         return
     with path.open("rb") as file:
@@ -215,7 +215,7 @@ def _refuse_foreign(path: Path, *, create: bool) -> None:
         kind = "a database of another program" if is_database else "not a database"
         raise CacheError(
             f"Cannot use {str(path)!r} as a cache: it is {kind}, or damaged. It was left "
-            "unchanged; name another file"
+            "unchanged; choose another file"
         )
 
 
@@ -237,7 +237,7 @@ def cache_errors(path: Path) -> Iterator[None]:
             ) from error
         why, _, _ = str(error).partition("\n")
         raise CacheError(
-            f"Cannot use the cache {str(path)!r}: {why}. Move it away or name another file"
+            f"Cannot use the cache {str(path)!r}: {why}. Move it or choose another file"
         ) from error
 
 

@@ -26,7 +26,7 @@ exit codes:
   0    done
   1    some calls failed; the others were written, and a CSV file beside them
        lists the failures
-  2    wrong usage, or an error that is described in one sentence
+  2    incorrect usage, or an error that is described in one sentence
   3    authentication failed
   130  interrupted by Ctrl-C or SIGTERM
 

@@ -79,7 +79,7 @@ def run_demo(
     if sids is not None and any(holds(folder / name, sids) for name in _FILES):
         raise CommandError(
             "Cannot write the demo to this folder: it would replace the SID list "
-            f"{str(sids)!r}. Name another folder"
+            f"{str(sids)!r}. Choose another folder"
         )
     places_in(folder, _FILES)
     with ExitStack() as stack:
@@ -235,7 +235,7 @@ def _report(options: argparse.Namespace) -> None:
     if holds(source, folder) or any(holds(folder / name, source) for name in FILES):
         raise CommandError(
             "cannot write the report to this folder: it would replace files of "
-            f"{str(source)!r}. Name another folder"
+            f"{str(source)!r}. Choose another folder"
         )
     calls = callkit.read_parquet(source)
     files = write_report(
@@ -254,7 +254,7 @@ def add_cache(commands: Commands) -> None:
     kinds = cache.add_subparsers(required=True, metavar="COMMAND")
     info = kinds.add_parser(
         "info",
-        help="print number, accounts and age of the calls, and the size",
+        help="print the number, accounts and age of the calls, and the file size",
         description="Print how many calls a cache has, how many of them are final (never requested "
         "again), their accounts, when they were fetched, and the size of the file.",
         epilog="example: callkit cache info calls.sqlite",
@@ -302,7 +302,7 @@ def _prune(options: argparse.Namespace) -> None:
 def _erase(options: argparse.Namespace) -> None:
     parties: list[str] = options.parties
     if parties == ["-"]:
-        parties = lines_of_standard_input("numbers, one a line")
+        parties = lines_of_standard_input("numbers, one per line")
     try:
         erased = callkit.cache.erase(options.cache, parties)
     except ValueError as error:

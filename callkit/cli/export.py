@@ -59,7 +59,7 @@ def add_export(commands: Commands) -> None:
     export.add_argument(
         "--format",
         choices=_FORMATS.values(),
-        help="output format (default: by the file extension, else parquet; csv on standard output)",
+        help="output format (default: from the extension, else parquet; csv on standard output)",
     )
     export.add_argument(
         "--by-month",
@@ -89,12 +89,12 @@ def add_export(commands: Commands) -> None:
     group.add_argument(
         "--pseudonymise",
         action="store_true",
-        help="replace numbers and addresses by pseudonyms and leave names out; the key is read "
+        help="replace numbers and addresses with pseudonyms and leave names out; the key is read "
         f"from {_VARIABLE} or --key-file",
     )
     group.add_argument("--key-file", type=Path, metavar="FILE", help="a file that contains the key")
     group.add_argument(
-        "--keep", choices=["country"], help="keep country and type of numbers in pseudonyms"
+        "--keep", choices=["country"], help="keep each number's country and type in its pseudonym"
     )
     add_fetching(export)
     export.set_defaults(run=_run, parser=export)
@@ -176,7 +176,7 @@ def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
     except OSError as error:  # not the path: it might be the key
         raise CommandError(f"cannot read the key file: {error.strerror}") from None
     if any(holds(place, file) for place in written):
-        raise CommandError("the export would replace the key file: export to another name")
+        raise CommandError("the export would replace the key file: export to another file")
     return key
 
 

@@ -90,7 +90,7 @@ class PlainConnection:
         except _FAULTS as error:
             self._http.close()
             if self._cut:
-                return NoResponse("timeout", "no whole response in time")
+                return NoResponse("timeout", "no complete response in time")
             if reused and not self._answering and isinstance(error, _CLOSED):
                 return NoResponse("connection", describe(error), "stale")
             return _explained(error)

@@ -270,8 +270,8 @@ class StopConditions:
         if self._unknown == self.policy.unknown_calls and not self._some_fetched:
             self.error = WrongAccountError(
                 f"None of the first {self._unknown} calls was found for {self._where}. Check the "
-                "account and the region; calls older than 13 months are reachable by Bulk Export "
-                "only"
+                "account and the region; calls older than 13 months are available only from Bulk "
+                "Export"
             )
 
     @property

@@ -235,6 +235,6 @@ class Queue:
         if isinstance(answer.outcome, Failure) and not self._warned:
             self._warned = True
             _log.warning(
-                "This machine cannot open more connections (%s); going on with %d requests at once",
+                "This machine cannot open more connections (%s); continuing with up to %d requests",
                 *(answer.outcome.message, limiter.most),
             )

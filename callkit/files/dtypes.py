@@ -145,7 +145,7 @@ def restored(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
             except (TypeError, ValueError, KeyError, pa.ArrowException) as error:
                 raise ParquetError(
                     f"Cannot restore column {field.name!r} to {note.decode(errors='replace')}, "
-                    "the dtype noted in the file"
+                    "the dtype recorded in the file"
                 ) from error
             frame.isetitem(place, values)
     return frame

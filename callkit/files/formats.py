@@ -168,7 +168,7 @@ def _check_columns(schema: pa.Schema) -> None:
         )
     if KEY in schema.names:
         raise ParquetError(
-            f"by_month=True names its folders by {KEY!r}, so a column cannot have that name: "
+            f"by_month=True uses {KEY!r} in folder names, so no column can have that name: "
             "rename it"
         )
 

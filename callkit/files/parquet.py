@@ -173,7 +173,7 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
             f"Invalid column name {odd[0]!r} of type {type(odd[0]).__name__}: column names "
             "must be text"
         )
-    hint = ", the index among them: reset_index(drop=True)" if named else ""
+    hint = ", including the index: use reset_index(drop=True)" if named else ""
     _check_named_once(names, "the frame", hint)
     return df.reset_index(level=named) if named else df
 
@@ -242,9 +242,9 @@ def _in_months(folder: Path, entries: list[Path]) -> list[Path]:
 def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
     for entry in entries:
         if entry.is_dir():
-            what, advice = f"the folder {entry.name!r}", "move it elsewhere, or its files up"
+            what, advice = f"the folder {entry.name!r}", "move it elsewhere, or move its files up"
         elif entry.suffix.lower() in (".parq", ".pq"):
-            what, advice = repr(entry.name), "give it the ending .parquet, or move it elsewhere"
+            what, advice = repr(entry.name), "give it the extension .parquet, or move it elsewhere"
         else:
             continue
         raise ParquetError(f"{str(folder)!r} contains {what}, which would not be read: {advice}")

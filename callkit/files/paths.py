@@ -108,7 +108,7 @@ def set_aside(part: Path, holder: object) -> Path:
 def resolved(path: Path) -> Path:
     """Follow links to where something would be written, existing or not."""
     if "\0" in str(path):
-        raise OSError(errno.EINVAL, "A path cannot hold a NUL character", str(path))
+        raise OSError(errno.EINVAL, "A path cannot contain a NUL character", str(path))
     return Path(os.path.realpath(path))
 
 
@@ -129,14 +129,14 @@ def check_cache_apart(cache: Path, written: Iterable[Path]) -> None:
         if any(holds(place, file) for file in files):
             raise ParquetError(
                 f"Refusing to write {str(place)!r}: it would replace the cache {str(cache)!r} "
-                "or a file that belongs to it. Export to another name or keep the cache "
+                "or a file that belongs to it. Export to another file or keep the cache "
                 "elsewhere"
             )
 
 
 def check_list_apart(source: Path, target: Path, beside: Path) -> None:
     """Refuse to replace the very list that is read."""
-    for name, place in (("the file", target), ("the failures of the file", beside)):
+    for name, place in (("the output file", target), ("the failures file", beside)):
         if holds(place, source):
             raise ParquetError(
                 f"Refusing to replace {str(source)!r}, which is {name} of this export: export "
@@ -168,14 +168,14 @@ def check_beside(beside: Path) -> None:
     if found != header:
         raise ParquetError(
             f"Refusing to replace {str(beside)!r} with the failures of this export: callkit "
-            "did not write that file. Move it or export to another name"
+            "did not write that file. Move it or export to another file"
         )
 
 
 def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
     """Write the failures; without any, remove the file of an earlier export."""
     if failures.empty:
-        left = "lists failures of an earlier export; now none failed, but it cannot be removed"
+        left = "lists failures of an earlier export; this one has none. Removing the file failed"
         with file_errors(beside, left):
             beside.unlink(missing_ok=True)
         return None

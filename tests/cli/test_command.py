@@ -117,8 +117,8 @@ def test_130_is_interrupted_and_leaves_no_half_file(
         process.send_signal(stop)
         *_, said = process.stderr.read().splitlines()
     assert process.returncode == 130
-    assert said.startswith("callkit: interrupted when ")
-    assert said.endswith("they are in 'calls.sqlite': run it again to go on from there")
+    assert said.startswith("callkit: interrupted after ")
+    assert said.endswith("they are in 'calls.sqlite': run again to continue from there")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calls.sqlite", "sids.txt"]
 
 

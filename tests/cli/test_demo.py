@@ -106,7 +106,7 @@ def test_the_list_of_a_demo_is_not_written_over(
     callkit.to_parquet(sandbox.sid_frame(2), sids)
     before = sids.read_bytes()
     said = refused("demo", "--sids", sids, "-o", tmp_path)
-    assert said.endswith("Name another folder")
+    assert said.endswith("Choose another folder")
     assert sids.read_bytes() == before
 
 

@@ -165,7 +165,7 @@ def test_the_cache_is_not_written_over(
 
 def test_the_list_is_not_written_over(refused: Refused, sandbox: Sandbox, tmp_path: Path) -> None:
     sids = listed(tmp_path, sandbox.sids(1))
-    assert "which is the file of this export" in refused("export", sids, "-o", sids)
+    assert "which is the output file of this export" in refused("export", sids, "-o", sids)
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"], ids=["empty", "blank"])

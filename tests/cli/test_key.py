@@ -82,7 +82,7 @@ def test_the_key_file_is_not_written_over(
     file.parent.mkdir(exist_ok=True)
     file.write_text(KEY)
     said = refused(*export, "--key-file", file, "-o", *out)
-    assert said == "callkit: the export would replace the key file: export to another name"
+    assert said == "callkit: the export would replace the key file: export to another file"
     assert file.read_text() == KEY
 
 

@@ -59,7 +59,7 @@ def test_the_calls_are_not_written_over(
         (tmp_path / name).write_bytes(calls.read_bytes())
     (tmp_path / "link.parquet").symlink_to("cost.parquet")
     before = sorted(tmp_path.rglob("*"))
-    assert f"'{given}'. Name another folder" in refused("report", given, "-o", out)
+    assert f"'{given}'. Choose another folder" in refused("report", given, "-o", out)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "cost.parquet").read_bytes() == calls.read_bytes()
 

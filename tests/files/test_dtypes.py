@@ -110,7 +110,7 @@ def test_a_damaged_note_is_told_in_one_sentence(path: Path, note: str) -> None:
     field = pa.field("x", pa.int64(), metadata={"dtype": note})
     pq.write_table(pa.table([pa.array([1])], schema=pa.schema([field])), path)
     with pytest.raises(
-        ParquetError, match="Cannot restore column 'x' to .*, the dtype noted in the file"
+        ParquetError, match="Cannot restore column 'x' to .*, the dtype recorded in the file"
     ):
         callkit.read_parquet(path)
 

@@ -194,7 +194,7 @@ def test_old_failures_that_cannot_be_removed_are_told_in_one_sentence(
         handler.answer(Reply())
 
     server.script[sid(1)] = [come_in_the_way]
-    with pytest.raises(ParquetError, match="none failed, but .* cannot be removed: "):
+    with pytest.raises(ParquetError, match="this one has none. Removing the file failed: "):
         callkit.export([sid(1)], path, client=scripted_client)
     assert callkit.read_parquet(path)["sid"].tolist() == [sid(1)]
 
@@ -251,7 +251,7 @@ def test_an_interrupted_export_hands_over_what_came_and_leaves_nothing_behind(
     server.script[sid(2)] = [interrupt]
     with (
         server.client(concurrency=1) as client,
-        pytest.raises(FetchInterrupted, match="interrupted when 1 of 2 calls") as caught,
+        pytest.raises(FetchInterrupted, match="interrupted after 1 of 2 calls") as caught,
     ):
         callkit.export([sid(1), sid(2)], tmp_path / name, client=client, **form)
     over.set()
@@ -277,7 +277,9 @@ def test_an_interrupted_export_with_a_cache_keeps_the_calls_there_alone(
     server.script[sid(1)] = [Reply(body=call_body(sid(1), status="completed", price="-0.01"))]
     server.script[sid(2)] = [interrupt]
     cache = path.with_name("calls.sqlite")
-    with pytest.raises(FetchInterrupted, match="in .*calls.sqlite.*: run it again") as caught:
+    with pytest.raises(
+        FetchInterrupted, match="in .*calls.sqlite.*: run again to continue"
+    ) as caught:
         callkit.export([sid(1), sid(2)], path, client=scripted_client, cache=cache)
     over.set()
     assert left_in(path.parent) == ["calls.sqlite"]

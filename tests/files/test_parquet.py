@@ -132,7 +132,7 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_whole(
     [
         ("missing/calls.parquet", "cannot be written: No such file or directory"),
         ("", "cannot be written: Is a directory"),
-        ("a\0b.parquet", "cannot be written: A path cannot hold a NUL character"),
+        ("a\0b.parquet", "cannot be written: A path cannot contain a NUL character"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_in_one_sentence(
@@ -153,7 +153,7 @@ def test_to_parquet_takes_a_pandas_frame(path: Path) -> None:
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names in the frame: 'a'$"),
         (
             ABSENT.set_index("sid", drop=False),
-            r"Duplicate column names .*: 'sid', the index .*reset_index\(drop",
+            r"Duplicate column names .*: 'sid', including the index: use reset_index\(drop",
         ),
         (pd.DataFrame({0: [1]}), "Invalid column name 0 of type int"),
         (pd.DataFrame({("sid", "a"): [1]}), "Invalid column name .* of type tuple"),

@@ -74,7 +74,7 @@ def test_the_bar_moves_and_the_stop_button_frees_the_kernel(
 
     notebook.stop()
     notebook.wait_until_ran(SLOW_FETCH, within=FREE_WITHIN)
-    expect(notebook.outputs(SLOW_FETCH).last).to_contain_text("FetchInterrupted: interrupted when")
+    expect(notebook.outputs(SLOW_FETCH).last).to_contain_text("FetchInterrupted: interrupted after")
 
     notebook.run(NEXT)
     expect(notebook.outputs(NEXT)).to_have_text("[] FetchResult(10 calls, no failures)")
