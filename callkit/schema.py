@@ -1,6 +1,6 @@
 """What every column means: its name, kind, unit, privacy and description.
 
-:data:`ATTRIBUTES` are the 26 attributes of a call in Twilio's Fetch Call reference, in the order of
+:data:`ATTRIBUTES` are the attributes of a call in Twilio's Fetch Call reference, in the order of
 the frame's columns: first what matters on a screen, then the rest. The decoder, the casts, the
 Parquet fields and the documentation are all made from this list: a line adds an attribute.
 """

@@ -32,7 +32,7 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
     Returns
     -------
     pandas.DataFrame
-        One row per distinct call, in the order of first mention, with the 26 columns of
+        One row per distinct call, in the order of first mention, with the columns of
         :data:`callkit.SCHEMA`: ``str``; ``category`` (``status``, ``direction``, ``answered_by``);
         ``datetime64[us, UTC]``; ``timedelta64[ms]`` (``duration``, ``queue_time``); Arrow
         ``decimal128(18, 8)`` (``price``).
@@ -50,7 +50,7 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
     Notes
     -----
     - ``null``, ``""`` and a missing attribute are all absent; ``"0"`` is zero. Only ``sid`` must be
-      there. Attributes beyond the 26 are passed over.
+      there. Other attributes are passed over.
     - Of several bodies of one call the last counts, broken or not, at the place of the first.
     - Where a body has a key more than once, the last one counts, at every depth.
     - A JSON number is read, digit by digit, where the contract has a number in text (``duration``,

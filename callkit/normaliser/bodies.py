@@ -166,7 +166,7 @@ _KINDS = (
 
 
 def read_body(body: object) -> tuple[str | dict[str, str | None] | None, ...]:
-    """Read the 26 attributes as text (the URIs as a dict), or None, in the schema's order.
+    """Read the attributes as text (the URIs as a dict), or None, in the schema's order.
 
     Raises
     ------

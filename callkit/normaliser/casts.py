@@ -1,8 +1,11 @@
-"""Columns of text → typed columns, cast whole, and one by one only what that refuses; → DataFrames.
+"""Cast columns of text to types, value by value only where that fails; make DataFrames of tables.
 
 Dates are written by RFC 2822 (now RFC 5322). The usual form, ``Tue, 14 Nov 2023 10:00:00 +0000``,
 is cast by the column. Other forms are read one by one: the weekday may be missing, the day may have
 one digit, and the zone may be any offset, or GMT, UT or UTC. Nothing here depends on the locale.
+
+:func:`one_price` reads one price, for the cache too. :func:`table_to_frame` makes the DataFrame of
+any table, and :func:`failures_frame` that of the failures.
 """
 
 import re
@@ -223,7 +226,7 @@ _CASTS["parent_call_sid"] = _Cast(_canonical_sids, _one_parent)
 
 
 def typed_columns(texts: Sequence[pa.Array]) -> tuple[list[pa.Array], dict[int, str]]:
-    """Cast the 26 columns of text; the empty text is absence, which the API writes so too.
+    """Cast the columns of text; the empty text is absence, which the API writes so too.
 
     The values are null where the text is absent or broken, and categories are still text. The dict
     says what is wrong with the rows that have broken values: the first of each.

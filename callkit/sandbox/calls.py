@@ -36,7 +36,7 @@ _NEW_RESOURCES_SINCE = datetime(2025, 2, 12, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call: the 26 attributes of Twilio's reference, typed.
+    """A call: the attributes of Twilio's reference, typed.
 
     Absent is ``None`` here, whichever of ``null`` and ``""`` the body shows. ``duration`` is in
     seconds, ``queue_time`` in milliseconds, ``price`` in ``price_unit``. The attribute ``from`` is
