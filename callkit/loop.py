@@ -127,7 +127,7 @@ class Run:
     ) -> list[CallKey]:
         """Take calls from the cache, and return those that it lacks or has invalid bodies of."""
         table, _ = to_table(map(attrgetter("body"), found.values()), list(found))
-        self._store(table, found)
+        self._add(table, found)
         if bar is not None:
             bar.add_cached(len(table))
         return [key for key in keys if key.sid in self._chunks.pending]
@@ -158,11 +158,11 @@ class Run:
             valid = [arrived[sid] for sid in table["sid"].to_pylist()]
             for change in self._cache.store(valid, table):
                 self._chunks.remark(change)
-        self._store(table, arrived)
+        self._add(table, arrived)
         for failure in broken:
             self._chunks.fail(self._located(failure, arrived))
 
-    def _store(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
+    def _add(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
         self._chunks.add(table)
         times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
         self._as_of = [min(times), max(times)] if times else []

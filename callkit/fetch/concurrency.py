@@ -172,14 +172,13 @@ class Limiter:
     """The requests in flight of one account; the module's table states the rules.
 
     Not thread-safe by itself: its owner holds a lock. ``answered_at`` is when the server last
-    answered properly, ``refused`` how many 429s there were, and ``most`` how many requests may ever
+    answered properly, ``busy`` how many 429s there were, and ``most`` how many requests may ever
     be in flight: `concurrency`, or fewer after a local fault.
     """
 
     def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
         self.state = State.PROVING
-        self.in_flight = self.refused = 0
-        self.answered_at = float("-inf")
+        self.in_flight = self.busy = 0
         self._policy = policy
         self.most = concurrency
         self._start = float(min(concurrency, max(_LEAST_START, concurrency // 2)))
@@ -189,8 +188,8 @@ class Limiter:
         self._expansion = _Expansion()
         self._round_trip = _FIRST_ROUND_TRIP
         self._adjusted_at = self._resume_at = 0.0
-        self._cut_at = self._cut_before_at = self._fault_at = float("-inf")
-        self._refusals_in_a_row = self._failures_in_a_row = self._failed_probes = 0
+        self.answered_at = self._cut_at = self._cut_before_at = self._fault_at = float("-inf")
+        self._busy_in_a_row = self._failures_in_a_row = self._failed_probes = 0
 
     @property
     def room(self) -> int:
@@ -225,7 +224,7 @@ class Limiter:
             others = max(0, counted - sent.in_flight)
             self._counted_others += _COUNT_SMOOTHING * (others - self._counted_others)
         if sent.at >= self._cut_before_at:
-            self._refusals_in_a_row = 0
+            self._busy_in_a_row = 0
         if self.state in _ONE_AT_A_TIME:
             self.state = State.GROWING if self._capacity is None else State.HOLDING
             self._limit = min(self._start, float(self.most), self._capacity or self._start)
@@ -240,9 +239,9 @@ class Limiter:
     ) -> None:
         """Learn of a 429: there was one request too many in flight."""
         self.in_flight -= 1
-        self.refused += 1
+        self.busy += 1
         if sent.at >= self._cut_at:
-            self._refusals_in_a_row += 1
+            self._busy_in_a_row += 1
             self._cut(sent, counted, now)
             self._back_off(now, retry_after or 0.0)
         if retry_after is not None:
@@ -318,7 +317,7 @@ class Limiter:
         else:
             total = max(sent.in_flight - 1.0, _WITHOUT_COUNT * self._limit) + others
         half = others + self._limit / 2
-        if self._refusals_in_a_row > _LOWER_LIMIT_AFTER:
+        if self._busy_in_a_row > _LOWER_LIMIT_AFTER:
             total = min(total, half)
         self._capacity = max(1.0, min(max(total, half), self._capacity or float("inf")))
         before = self._limit
@@ -333,9 +332,7 @@ class Limiter:
     def _back_off(self, now: float, retry_after: float) -> None:
         """Hold the account back, and put off asking for more."""
         first = min(self._policy.first_back_off, max(_SHORTEST_BACK_OFF, self._round_trip / 2))
-        pause = min(
-            self._policy.longest_pause, self._policy.back_off(self._refusals_in_a_row, first)
-        )
+        pause = min(self._policy.longest_pause, self._policy.back_off(self._busy_in_a_row, first))
         self._resume_at = max(self._resume_at, now + pause)
         self._expansion.postpone(
             now + max(pause, retry_after),

@@ -54,7 +54,7 @@ class Pool:
     @property
     def is_hungry(self) -> bool:
         with self._changed:
-            return self._queue.is_hungry
+            return not any(account.waiting for account in self._queue.accounts.values())
 
     @property
     def traffic(self) -> dict[str, int]:
@@ -62,7 +62,7 @@ class Pool:
         with self._changed:
             limiters = [account.limiter for account in self._queue.accounts.values()]
             return {
-                "429s": sum(limiter.refused for limiter in limiters),
+                "429s": sum(limiter.busy for limiter in limiters),
                 "in flight": sum(limiter.in_flight for limiter in limiters),
             }
 
@@ -137,7 +137,9 @@ class Pool:
                 response = connection.get(path)
                 answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
                 if _log.isEnabledFor(logging.DEBUG):
-                    _log_answer(path, answer.outcome)
+                    done = answer.outcome
+                    status = 200 if isinstance(done, Fetched) else done.http_status or done.message
+                    _log.debug("GET %s: %s", path, status)
             self._transport.release(connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()
@@ -182,11 +184,6 @@ class Pool:
                 if not job.is_probe:
                     self._queue.record(Failure(job.sid, job.account.sid, "connection", why))
             self._queue.give_up(why)
-
-
-def _log_answer(path: str, outcome: Outcome) -> None:
-    status = 200 if isinstance(outcome, Fetched) else outcome.http_status or outcome.message
-    _log.debug("GET %s: %s", path, status)
 
 
 @dataclass

@@ -66,7 +66,7 @@ class Queue:
     """
 
     def __init__(self, account_sid: str, limiters: Limiters) -> None:
-        self.pending = 0
+        self.pending = self.waiting_as_asked = 0
         self.done: list[Outcome] = []
         self._account_sid = account_sid
         self._limiters = limiters
@@ -74,13 +74,8 @@ class Queue:
         self.accounts: dict[str, Account] = {}
         self._turns: deque[Account] = deque()
         self._later: list[tuple[float, int, Job]] = []  # a heap: what is due first comes first
-        self.waiting_as_asked = 0
         self._tie = count()
         self._warned = False
-
-    @property
-    def is_hungry(self) -> bool:
-        return not any(account.waiting for account in self._turns)
 
     @property
     def sendable(self) -> int:
@@ -92,13 +87,13 @@ class Queue:
             account = self.accounts.get(sid)
             if account is None:
                 account = self.accounts[sid] = Account(sid, self._limiters[sid])
-            self._wait(Job(key.sid, account), first=False)
+            self._enqueue(Job(key.sid, account), first=False)
             self.pending += 1
 
     def next(self, now: float) -> Job | float:
         """Choose what to send, or return after how many seconds to ask again at the latest."""
         while self._later and self._later[0][0] <= now:
-            self._put_back(heapq.heappop(self._later)[2])
+            self._requeue_due(heapq.heappop(self._later)[2])
         pause = min(self._later[0][0] - now, _LOOK_AGAIN) if self._later else _LOOK_AGAIN
         for _ in range(len(self._turns)):
             account = self._turns.popleft()
@@ -131,7 +126,7 @@ class Queue:
                 job.account.known = job.sid
                 self.record(outcome)
             return
-        self._inform(limiter, job, answer, meaning, now)
+        self._tell_limiter(limiter, job, answer, meaning, now)
         if not job.is_probe:
             job.last = outcome
             self._request_again(job, answer, meaning, now)
@@ -153,7 +148,7 @@ class Queue:
         self._later.clear()
         self.waiting_as_asked = 0
 
-    def _inform(
+    def _tell_limiter(
         self, limiter: Limiter, job: Job, answer: Answer, meaning: Meaning, now: float
     ) -> None:
         """Tell the limiter of a request that came to nothing."""
@@ -166,7 +161,13 @@ class Queue:
                 limiter.on_failure(job.sent, now)
             case Meaning.LOCAL_FAULT:
                 limiter.on_local_fault(job.sent, now)
-                self._warn_of_local_fault(answer, limiter)
+                if isinstance(answer.outcome, Failure) and not self._warned:
+                    self._warned = True
+                    _log.warning(
+                        "This machine cannot open more connections (%s); continuing with up to %d "
+                        "requests at once",
+                        *(answer.outcome.message, limiter.most),
+                    )
             case _:
                 limiter.on_nothing()
 
@@ -175,7 +176,7 @@ class Queue:
         match meaning:
             case Meaning.UNAUTHORIZED:
                 job.attempts += 1
-                self._again(job, now, self._policy.unauthorized_pause)
+                self._schedule(job, now, self._policy.unauthorized_pause)
             case Meaning.TRANSIENT:
                 in_doubt = job.account.limiter.answered_at < job.sent.at
                 job.doubts += 1
@@ -184,26 +185,26 @@ class Queue:
                 as_probe = in_doubt and job.account.limiter.state is State.OUTAGE
                 pause = 0.0 if as_probe else self._policy.back_off(max(1, job.attempts))
                 job.waits_as_asked = (answer.retry_after or 0.0) > pause
-                self._again(job, now, max(pause, answer.retry_after or 0.0))
+                self._schedule(job, now, max(pause, answer.retry_after or 0.0))
             case _:
                 job.was_stale = job.was_stale or meaning is Meaning.STALE
-                self._wait(job, first=True)
+                self._enqueue(job, first=True)
 
-    def _again(self, job: Job, now: float, pause: float) -> None:
+    def _schedule(self, job: Job, now: float, pause: float) -> None:
         if job.last is not None and job.attempts >= self._policy.attempts:
             self.record(job.last)
         else:
             self.waiting_as_asked += job.waits_as_asked
             heapq.heappush(self._later, (now + pause, next(self._tie), job))
 
-    def _put_back(self, job: Job) -> None:
+    def _requeue_due(self, job: Job) -> None:
         self.waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"
         last = refused or (job.doubts > 0 and job.doubts % _TRIES_A_PROBE == 0)
-        self._wait(job, first=not last)
+        self._enqueue(job, first=not last)
 
-    def _wait(self, job: Job, *, first: bool) -> None:
+    def _enqueue(self, job: Job, *, first: bool) -> None:
         account = job.account
         if first:
             account.waiting.appendleft(job)
@@ -230,11 +231,3 @@ class Queue:
             if job.attempts + job.doubts >= self._policy.attempts and job.last is not None:
                 account.waiting.popleft()
                 self.record(job.last)
-
-    def _warn_of_local_fault(self, answer: Answer, limiter: Limiter) -> None:
-        if isinstance(answer.outcome, Failure) and not self._warned:
-            self._warned = True
-            _log.warning(
-                "This machine cannot open more connections (%s); continuing with up to %d requests",
-                *(answer.outcome.message, limiter.most),
-            )

@@ -155,7 +155,7 @@ def export(
         target,
         failures_path,
         load_frame=partial(read, target),
-        load_table=partial(_read_table, partial(read, target)),
+        load_table=lambda: frame_to_table(read(target)),
     )
     raise_or_warn(result, errors)
     return result
@@ -200,10 +200,6 @@ def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Pat
     frame = form.read(path, schema)
     frame.attrs.update(attributes)
     return frame
-
-
-def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
-    return frame_to_table(read())
 
 
 def _read_parquet(path: Path, schema: pa.Schema) -> pd.DataFrame:

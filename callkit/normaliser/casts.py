@@ -124,10 +124,6 @@ def _one_sid(text: str) -> str:
     return sid
 
 
-def _one_parent(text: str) -> str:
-    return canonical_call_sid(text) or text
-
-
 def instants(text: pa.Array) -> pa.Array:
     """Cast dates in their usual form (``Tue, 14 Nov 2023 10:00:00 +0000``); null the others."""
     usual = pc.equal(pc.binary_length(text), len(_USUAL))
@@ -222,7 +218,7 @@ _CASTS = {column.name: _BY_KIND[column.kind] for column in ATTRIBUTES if column.
 _canonical_sids = partial(_matching, pattern="^CA[0-9a-f]{32}$")
 # The SIDs that legs are joined by: compared as `callkit.sids` writes them.
 _CASTS["sid"] = _Cast(_canonical_sids, _one_sid)
-_CASTS["parent_call_sid"] = _Cast(_canonical_sids, _one_parent)
+_CASTS["parent_call_sid"] = _Cast(_canonical_sids, lambda text: canonical_call_sid(text) or text)
 
 
 def typed_columns(texts: Sequence[pa.Array]) -> tuple[list[pa.Array], dict[int, str]]:
