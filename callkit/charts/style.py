@@ -71,9 +71,7 @@ def cost_of(rows: pd.DataFrame) -> str:
 
 
 def notes_by_currency(
-    breakdown: pd.DataFrame,
-    currencies: Sequence[str],
-    notes: Callable[[pd.DataFrame], list[str]],
+    breakdown: pd.DataFrame, currencies: Sequence[str], notes: Callable[[pd.DataFrame], list[str]]
 ) -> list[list[str]]:
     """Return the notes of each currency, the last with what the panels of all of them leave out."""
     if len(currencies) <= 1:

@@ -112,10 +112,7 @@ class Client:
         if concurrency < 1:
             raise ValueError(f"Invalid concurrency {concurrency!r}: expected at least 1")
         self._credentials = Credentials.resolve(
-            account_sid=account_sid,
-            auth_token=token,
-            api_key=api_key,
-            api_secret=secret,
+            account_sid=account_sid, auth_token=token, api_key=api_key, api_secret=secret
         )
         self._base_url = base_url_for(base_url, region, edge)
         self._timeout = float(timeout)

@@ -335,9 +335,7 @@ class Limiter:
         pause = min(self._policy.longest_pause, self._policy.back_off(self._busy_in_a_row, first))
         self._resume_at = max(self._resume_at, now + pause)
         self._expansion.postpone(
-            now + max(pause, retry_after),
-            max(first, retry_after),
-            beside_others=self._others > 0,
+            now + max(pause, retry_after), max(first, retry_after), beside_others=self._others > 0
         )
         _log.debug("429: backing off for %.2f s, then %d in flight", pause, round(self._limit))
 

@@ -247,11 +247,7 @@ class Transport:
     """
 
     def __init__(
-        self,
-        session: requests.Session,
-        base_url: str,
-        credentials: Credentials,
-        timeout: float,
+        self, session: requests.Session, base_url: str, credentials: Credentials, timeout: float
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout

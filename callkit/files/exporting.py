@@ -182,9 +182,7 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
 
 
 def _write(
-    run: Run,
-    pseudonyms: Pseudonyms | None,
-    written: AbstractContextManager[Write],
+    run: Run, pseudonyms: Pseudonyms | None, written: AbstractContextManager[Write]
 ) -> IncompleteError | FetchInterrupted | None:
     """Write calls as they are handed over, and return what ended the run early, if anything did."""
     with written as write, closing(run.tables()) as tables:
