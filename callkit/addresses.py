@@ -1,8 +1,7 @@
 """What the address of a party is: its channel, its one canonical spelling, its country and type.
 
-Twilio writes ``to`` and ``from`` in E.164, as SIP URIs, ``client:`` names and ``sim:`` SIDs; lists
-that calls are joined to write the same numbers in many ways. A pseudonym in place of an address
-keeps the channel, and may keep country and type.
+Twilio writes E.164 numbers, SIP URIs, ``client:`` names and ``sim:`` SIDs; tables joined to calls
+spell numbers in many ways. A pseudonym keeps the channel, and may keep country and type.
 """
 
 import re
@@ -67,9 +66,8 @@ def channel_of(address: str) -> str:
 def canonical(address: str) -> str:
     """Write an address the one way in which all spellings of it are the same.
 
-    A number or ``tel:`` URI is E.164, without an extension; one without a country code is
-    unchanged. Of other schemes than SIP the scheme is in small letters, and a number behind it in
-    E.164; what a client is called stays as it is.
+    A number or ``tel:`` URI is E.164, without an extension, if it has a country code. A scheme
+    other than SIP is lower-case, and a number after it E.164; what a client is called is unchanged.
     """
     address = address.strip()
     channel = channel_of(address)
@@ -129,8 +127,7 @@ def _in_e164(text: str) -> str:
 def _address_of_record(uri: str) -> str:
     """Write a SIP URI as by RFC 3261, 10.3: without parameters, escapes, password, default port.
 
-    The host is in small letters (19.1.4), while the user's case counts. ``sips:`` is ``sip:``,
-    since it names the same resource (19.1).
+    The host is lower-case (19.1.4), the user's case is kept; ``sips:`` is the same (19.1).
     """
     scheme, _, rest = uri.partition(":")
     userinfo, at, place = rest.rpartition("@")

@@ -39,19 +39,17 @@ class FetchResult:
     ----------
     calls : int
         How many calls were fetched.
-    frame : pandas.DataFrame
-        One row per call that was, in the order of the list; of an export it is read back from the
-        file when it is first asked for.
-    table : pyarrow.Table
-        The same calls for Arrow, without going through pandas.
+    frame, table : pandas.DataFrame, pyarrow.Table
+        One row per distinct call fetched, in the order of first mention; the table is made without
+        going through pandas. For an export, each is read back from the file on first access.
     failures : pandas.DataFrame
-        One row per call that was not: ``sid``, ``account_sid``, ``reason`` (category), ``message``,
+        One row per failed call: ``sid``, ``account_sid``, ``reason`` (category), ``message``,
         ``http_status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).
     price_changes : pandas.DataFrame
-        One row per call whose price is no longer what the cache had: ``sid``, ``old`` and ``new``
-        (exact decimals; null is "not priced").
+        One row per call whose price differs from the cached one: ``sid``, ``old`` and ``new``
+        (exact decimals; null means "not priced").
     path, failures_path : pathlib.Path or None
-        Of an export, the file or folder, and the CSV of the failures where there are any.
+        For an export, the file or folder, and the CSV of the failures, if there are any.
     """
 
     calls: int
@@ -97,28 +95,21 @@ def collect(
     Returns
     -------
     FetchResult
-        ``.frame`` with one row per distinct call, in the order of first mention (``.table`` is the
-        same for Arrow), ``.failures`` with one row per call that could not be fetched, and
-        ``.price_changes`` against the cache. See :func:`to_frame` for the dtypes.
+        The calls as :func:`to_frame` returns them, the failures, and price changes.
 
     Raises
     ------
-    InvalidSidError, SidListError
-        The list is not a SID list; before the first request, except for a generator.
-    CredentialsError
-        Credentials are missing or invalid.
+    InvalidSidError, SidListError, CredentialsError, CacheError
+        The list is not a SID list, credentials are missing or invalid, or the cache cannot be
+        opened: all before the first request (for a generator, when the entry is reached).
     SignInError, WrongAccountError, RunStoppedError
-        The cause would have failed every call. What was fetched is in ``.frame``.
-    CacheError
-        The cache cannot be opened; before the first request.
+        The cause would have affected every call. What was fetched is in ``.frame``.
     FetchInterrupted
-        Ctrl-C, or a notebook's stop button: a KeyboardInterrupt, with what was fetched in
-        ``.frame``.
+        Ctrl-C, or a notebook's stop button: a KeyboardInterrupt that has ``.frame`` too.
 
     Examples
     --------
-    >>> from callkit.sandbox import Sandbox
-    >>> sandbox = Sandbox(calls=100)
+    >>> sandbox = callkit.sandbox.Sandbox(calls=100)
     >>> sids = sandbox.sids(20) + sandbox.unknown_sids(2)
     >>> callkit.collect(sids, client=sandbox.client())
     FetchResult(20 calls, 2 failures: 2 not_found)
@@ -160,20 +151,19 @@ def to_frame(
         The calls to fetch: the path of a text, CSV or Parquet file, a DataFrame with a column
         ``sid`` (and ``account_sid``, for calls of several accounts), or the SIDs themselves.
     client : Client, optional
-        The client; by default one with the credentials of the environment.
+        The client; by default one with the credentials in the environment.
     cache : str or path, optional
-        A file that keeps calls as received; created if missing. Calls whose records are final are
-        taken from it and never requested again, and an interrupted run can be resumed. It contains
-        personal data, and only its owner can read it.
+        A file that keeps calls as received; created if missing. Final calls are never requested
+        again, and an interrupted run can be resumed. It contains personal data, and only its owner
+        can read it.
     refresh : {"all", "unpriced"} or datetime, optional
-        Request final calls again: all of them, those without a price, or those fetched before that
-        moment.
+        Request final calls again: all, those without a price, or those fetched before that time.
     errors : {"raise", "warn"}, default "raise"
         Whether to raise or warn, at the end, if calls could not be fetched.
     columns : sequence of str, optional
         The columns to return, in this order; by default all of :data:`callkit.SCHEMA`.
     progress : bool, optional
-        Whether to show a progress bar; by default in a terminal or a notebook, from 300 calls on.
+        Whether to show a progress bar; by default in a terminal or notebook, for 300 or more calls.
 
     Returns
     -------
@@ -186,31 +176,25 @@ def to_frame(
     Raises
     ------
     FetchError
-        Calls could not be fetched: see ``.failures``; the others are in ``.frame``.
-    InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
-        As for :func:`collect`, ``FetchInterrupted`` too.
+        Calls could not be fetched: see ``.failures``; the others are in ``.frame``. :func:`collect`
+        lists the other exceptions, which are raised here too.
 
     Warns
     -----
-    PriceChangeWarning
-        Prices differ from the cached ones; see :func:`collect`.
+    IncompleteWarning, PriceChangeWarning
+        Calls could not be fetched (``errors="warn"``); prices differ from the cached ones.
 
     Examples
     --------
-    The DataFrame has one row per distinct call, so join it to your own table by SID. Its SIDs are
-    ``CA`` and lower-case digits; if a spreadsheet has converted yours to upper case, convert them
-    back first, or the join finds no calls:
+    Join it to your own table by SID. Its SIDs are ``CA`` and lower-case digits; if a spreadsheet
+    has converted yours to upper case, convert them back first, or the join finds no calls:
 
-    >>> from callkit.sandbox import Sandbox
-    >>> sandbox = Sandbox(calls=100)
+    >>> sandbox = callkit.sandbox.Sandbox(calls=100)
     >>> sids = sandbox.sids(3)
     >>> df = callkit.to_frame(sids, client=sandbox.client())
-    >>> listed = [sids[2].upper(), sids[0], sids[2]]
-    >>> mine = pd.DataFrame({"sid": listed, "campaign": ["a", "b", "c"]})
+    >>> mine = pd.DataFrame({"sid": [sids[2].upper(), sids[0], sids[2]], "campaign": list("abc")})
     >>> mine["sid"] = "CA" + mine["sid"].str[2:].str.lower()
     >>> joined = mine.merge(df, on="sid", how="left", validate="many_to_one")
-    >>> joined["campaign"].tolist()
-    ['a', 'b', 'c']
     >>> joined["status"].notna().all()
     np.True_
     """
@@ -254,15 +238,7 @@ def count_failures(reasons: Iterable[str]) -> str:
 
 
 def raise_or_warn(result: FetchResult, errors: Errors) -> None:
-    """Warn of changed prices; raise or warn, by `errors`, if calls failed.
-
-    A first price is not a change.
-
-    Raises
-    ------
-    FetchError
-        Calls failed, under ``errors="raise"``.
-    """
+    """Warn of changed prices, but not first ones; raise or warn, by `errors`, if calls failed."""
     changed = result.price_changes["old"].notna().sum()
     if changed:
         warnings.warn(

@@ -10,11 +10,11 @@
     ├── FrameError           a DataFrame, key, zone or period that a breakdown cannot use
     ├── ParquetError         a file that cannot be written or read
     ├── CallFailedError      the one call requested could not be fetched
-    └── IncompleteError      part of the work failed; what worked is in ``.frame``
+    └── IncompleteError      part of the work failed; what succeeded is in ``.frame``
         ├── InvalidSidError  a SID list contains an entry that is not a Call SID
         ├── NormaliseError   some bodies break the contract
         └── FetchError       some calls could not be fetched
-            └── RunStoppedError       the cause would have failed every call
+            └── RunStoppedError       the cause would have affected every call
                 ├── SignInError       authentication keeps failing
                 └── WrongAccountError none of the first calls was found
 
@@ -79,7 +79,7 @@ class FrameError(CallkitError, ValueError):
 
 
 class ParquetError(CallkitError):
-    """A file cannot be written there, or is not a Parquet file that callkit can read."""
+    """A file cannot be written, or is not a Parquet file that callkit can read."""
 
 
 class CallFailedError(CallkitError):
@@ -94,7 +94,7 @@ class CallFailedError(CallkitError):
 
 
 class _Keeping(BaseException):
-    """An exception that keeps what worked until it was raised."""
+    """An exception that keeps what had succeeded before it was raised."""
 
     def __init__(
         self, message: str, *, frame: Frame | None = None, failures: pd.DataFrame | None = None
@@ -103,19 +103,19 @@ class _Keeping(BaseException):
         self.attach(frame, failures)
 
     def attach(self, frame: Frame | None, failures: pd.DataFrame | None) -> None:
-        """Hold on to what worked (or to how it is read when asked for) and what failed."""
+        """Keep what succeeded (or how to read it on first access) and what failed."""
         self._frame, self._failures = frame, failures
 
     @property
     def frame(self) -> pd.DataFrame:
-        """What worked; of an export it is read from disk when it is asked for."""
+        """What succeeded; for an export, it is read from disk on first access."""
         if callable(self._frame):
             self._frame = self._frame()
         return _attached(self._frame)
 
     @property
     def failures(self) -> pd.DataFrame:
-        """What failed, a row each; see :func:`callkit.collect` for the columns."""
+        """What failed, one row each; see :class:`callkit.FetchResult` for the columns."""
         return _attached(self._failures)
 
 
@@ -129,14 +129,14 @@ def _attached(frame: pd.DataFrame | None) -> pd.DataFrame:
 
 
 class IncompleteError(_Keeping, CallkitError):
-    """Part of the work failed, and what worked is kept in ``.frame`` and ``.failures``."""
+    """Part of the work failed; ``.frame`` has what succeeded, ``.failures`` what did not."""
 
 
 class InvalidSidError(IncompleteError, ValueError):
     """A SID list contains entries that are not Call SIDs; the message lists the first few.
 
     A list is refused before the first request. A generator is checked as it is read, and what was
-    fetched until then is in ``.frame``.
+    fetched by then is in ``.frame``.
     """
 
 
@@ -149,15 +149,15 @@ class FetchError(IncompleteError):
 
 
 class FetchInterrupted(_Keeping, KeyboardInterrupt):
-    """Ctrl-C, or a notebook's stop button, while calls were fetched.
+    """Ctrl-C, or a notebook's stop button, while calls were being fetched.
 
-    ``.frame`` and ``.failures`` contain what had been fetched and had failed until then. If an
+    ``.frame`` and ``.failures`` contain what had been fetched and what had failed by then. If an
     export has a cache, the calls are in the cache only.
     """
 
 
 class RunStoppedError(FetchError):
-    """The run ended early: the cause would have failed every call."""
+    """The run ended early: the cause would have affected every call."""
 
 
 class SignInError(RunStoppedError):
@@ -169,11 +169,11 @@ class WrongAccountError(RunStoppedError):
 
 
 class IncompleteWarning(UserWarning):
-    """The message of a FetchError or NormaliseError, under ``errors="warn"``."""
+    """The message of a FetchError or NormaliseError, with ``errors="warn"``."""
 
 
 class CacheWarning(UserWarning):
-    """The cache can no longer be written; the run continues without it."""
+    """The cache can no longer be written to; the run continues without it."""
 
 
 class PriceChangeWarning(UserWarning):

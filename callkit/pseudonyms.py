@@ -1,9 +1,9 @@
 """Pseudonyms for parties: the same party has the same pseudonym, and there is no way back.
 
-A pseudonym is made from HMAC-SHA256 (RFC 2104) of the canonical address. There are so few telephone
-numbers, some 10⁹ to a country, that anyone can hash them all and look a plain hash up in the list;
-without the key that list cannot be made. Of its 256 bits, 128 are kept: among 10⁹ parties the odds
-that any two share a pseudonym are below 1 in 10²⁰.
+A pseudonym is made from HMAC-SHA256 (RFC 2104) of the canonical address. Telephone numbers are so
+few, some 10⁹ to a country, that plain hashes of them all can be listed and looked up; without the
+key this list cannot be made. Of 256 bits, 128 are kept: the odds that any two of 10⁹ parties share
+a pseudonym are below 1 in 10²⁰.
 """
 
 import hmac
@@ -32,9 +32,9 @@ _CHUNK = 2**20  # rows; a chunk of text can hold two gigabytes
 
 
 def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFrame:
-    """Replace parties by pseudonyms, so that the DataFrame can be shared.
+    """Replace parties with pseudonyms, so that the DataFrame can be shared.
 
-    Under one key a party has the same pseudonym everywhere, in a table of your own too: joins still
+    With one key, a party has the same pseudonym everywhere, even in your own tables: joins still
     work, and parties can be counted.
 
     Parameters
@@ -43,58 +43,56 @@ def pseudonymise(df: pd.DataFrame, key: Key, *, keep: Keep = None) -> pd.DataFra
         Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown.
     key : bytes or str
         A secret of at least 16 bytes, for example from ``secrets.token_hex(32)``. Anyone who has it
-        can identify the parties: keep it away from the data and out of notebooks. Without it,
-        later pseudonyms do not match these.
+        can identify the parties: keep it away from the data and out of notebooks. If it is lost,
+        later pseudonyms will not match these.
     keep : {"country"}, optional
         Keep the country and type of a number in its pseudonym, as breakdowns have them.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows in the same order. ``from``, ``to``, ``forwarded_from`` and, of breakdowns,
+        The same rows in the same order. ``from``, ``to``, ``forwarded_from`` and, in breakdowns,
         ``our_number`` and ``other_party`` hold pseudonyms (``str``); ``caller_name``,
-        ``from_formatted`` and ``to_formatted`` are gone; other columns stay. Of ``df.attrs`` only
-        ``callkit`` remains.
+        ``from_formatted`` and ``to_formatted`` are removed. Of ``df.attrs``, only ``callkit``
+        remains.
 
     Raises
     ------
     FrameError
         `df` is not a pandas DataFrame, a column of parties is not text or already contains
-        pseudonyms, or parties are in the index or in names of columns.
+        pseudonyms, or parties are in the index or in column names.
     TypeError, ValueError
         The key is neither bytes nor text, or is too short; `keep` is invalid.
 
     Notes
     -----
-    - A pseudonym is ``pstn~`` (or ``client~``, ``sip~``, ``sim~``, ``other~``) and 32 hexadecimal
-      digits, the first 128 bits of HMAC-SHA256; with ``keep="country"`` that of a number is
-      ``pstn~DE~mobile~`` and the same digits. So breakdowns by ``channel`` are as before, and by
-      ``country`` and ``number_type`` too if they are kept; else numbers are one group,
+    - A pseudonym is ``pstn~`` (or ``client~``, ``sip~``, ``sim~``, ``other~``) plus 32 hexadecimal
+      digits, the first 128 bits of HMAC-SHA256; with ``keep="country"``, that of a number is
+      ``pstn~DE~mobile~`` and the same digits. Breakdowns by ``channel`` do not change, nor do those
+      by ``country`` and ``number_type`` if they are kept; otherwise all numbers form one group,
       ``pseudonym``.
-    - Spellings of one address share a pseudonym: numbers equal in E.164 (without its country code a
-      number stands alone), SIP addresses of one address of record. A SIP, WhatsApp or client
-      address made of a number is another party than the number.
-    - Numbers withheld (``+266696687``, ``anonymous``) and nulls stay, and so do columns of your
-      own, even where they hold numbers (such as ``to_x``), and an index without a name.
+    - Spellings of one address share a pseudonym: numbers equal in E.164 (one without its country
+      code matches only itself), SIP addresses of one address of record. A SIP, WhatsApp or client
+      address made of a number is a different party from the number.
+    - Withheld numbers (``+266696687``, ``anonymous``) and nulls are unchanged, as are other
+      columns, even if they contain numbers (such as ``to_x``), and an index without a name.
     - Country and number type follow the package phonenumbers, whose numbering plans change: to join
-      over the years, join the digits, ``df["to"].str[-32:]``.
+      data from different years, join on the digits, ``df["to"].str[-32:]``.
     - The result is pseudonymous, not anonymous, and so still personal data (GDPR, Article 4(5) and
-      recital 26): times, durations, prices, SIDs and the pattern of somebody's calls stay.
-      ``keep="country"`` reveals more about parties that are alone in their country and type.
+      recital 26): times, durations, prices, SIDs and calling patterns remain. ``keep="country"``
+      reveals more about a party that is the only one of its country and type.
 
     Examples
     --------
-    >>> import pandas as pd
+    Your own table can still be joined, if its numbers are in a column of the same name:
+
+    >>> key = "only this example's key"
     >>> body = '{"sid": "CA0123456789abcdef0123456789abcdef", "from": "+442079460000"}'
-    >>> calls = callkit.normalise([body])
-    >>> pseudonymise(calls, "only this example's key").loc[0, "from"]
+    >>> calls = pseudonymise(callkit.normalise([body]), key)
+    >>> calls.loc[0, "from"]
     'pstn~d5e878670d98a0a7e6e2f72e3aaf6aaa'
-
-    A table of your own can still be joined, if its numbers are in a column of the same name:
-
-    >>> customers = pd.DataFrame({"from": ["+44 20 7946 0000"], "customer": [17]})
-    >>> left, right = (pseudonymise(df, "only this example's key") for df in (calls, customers))
-    >>> left.merge(right, on="from", how="left", validate="many_to_one")["customer"].tolist()
+    >>> mine = pseudonymise(pd.DataFrame({"from": ["+44 20 7946 0000"], "customer": [17]}), key)
+    >>> calls.merge(mine, on="from", how="left", validate="many_to_one")["customer"].tolist()
     [17]
     """
     try:
@@ -146,19 +144,12 @@ def _check(df: pd.DataFrame) -> None:
 
 
 class Pseudonyms:
-    """The pseudonyms under one key. The key shows in no repr and travels in no pickle.
+    """The pseudonyms made with one key. The key never appears in a repr or a pickle.
 
     Parameters
     ----------
-    key : bytes or str
-        A secret of at least 16 bytes; a line break at its end is ignored.
-    keep : {"country"}, optional
-        Keep the country and type of a number in its pseudonym.
-
-    Raises
-    ------
-    TypeError, ValueError
-        The key is neither bytes nor text, or is too short; `keep` is invalid.
+    key, keep
+        As for :func:`pseudonymise`, with the same errors; a line break at the key's end is ignored.
 
     Examples
     --------
@@ -188,7 +179,7 @@ class Pseudonyms:
         raise TypeError("Pseudonyms cannot be pickled. Create them again from the key")
 
     def of(self, address: str) -> str:
-        """Make the pseudonym of one address; one withheld (``anonymous``) or blank stays."""
+        """Make the pseudonym of an address; a withheld (``anonymous``) or blank one is kept."""
         written = canonical(address)
         if not written or is_withheld(address):
             return written
@@ -199,10 +190,10 @@ class Pseudonyms:
         return "~".join((channel, *kept, mac.hexdigest()[:32]))
 
     def of_table(self, table: pa.Table) -> pa.Table:
-        """Replace parties by pseudonyms in a table of calls or of a breakdown.
+        """Replace parties with pseudonyms in a table of calls or of a breakdown.
 
-        Names and what is written for display are left out, and metadata of the table; other columns
-        and the metadata of the fields stay.
+        Names, formatted numbers and the metadata of the table are left out; other columns and the
+        metadata of the fields are kept.
         """
         kept = [name for name in table.column_names if name not in _DROPPED]
         table = table.select(kept).replace_schema_metadata()

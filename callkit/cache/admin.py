@@ -29,8 +29,7 @@ class CacheInfo:
     Attributes
     ----------
     calls, final, not_final : int
-        Number of calls; of calls whose record is final, so that they are never requested again; and
-        of all others.
+        Number of calls; of final ones, which are never requested again; and of all others.
     accounts : tuple of str
         The accounts of the calls.
     fetched_first, fetched_last : datetime or None
@@ -83,9 +82,7 @@ def info(path: str | PathLike[str]) -> CacheInfo:
 
     Examples
     --------
-    >>> import callkit
-    >>> from callkit.sandbox import Sandbox
-    >>> sandbox = Sandbox(calls=100)
+    >>> sandbox = callkit.sandbox.Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
     >>> callkit.cache.info("calls.sqlite").calls
     20
@@ -111,17 +108,16 @@ def info(path: str | PathLike[str]) -> CacheInfo:
 
 
 def prune(path: str | PathLike[str], older_than: timedelta) -> int:
-    """Remove the calls that were fetched longer ago than a given time.
+    """Remove the calls that were fetched (not made) longer ago than a given time.
 
-    What counts is when a call was fetched, not when it was made. None of their bytes stay in the
-    file. A later run that lists these calls requests them again.
+    None of their bytes stay in the file. A later run that lists these calls requests them again.
 
     Parameters
     ----------
     path : str or path
         The cache file.
     older_than : timedelta
-        The age from which calls are removed.
+        The time since the fetch beyond which a call is removed.
 
     Returns
     -------
@@ -137,9 +133,7 @@ def prune(path: str | PathLike[str], older_than: timedelta) -> int:
 
     Examples
     --------
-    >>> import callkit
-    >>> from callkit.sandbox import Sandbox
-    >>> sandbox = Sandbox(calls=100)
+    >>> sandbox = callkit.sandbox.Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
     >>> callkit.cache.prune("calls.sqlite", timedelta(days=90))
     0
@@ -154,9 +148,8 @@ def prune(path: str | PathLike[str], older_than: timedelta) -> int:
 def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     """Erase every call that involves one of these parties, including its bytes in the file.
 
-    The file is rewritten without the calls, and the journal is emptied. callkit cannot erase
-    backups, or blocks that the file system has freed. A later run that lists these calls fetches
-    them again.
+    The file is rewritten and its journal emptied. callkit cannot erase backups, or blocks that the
+    file system has freed. A later run that lists these calls requests them again.
 
     Parameters
     ----------
@@ -165,7 +158,7 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     parties : iterable of str
         Telephone numbers in international form, with any punctuation, or addresses such as
         ``sip:amy@example.com`` and ``client:amy``. A number is searched for in the whole record of
-        a call, with and without its country code, and inside SIP addresses. In doubt a call is
+        a call, with and without its country code, and inside SIP addresses. If in doubt, a call is
         erased, since it can be fetched again.
 
     Returns
@@ -176,16 +169,13 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     Raises
     ------
     CacheError
-        As for :func:`info`; a cache that cannot be used is not touched. Or another process
-        prevented the file from being rewritten: erase again.
+        As for :func:`prune`. Also if another process prevented the rewriting: erase again.
     ValueError
         An entry of `parties` is neither a number nor an address, or `parties` is a string.
 
     Examples
     --------
-    >>> import callkit
-    >>> from callkit.sandbox import Sandbox
-    >>> sandbox = Sandbox(calls=100)
+    >>> sandbox = callkit.sandbox.Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
     >>> callkit.cache.erase("calls.sqlite", ["+1 (415) 555-0100"])
     0
@@ -235,9 +225,8 @@ def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
 class Mentions:
     """Tests whether the body of a call contains any of these parties, in any spelling.
 
-    A telephone number is searched for in the whole record by its digits: with or without country
-    code, prefix and punctuation, and within a SIP address too. Other addresses are the same if
-    their canonical spellings are, but for case. In doubt the answer is yes.
+    A number is searched for by its digits in the whole record: with or without country code, prefix
+    and punctuation. Other addresses are equal if their canonical spellings are, but for case.
     """
 
     def __init__(self, parties: Iterable[str]) -> None:

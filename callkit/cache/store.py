@@ -1,8 +1,4 @@
-"""Calls kept in a file as received, so that nothing final is requested twice.
-
-One SQLite file, opened by as many processes as like. It holds personal data, so only its owner may
-read it.
-"""
+"""One SQLite file of calls as received, for any number of processes; private to its owner."""
 
 import errno
 import json
@@ -64,11 +60,7 @@ WHERE excluded.fetched_at >= fetched_at
 
 
 class Cache:
-    """The bodies of calls, in one file, which is created if it does not exist.
-
-    What cannot be opened, is damaged or is not a cache of callkit's raises a CacheError, and is
-    not touched.
-    """
+    """The bodies of calls, in one file, which is created if it does not exist."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._path = Path(path)
@@ -94,11 +86,7 @@ class Cache:
             ]
 
     def store(self, calls: Sequence[Fetched], table: pa.Table) -> list[PriceChange]:
-        """Write valid calls, given as fetched and as rows of :data:`callkit.SCHEMA`.
-
-        Returns the calls whose price is no longer what the file had. A file that can no longer be
-        written is reported once, by a CacheWarning.
-        """
+        """Write valid calls, also given as a table; return those whose price has changed."""
         if not calls or not self.writable:
             return []
         prices: list[Decimal | None] = table["price"].to_pylist()
@@ -135,10 +123,9 @@ class Cache:
 def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:
     """Say for each call whether its record was final when it was fetched.
 
-    A call is final if it has ended and is priced; or ended with a status that is not billed, and
-    was fetched at least a day after its end; or ended unpriced, and was fetched at least thirty
-    days after. Ages count up to the fetch: a record that was fetched too early does not grow older
-    in a cache. In doubt a record is not final.
+    A record is final if the call has ended and is priced, or ended at least a day before the fetch
+    (thirty days before, if it was completed and so will be billed). A record that was fetched too
+    early does not grow older in a cache. If in doubt, a record is not final.
     """
     status = table["status"].cast(pa.string())
     end = pc.coalesce(table["end_time"], table["date_updated"])

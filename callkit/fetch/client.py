@@ -39,20 +39,17 @@ class Client:
     api_key, api_secret : str, optional
         An API key (``SK…``) and its secret: the way that Twilio recommends.
     region, edge : str, optional
-        The region that stores the calls and the edge to connect to, for example ``ie1`` and
-        ``dublin``.
+        Where the calls are stored and where to connect, for example ``ie1`` and ``dublin``.
     base_url : str, optional
         Another host: a sandbox, or your own gateway.
     timeout : float, default 30
         Seconds that one request may take from start to end.
     concurrency : int, default 25
-        The highest number of requests in flight for each account of a list. The limit of an account
-        is shared with its other traffic.
+        The most requests in flight for each account; its other traffic shares the account's limit.
     give_up_after : float, default 300
-        Seconds without a single successful response after which a run ends. Time during which the
-        computer sleeps does not count.
+        Seconds without a successful response after which a run ends; computer sleep is not counted.
     retry_policy : callkit.fetch.RetryPolicy, optional
-        How often, and after which pauses, a call is retried; the default suits the API.
+        How often a call is retried, and after what pauses; the default suits the API.
     session : requests.Session, optional
         Your own session, if proxies, certificates or adapters need more than the settings of the
         environment; its settings are read when the first call is fetched. A custom adapter should
@@ -66,12 +63,10 @@ class Client:
 
     Examples
     --------
-    >>> from callkit.sandbox import Sandbox
-    >>> sandbox = Sandbox(calls=10)  # synthetic calls; yours come with callkit.Client()
+    >>> sandbox = callkit.sandbox.Sandbox(calls=10)  # synthetic; for yours, use callkit.Client()
     >>> with sandbox.client(concurrency=10) as client:
-    ...     call = client.fetch(sandbox.sids(1)[0])
-    >>> len(call["sid"])
-    34
+    ...     client.fetch(sandbox.sids(1)[0])["status"]
+    'completed'
     """
 
     def __new__(cls, **options: object) -> Self:
@@ -185,17 +180,13 @@ class Client:
 
         Raises
         ------
-        InvalidSidError
-            `sid` is not a Call SID.
-        CallFailedError
-            The call could not be fetched; see ``.failure``.
-        SignInError
-            Authentication keeps failing.
+        InvalidSidError, CallFailedError, SignInError
+            A SID is malformed, the call could not be fetched (see ``.failure``), or authentication
+            keeps failing.
 
         Examples
         --------
-        >>> from callkit.sandbox import Sandbox
-        >>> sandbox = Sandbox(calls=10)
+        >>> sandbox = callkit.sandbox.Sandbox(calls=10)
         >>> sandbox.client().fetch(sandbox.sids(1)[0])["status"]
         'completed'
         """
@@ -217,7 +208,7 @@ class Client:
         Parameters
         ----------
         sids : str, path, DataFrame, Series, Index or any iterable
-            A SID list, as :func:`callkit.to_frame` takes it.
+            A SID list, as accepted by :func:`callkit.to_frame`.
 
         Returns
         -------
@@ -227,30 +218,21 @@ class Client:
         Raises
         ------
         InvalidSidError, SidListError
-            Before the first request (for a generator: where the entry is met).
+            Before the first request (for a generator: when the entry is reached).
         SignInError, WrongAccountError, RunStoppedError
-            After the last outcome, where the run ended early.
+            After the last outcome, if the run ended early.
 
         Examples
         --------
-        >>> from callkit.sandbox import Sandbox
-        >>> sandbox = Sandbox(calls=10)
-        >>> sids = sandbox.sids(2) + sandbox.unknown_sids(1)
-        >>> for outcome in sandbox.client().fetch_many(sids):
-        ...     if isinstance(outcome, callkit.Failure):
-        ...         print(outcome.reason)
-        not_found
+        >>> sandbox = callkit.sandbox.Sandbox(calls=10)
+        >>> outcomes = sandbox.client().fetch_many(sandbox.sids(2) + sandbox.unknown_sids(1))
+        >>> [outcome.reason for outcome in outcomes if isinstance(outcome, callkit.Failure)]
+        ['not_found']
         """
         return _each(self.pool(), iter(read_sids(sids)))
 
     def pool(self) -> Pool:
-        """Make the workers for one run over a SID list.
-
-        Raises
-        ------
-        RunStoppedError
-            Requests cannot be made at all.
-        """
+        """Make the workers for one run; raise RunStoppedError if no request can be made at all."""
         if self._transport is None:
             self._transport = Transport(
                 self._session, self._base_url, self._credentials, self._timeout
@@ -259,11 +241,7 @@ class Client:
 
 
 def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]:
-    """Fetch every call of `keys` and yield its outcome as it completes.
-
-    Only so many calls are taken from `keys` beyond what has been handed over, so that memory does
-    not grow with the list.
-    """
+    """Yield each outcome as it completes, reading only so far ahead that memory does not grow."""
     exhausted = False
     try:
         while not exhausted or pool.pending:

@@ -4,20 +4,16 @@ The limit of an account is not published, differs between accounts, moves, and i
 everything else that the account runs. So it is found by trying. A :class:`Limiter` is in one of
 four states:
 
-========  ==========================  =======================  =============================
-state     requests in flight          a call is answered       a 429
-========  ==========================  =======================  =============================
-PROVING   one: no call has been       → GROWING, from half of  back off
-          answered yet                `concurrency`
-GROWING   doubles every round trip    one more                 → HOLDING below what was met
-HOLDING   just below the capacity     once a round trip: a     lower the capacity, back off
-                                      step towards our share,
-                                      and from time to time
-                                      a little more capacity
-OUTAGE    one probe at a time         → GROWING or HOLDING,    back off
-                                      from half again, or
-                                      from the capacity
-========  ==========================  =======================  =============================
+========  =========================  ====================================  ========================
+state     requests in flight         a call is answered                    a 429
+========  =========================  ====================================  ========================
+PROVING   one: nothing answered yet  → GROWING, from half `concurrency`    back off
+GROWING   doubles every round trip   one more                              → HOLDING, just below
+HOLDING   just below the capacity    once a round trip: a step towards     lower the capacity,
+                                     our share, at times more capacity     back off
+OUTAGE    one probe at a time        → GROWING or HOLDING, from half       back off
+                                     again, or from the capacity
+========  =========================  ====================================  ========================
 
 In every state:
 
@@ -27,8 +23,8 @@ In every state:
   nothing else is; in PROVING the first. Failed probes make the pause before the next one longer.
 - A failure with a ``Retry-After`` holds back that call, not the account.
 - A 401 in PROVING or OUTAGE holds the account back: no other call needs to try refused credentials.
-- A local fault (such as no file descriptor left) lowers what may be in flight to less than what
-  is; if that is nothing, it is a failure.
+- A local fault (such as no file descriptor left) lowers what may be in flight to less than what is;
+  if that is nothing, it is a failure.
 - A reused connection that was closed before any byte says nothing about the account.
 
 The other traffic of the account (the server's count of requests in flight less our own) keeps its
@@ -90,18 +86,15 @@ class RetryPolicy:
     attempts : int, default 5
         How many failed attempts a call may have.
     first_back_off, longest_back_off : float, default 0.25 and 30.0
-        Seconds before the second attempt, and the most before any later one.
+        Seconds before the second attempt, and the maximum before any later one.
     longest_pause : float, default 5.0
-        The most seconds for which an account backs off after a 429 without ``Retry-After``, and
-        between two probes in an outage.
+        The most seconds an account pauses, after a 429 without ``Retry-After`` or between probes.
     unauthorized_pause : float, default 2.0
-        Seconds before a 401 is tried again: under load a valid sign-in is refused now and then.
-    unauthorized_times : int, default 3
-        How many 401s in a row end a run, if they go on for long enough.
-    unauthorized_for : float, default 5.0
-        How many seconds that is.
+        Seconds before a 401 is tried again: under load, valid credentials are sometimes refused.
+    unauthorized_times, unauthorized_for : int, float, default 3 and 5.0
+        How many 401s in a row, and over how many seconds at least, end a run.
     unknown_calls : int, default 200
-        How many calls, all of them unknown, end a run.
+        After how many calls, none of which was found, a run ends.
     quiet : float, default 10.0
         Seconds without a success after which a run logs a warning.
 
@@ -122,10 +115,7 @@ class RetryPolicy:
     quiet: float = 10.0
 
     def back_off(self, failures: int, first: float | None = None) -> float:
-        """Draw the seconds to wait after so many failures in a row.
-
-        Exponential from `first` on, with jitter over the upper half, as Twilio advises.
-        """
+        """Draw a pause: exponential from `first`, jitter over the upper half, as Twilio advises."""
         longest = (self.first_back_off if first is None else first) * 2.0 ** min(failures - 1, 30)
         return min(self.longest_back_off, longest) * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
 

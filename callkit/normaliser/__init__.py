@@ -18,24 +18,21 @@ __all__ = ["Body", "normalise", "table_to_frame", "to_table"]
 
 
 def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise") -> pd.DataFrame:
-    """Type the bodies of calls, wherever they came from.
+    """Convert the bodies of calls, wherever they came from, to a typed DataFrame.
 
     Parameters
     ----------
     bodies : iterable of bytes, str or mapping
-        Each the JSON object of one call: as the server sent it, or already decoded. Bytes and text
-        are best: a float in a mapping has lost the digits of its number and is refused.
+        Each is the JSON object of one call, as the server sent it or decoded. Bytes and text are
+        best: a float in a mapping may have lost digits and is refused.
     errors : {"raise", "warn"}
-        What to do, after all bodies are read, about those that break the contract: raise, or warn
-        once and go on with the others.
+        Whether to raise or warn once, after all bodies are read, if some break the contract.
 
     Returns
     -------
     pandas.DataFrame
         One row per distinct call, in the order of first mention, with the columns of
-        :data:`callkit.SCHEMA`: ``str``; ``category`` (``status``, ``direction``, ``answered_by``);
-        ``datetime64[us, UTC]``; ``timedelta64[ms]`` (``duration``, ``queue_time``); Arrow
-        ``decimal128(18, 8)`` (``price``).
+        :data:`callkit.SCHEMA`; see :func:`callkit.to_frame` for their dtypes.
 
     Raises
     ------
@@ -49,17 +46,17 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
 
     Notes
     -----
-    - ``null``, ``""`` and a missing attribute are all absent; ``"0"`` is zero. Only ``sid`` must be
-      there. Other attributes are passed over.
-    - Of several bodies of one call the last counts, broken or not, at the place of the first.
-    - Where a body has a key more than once, the last one counts, at every depth.
-    - A JSON number is read, digit by digit, where the contract has a number in text (``duration``,
-      ``queue_time``, ``price``); anywhere else what is not text is broken.
+    - ``null``, ``""`` and a missing attribute all count as absent; ``"0"`` is zero. Only ``sid`` is
+      required. Other attributes are ignored.
+    - If a call has several bodies, the last is used, broken or not, where the first was. If a body
+      has a key more than once, the last one is used, at every level.
+    - A JSON number is read, digit by digit, where the contract has a number as text (``duration``,
+      ``queue_time``, ``price``); anywhere else, a value that is not text is broken.
     - Dates are read as RFC 5322 (the successor of RFC 2822, which the API names) writes them today:
-      ``Tue, 14 Nov 2023 10:00:00 +0000``, with or without the weekday, the zone an offset
+      ``Tue, 14 Nov 2023 10:00:00 +0000``, with or without a weekday, the zone as an offset
       (``-0000`` is UTC), GMT, UT or UTC. A date in any other form, without seconds or a zone, or
-      with a weekday that is not its own is broken.
-    - Prices have at most ten digits before the point and eight after it; more are broken, never
+      with the wrong weekday is broken.
+    - Prices have at most ten digits before the point and eight after it; others are broken, never
       rounded.
     - ``sid`` and ``parent_call_sid`` are given as ``CA`` and lower-case hexadecimal digits.
 

@@ -56,10 +56,7 @@ AGENTS = Mix({"telephone": 52, "client": 28, "sip": 18, "sim": 2})
 
 
 class Party(NamedTuple):
-    """One end of a call, and what a minute of a call to it and from it costs in US dollars.
-
-    ``phone_number_sid`` is set for the account's own numbers.
-    """
+    """One end of a call, and US dollars a minute to and from it; only own numbers have a SID."""
 
     address: str
     display: str

@@ -1,7 +1,4 @@
-"""What the API answers to which request, as an ASGI application and to requests in this process.
-
-Limits and latency are the application's own.
-"""
+"""What the API answers to which request, as an ASGI application and to requests in this process."""
 
 import asyncio
 import re
@@ -140,8 +137,8 @@ class Exchange:
 class App:
     """The API as an ASGI application: answers under a limit, and after a latency.
 
-    What it answers is decided in :meth:`respond` and :meth:`look_up`, and sent in :meth:`deliver`:
-    a subclass can replace them. Its settings may change while it is served. Once `stopping` is set,
+    A subclass can replace :meth:`respond` and :meth:`look_up`, which decide what to answer, and
+    :meth:`deliver`, which sends it. Settings may change while it is served. Once `stopping` is set,
     requests in flight are answered at once; each server brings its own.
     """
 

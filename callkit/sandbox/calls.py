@@ -38,9 +38,9 @@ _NEW_RESOURCES_SINCE = datetime(2025, 2, 12, tzinfo=UTC)
 class Call:
     """A call: the attributes of Twilio's reference, typed.
 
-    Absent is ``None`` here, whichever of ``null`` and ``""`` the body shows. ``duration`` is in
-    seconds, ``queue_time`` in milliseconds, ``price`` in ``price_unit``. The attribute ``from`` is
-    called ``from_``.
+    A missing value is ``None``, whether the body has ``null`` or ``""``. ``duration`` is in
+    seconds, ``queue_time`` in milliseconds, ``price`` in ``price_unit``; ``from`` is called
+    ``from_``.
     """
 
     account_sid: str
@@ -99,10 +99,7 @@ def _written(name: str, value: Value, empty: frozenset[str]) -> str | dict[str, 
 
 
 class CallGenerator:
-    """All calls of a seed, of index 0 up to, but without, `calls`, each made when it is requested.
-
-    ``of_parent`` and ``of_subaccount`` are the indices of either account's calls.
-    """
+    """All calls of a seed, with indices from 0 to below `calls`, each made when it is requested."""
 
     def __init__(self, *, calls: int, seed: int) -> None:
         self.calls = calls

@@ -104,10 +104,7 @@ class Permutation:
 
 
 class Rhythm:
-    """How an account's calls are spread over the period, by its local time.
-
-    There are ninety days of mornings, lunches and weekends, and a busy last half-hour.
-    """
+    """How an account's calls are spread, by local time, over ninety days and a last rush."""
 
     def __init__(self, utc_offset: int) -> None:
         end = int((AS_OF - _BEGIN).total_seconds())

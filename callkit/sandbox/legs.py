@@ -1,7 +1,6 @@
 """One leg: which way it goes, between whom, and its course from creation to price.
 
-A course is drawn once and does not depend on the time; what the API would show of it at a time is
-its :class:`Stage`.
+A course is drawn once, whatever the time; what the API shows of it at a time is its :class:`Stage`.
 """
 
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ class Sandbox:
     """Twilio's Fetch Call endpoint over synthetic calls, in this process or on loopback.
 
     :meth:`client` needs no server: its requests are answered in this process. As a context manager
-    the sandbox is a real HTTP server besides, with a latency and a limit.
+    the sandbox is also a real HTTP server, with a latency and a limit.
 
     Parameters
     ----------
@@ -37,21 +37,20 @@ class Sandbox:
     seed : int, default 7
         The same seed and number of calls give the same calls and credentials.
     latency : float, default 0.0
-        Seconds that the server takes to look up a call. Without it, hardly two requests are in
-        flight at a time.
+        Seconds that the server takes to look up a call; at 0, requests hardly overlap.
     limit : int, optional
         How many requests may be in flight: the server refuses more with a 429. 0 refuses all.
     retry_after : int, optional
-        Seconds that the ``Retry-After`` header of a 429 advises; without it, there is no header.
+        Seconds given in the ``Retry-After`` header of a 429; without it, there is no header.
     port : int, default 0
-        Where the server listens; 0 is any free port.
+        The port on which the server listens; 0 is any free port.
 
     Attributes
     ----------
     account_sid, auth_token, api_key, api_secret : str
-        Both ways of signing in to the parent account.
+        Both kinds of credentials of the parent account.
     subaccount_sid : str
-        The account of every fifth call, billed in another currency. The parent, signed in, fetches
+        The account of every fifth call, billed in another currency. The parent account can fetch
         its calls by naming it in the path.
 
     Raises
@@ -64,11 +63,9 @@ class Sandbox:
     Examples
     --------
     >>> sandbox = Sandbox(calls=100)
-    >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client())
-    >>> len(df)
+    >>> len(callkit.to_frame(sandbox.sids(20), client=sandbox.client()))
     20
-
-    >>> with Sandbox(calls=100, latency=0.01) as sandbox, sandbox.client() as client:
+    >>> with sandbox, sandbox.client() as client:
     ...     df = callkit.to_frame(sandbox.sids(20), client=client)
     >>> sandbox.served[200]
     20
@@ -122,7 +119,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Where the server answers: the ``base_url`` for a client."""
+        """The URL of the server: the ``base_url`` for a client."""
         if self._server is None:
             raise SandboxError(
                 "The sandbox is not running: start it with `with Sandbox() as sandbox:`"
@@ -131,7 +128,7 @@ class Sandbox:
 
     @property
     def served(self) -> Counter[int]:
-        """How many requests the server answered with which HTTP status, as a copy."""
+        """How many requests the server answered with each HTTP status, as a copy."""
         return self._app.served.copy()
 
     @property
@@ -153,12 +150,8 @@ class Sandbox:
         """Make a client that is signed in to the parent account.
 
         Its requests go to the server while the sandbox runs, and are answered in this process
-        otherwise: at once, whatever the latency and the limit.
-
-        Parameters
-        ----------
-        **options
-            Anything that :class:`callkit.Client` takes besides its sign-in and ``base_url``.
+        otherwise: at once, whatever the latency and the limit. `options` are those of
+        :class:`callkit.Client`, except credentials and ``base_url``.
         """
         url = self.url if self._is_running else BASE_URL
         if not self._is_running:
@@ -168,15 +161,11 @@ class Sandbox:
         )
 
     def sids(self, n: int) -> list[str]:
-        """List the SIDs of `n` calls of the parent account, in the order of their start.
+        """List the SIDs of `n` calls of the parent account, in order of start time.
 
         They are spread evenly over the whole period and thus over all kinds of calls, with legs
-        next to the calls that dialled them. They are the same every time.
-
-        Raises
-        ------
-        ValueError
-            There are fewer calls.
+        next to the calls that dialled them, and the same every time. If there are fewer, a
+        ValueError is raised.
         """
         calls = self._generator.of_parent
         _check_enough(n, len(calls), "its parent account")
@@ -185,12 +174,7 @@ class Sandbox:
     def sid_frame(self, n: int) -> pd.DataFrame:
         """List `n` calls over both accounts, in the columns ``sid`` and ``account_sid``.
 
-        They are chosen as for :meth:`sids`, and in the order of their start.
-
-        Raises
-        ------
-        ValueError
-            There are fewer calls.
+        They are chosen and ordered as for :meth:`sids`, with the same error.
         """
         generator = self._generator
         _check_enough(n, generator.calls, "both accounts")
@@ -208,13 +192,7 @@ class Sandbox:
         return [self._generator.sid_of(index) for index in islice(count(self._generator.calls), n)]
 
     def call(self, sid: str) -> Call:
-        """Return the call `sid`, of either account, as the sandbox means it.
-
-        Raises
-        ------
-        LookupError
-            The sandbox has no such call.
-        """
+        """Return the call `sid`, of either account; raise LookupError if there is no such call."""
         index = self._generator.index_of(sid)
         if index is None:
             raise LookupError(
@@ -238,8 +216,7 @@ def serve(
 ) -> None:
     """Run a sandbox until SIGINT or SIGTERM.
 
-    It prints its URL and, on a separate line, the credentials to standard output as soon as it
-    answers.
+    As soon as it answers, it prints its URL and, on a separate line, the credentials to stdout.
 
     Parameters
     ----------
@@ -282,8 +259,8 @@ def sample(calls: int = 1_000) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Calls of two accounts, billed in USD and EUR, from the first three months of 2025, with the
-        columns and dtypes of :func:`callkit.to_frame`, in the order of their start. The same
-        calls every time; no person, number or price is real.
+        columns and dtypes of :func:`callkit.to_frame`, in order of start time. The same calls every
+        time; no person, number or price is real.
 
     Raises
     ------
