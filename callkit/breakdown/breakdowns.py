@@ -87,7 +87,8 @@ def cost_breakdown(
         - ``total_over``, str, given `margins`: in totals, which come last, the keys totalled over,
           such as ``"period, direction"``, which are null there; null in the rows of groups. Keys of
           integers or booleans become nullable (``Int64``, ``boolean``).
-        - ``calls``, ``priced_calls``: the calls of every status; those with a price, zero included.
+        - ``calls``, ``priced_calls``: all calls; those with a price, zero included, whatever their
+          status.
         - ``unpriced_calls``, ``unpriced_duration`` (timedelta64[ms]): completed calls without a
           price.
         - ``charges``, ``credits``, ``cost``: negative prices made positive, positive prices, and
@@ -205,20 +206,18 @@ def duration_breakdown(
         The keys, then the measures (``callkit.breakdown.measures.DURATION``). The dtypes do not
         depend on the calls: counts are int64, durations timedelta64[ms].
 
-        - ``calls``, ``ended_calls``: the calls of every status; those completed, busy, failed,
-          no-answer or canceled, not live ones, nor those whose status is missing or not in Twilio's
-          reference.
+        - ``calls``, ``ended_calls``: all calls; those completed, busy, failed, no-answer or
+          canceled (not live, nor of a status that is missing or not in Twilio's reference).
         - ``answered_calls``: completed calls that lasted longer than zero.
-        - ``answer_seizure_ratio`` (ASR), float64: answered calls divided by ended calls. Null if
-          none has ended.
+        - ``answer_seizure_ratio`` (ASR), float64: answered calls by ended calls; null if none
+          ended.
         - ``total_duration``, ``average_duration`` (ACD), ``median_duration``, ``p95_duration``,
           ``longest_duration``: over answered calls. The average is rounded half-even to the
           millisecond. The p-th percentile of n durations is the one of rank ⌈p · n / 100⌉ from the
           shortest: one that occurred, as in SQL's ``percentile_disc``. The total is zero, the
           others null, if no call was answered.
         - ``priced_calls``, ``billed_minutes`` (decimal128(18, 8)): as in :func:`cost_breakdown`.
-        - ``rounding_waste``: billed but not spoken (the billed minutes of calls with a price less
-          their durations).
+        - ``rounding_waste``: billed but not spoken: billed minutes less durations, of priced calls.
         - ``queued_calls``: the outbound-api calls that have a queue time, zero included.
         - ``average_queue_time``, ``median_queue_time``: over those; null without any.
 

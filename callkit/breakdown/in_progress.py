@@ -18,16 +18,15 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` returns them, with ``start_time`` and
-        ``end_time``.
+        Calls as :func:`callkit.to_frame` returns them, with ``start_time`` and ``end_time``.
     freq, tz
         As for :func:`cost_breakdown`. Each period lasts until the next begins.
 
     Returns
     -------
     DataFrame
-        One row per period, from the first to the last in which a call started or was in progress,
-        empty ones included:
+        One row per period, from the first to the last with a call started or in progress, empty
+        ones included:
 
         - ``period``, datetime64[us, tz]: when it began.
         - ``calls_started``, int64: the calls that started in it.
@@ -37,14 +36,12 @@ def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.Dat
           frame may cover only part of them.
         - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
 
-        ``attrs["callkit"]`` is as for :func:`cost_breakdown`; ``calls_covered`` are those that
-        started.
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`; ``calls_covered`` are those started.
 
     Raises
     ------
     FrameError
-        `df` is not a DataFrame of calls, has duplicates or calls that end before they start; `freq`
-        or `tz` is invalid, or there are too many periods.
+        As for :func:`cost_breakdown`; also calls that end before they start, or too many periods.
 
     Notes
     -----

@@ -1,7 +1,4 @@
-"""A one-page overview: what the calls were, what they cost, and what changed.
-
-The page is text for a terminal, HTML for a notebook.
-"""
+"""A one-page overview, as text or HTML: what the calls were, what they cost, and what changed."""
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -95,14 +92,18 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
         Calls, one row each, as :func:`callkit.to_frame` returns them, with ``sid``, ``from``,
         ``to``, ``start_time``, and what :func:`cost_breakdown` and :func:`duration_breakdown` need.
     freq, tz : str
-        The length of the periods to compare, and the zone; these and errors are as for
-        :func:`cost_breakdown`.
+        The length of the periods to compare, and the zone, as for :func:`cost_breakdown`.
 
     Returns
     -------
     Summary
         Its ``str()`` fits a terminal of 80 columns, unless amounts or counts are very large; its
         attributes are the exact tables.
+
+    Raises
+    ------
+    FrameError
+        As for :func:`cost_breakdown`.
 
     Notes
     -----

@@ -62,8 +62,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     FrameError
-        `df` is not a DataFrame of calls, has duplicates or calls without a SID, or an amount does
-        not fit.
+        As for :func:`cost_breakdown`, or there are calls without a SID.
 
     Examples
     --------

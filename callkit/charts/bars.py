@@ -220,10 +220,7 @@ def _layers(started: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
 
 
 def _stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[StepPatch]:
-    """Draw one bar per period, a layer per label; what is below zero hangs from zero.
-
-    Return the layers, for the legend: none where nothing has started.
-    """
+    """Draw a bar per period, a layer per label, negatives below zero; return the layers, if any."""
     heights = rows.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
     heights = heights.reindex(columns=list(looks)).fillna(0)
     periods = pd.DatetimeIndex(heights.index)

@@ -51,7 +51,7 @@ def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None
         What :func:`callkit.cost_breakdown` returned for the keys ``weekday`` and ``hour``; anything
         else raises FrameError. Its time zone is named on the axis.
     measure : {"calls", "minutes", "cost"}
-        What to draw: calls of every status, billed minutes, or connectivity cost.
+        Calls of every status, billed minutes, or connectivity cost; others raise FrameError.
     ax : matplotlib Axes, optional
         As for :func:`cost`.
 
@@ -104,10 +104,7 @@ def _checked(breakdown: pd.DataFrame, measure: object) -> tuple[pd.DataFrame, _M
 
 
 def _grid(rows: pd.DataFrame, chosen: _Measure) -> Floats:
-    """Add up each hour of each weekday: NaN without calls, or where the measure is not known.
-
-    Beyond the eighth decimal, sums of amounts in floats are noise.
-    """
+    """Add up each hour of each weekday, without the noise of floats; NaN where nothing is known."""
     known = rows[rows[chosen.counted] > 0].astype({"weekday": object, chosen.column: "float64"})
     sums = known.pivot_table(chosen.column, "weekday", "hour", aggfunc="sum")
     return sums.reindex(index=_DAYS, columns=_HOURS).to_numpy(np.float64).round(8)
@@ -184,8 +181,8 @@ def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ----------
     df : DataFrame
         Calls as :func:`callkit.to_frame` returns them, with ``status`` and ``duration``; anything
-        else, or duplicates, raise FrameError. Completed calls that lasted longer than zero count as
-        answered.
+        else, and duplicates, raise FrameError. Completed calls that lasted longer than zero count
+        as answered.
     ax : matplotlib Axes, optional
         As for :func:`cost`.
 

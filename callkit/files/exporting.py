@@ -83,11 +83,9 @@ def export(
         As for :func:`callkit.to_frame`. To retry failures, pass the whole list and the same
         `cache`, so final calls are not requested again; or export the failures to another file,
         since this one is replaced entirely.
-    path : str or path
-        Where to write.
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
-    by_month, pseudonyms
+    path, by_month, pseudonyms
         As for :func:`callkit.to_parquet`. The cache keeps calls as they arrived.
 
     Returns

@@ -57,8 +57,7 @@ def to_parquet(
         killed between them leaves no `path`, but both complete datasets, under the names
         ``.NAME.….old`` and ``.NAME.….part`` beside it.
     pseudonyms : Pseudonyms, optional
-        Replace numbers and addresses with these, and omit names: see :func:`callkit.pseudonymise`,
-        also for its FrameError.
+        Replace numbers and addresses with these, and omit names: see :func:`callkit.pseudonymise`.
 
     Raises
     ------
@@ -67,6 +66,8 @@ def to_parquet(
         prices, or times without a zone), or Parquet cannot hold it. By month: there is no
         ``start_time``, there is already a column ``month``, or the folder contains anything that
         callkit did not write; nothing is removed then.
+    FrameError
+        Parties cannot be replaced; see :func:`callkit.pseudonymise`.
 
     Examples
     --------
