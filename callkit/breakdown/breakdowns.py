@@ -44,17 +44,17 @@ def cost_breakdown(
     fill: bool = False,
     margins: bool = False,
 ) -> pd.DataFrame:
-    """Add up what calls cost, by period and by any key, each currency apart, to the last digit.
+    """Add up what calls cost, by period and any key, each currency separately, to the last digit.
 
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
-        ``duration``, ``price`` (decimals; floats are refused), ``price_unit``, and those of keys.
+        Calls, one row each, as :func:`callkit.to_frame` returns them, with the columns ``status``,
+        ``duration``, ``price`` (decimals; floats are refused), ``price_unit``, and the keys.
     by : str or list of str, optional
         Columns of `df`, or keys derived from them: ``leg`` (root or child), ``hour`` (0 to 23) and
         ``weekday`` of the start in `tz`, ``channel`` (trunk for calls on a SIP trunk, else pstn,
-        client, sip, sim or other by the other party's address), ``other_party`` (``from`` of
+        client, sip, sim or other, from the other party's address), ``other_party`` (``from`` of
         inbound calls, ``to`` of others) and ``our_number`` (the opposite), ``country`` and
         ``number_type`` of the other party (see Notes).
     freq : str, optional
@@ -63,46 +63,45 @@ def cost_breakdown(
         such as ``"YS-APR"``. Periods are counted from 1970-01-01 00:00 on the local clock, weeks
         from the Monday before.
     tz : str
-        The IANA zone whose clock and calendar count. Twilio bills by UTC.
+        The IANA time zone whose clock and calendar are used. Twilio bills by UTC.
     increment : timedelta, str or int
         The billing increment that durations are rounded up to: whole seconds, as ``6`` or ``"6s"``.
     fill : bool
-        Whether to add rows of no calls, so that each combination of keys has every period from the
+        Whether to add rows without calls, so each combination of keys has every period from the
         first to the last in which calls started.
     margins : bool
-        Whether to append totals over each and any several of period and keys, as SQL's CUBE does.
+        Whether to append totals over each combination of period and keys, as SQL's CUBE does.
         Currencies are never added.
 
     Returns
     -------
     DataFrame
-        One row per group that has calls, in the order of the keys: ascending, categories in the
-        order of their vocabulary, missing keys last. The columns are the keys, then the measures
-        (``callkit.breakdown.measures.COST``); the dtypes do not depend on the calls:
+        One row per group that has calls, sorted by the keys: ascending, categories in the order of
+        their vocabulary, missing keys last. The columns are the keys, then the measures
+        (``callkit.breakdown.measures.COST``). The dtypes do not depend on the calls: counts are
+        int64, amounts and minutes decimal128(18, 8), rounded half-even at the eighth place.
 
         - ``period``, given `freq`, datetime64[us, tz]: the start of the period in which the calls
-          started. Calls that never started are a group of their own, without a period.
+          started. Calls that never started form a group without a period.
         - the keys in `by`, with the dtypes they have; ``price_unit`` last, unless `by` has it.
-        - ``total_over``, str, given `margins`: in totals, which are last, the keys they are over,
+        - ``total_over``, str, given `margins`: in totals, which come last, the keys totalled over,
           such as ``"period, direction"``, which are null there; null in the rows of groups. Keys of
-          whole numbers or truth values become nullable (``Int64``, ``boolean``).
-        - ``calls``, int64: the calls of every status.
-        - ``priced_calls``, int64: those with a price, zero included, whatever their status.
-        - ``unpriced_calls``, int64, ``unpriced_duration``, timedelta64[ms]: the completed calls
-          that have no price yet.
-        - ``charges``, ``credits``, ``cost``, decimal128(18, 8): negative prices made positive,
-          positive prices, and the former less the latter. Null if no call of the group has a
-          price, but zero in the rows that `fill` adds: the cost of no calls is known.
-        - ``billed_minutes``, decimal128(18, 8): over priced calls, each duration rounded up to the
-          increment; the sum is rounded half-even at the eighth place, where it is not exact. A
-          priced call without a duration adds none.
-        - ``cost_per_billed_minute``, ``cost_per_call``, decimal128(18, 8): cost divided by billed
-          minutes, and by priced calls, rounded half-even. Null where the divisor is zero.
-        - ``largest_call``, decimal128(18, 8): the cost of the most expensive call; below zero if
-          all priced calls are credits.
+          integers or booleans become nullable (``Int64``, ``boolean``).
+        - ``calls``, ``priced_calls``: all calls; those with a price, zero included, whatever their
+          status.
+        - ``unpriced_calls``, ``unpriced_duration`` (timedelta64[ms]): completed calls without a
+          price.
+        - ``charges``, ``credits``, ``cost``: negative prices made positive, positive prices, and
+          the former less the latter. Null if no call in the group has a price; zero in rows added
+          by `fill`.
+        - ``billed_minutes``: the sum over priced calls, each duration rounded up to the increment.
+          A priced call without a duration adds none.
+        - ``cost_per_billed_minute``, ``cost_per_call``: cost divided by billed minutes, and by
+          priced calls. Null where the divisor is zero.
+        - ``largest_call``: the cost of the most expensive call; negative if all prices are credits.
 
-        ``attrs["callkit"]`` holds what `df` reports of its calls (counts asked, got and failed,
-        as-of times), how many of them are counted, and `tz`.
+        ``attrs["callkit"]`` holds what `df` records of its calls (counts requested, fetched and
+        failed; as-of times), how many of them are counted, and `tz`.
 
     Raises
     ------
@@ -113,30 +112,27 @@ def cost_breakdown(
 
     Notes
     -----
-    It is the connectivity cost: recording, transcription and the like are billed apart. A call
+    Cost is connectivity cost: recording, transcription and the like are billed separately. A call
     belongs to the period in which it started, as Twilio bills it. For statistics and plots use
     ``frame["cost"].astype("float64")``.
 
-    The package phonenumbers finds ``country`` and ``number_type``; it tells apart countries that
+    The package phonenumbers finds ``country`` and ``number_type``; it distinguishes countries that
     share a calling code (+1, +7, +44). ``country`` is a region in ISO 3166-1 alpha-2 (``XK`` is
     Kosovo), or else ``withheld`` (digits that spell ANONYMOUS, BLOCKED, RESTRICTED, UNAVAILABLE or
     UNKNOWN on a keypad, or the word itself), ``sip``, ``client``, ``sim``, ``other`` (another kind
     of address), ``international`` (numbers of no country, such as +800), a calling code such as
-    ``+44`` (a number in none of that code's countries), ``unparseable`` (no number in international
-    form, such as 911) or ``pseudonym`` (a number's, by :func:`callkit.pseudonymise`, that keeps no
-    country). ``number_type`` is mobile, fixed, fixed-or-mobile (where numbers do not tell),
+    ``+44`` (a number in none of that code's countries), ``unparseable`` (not in international form,
+    such as 911) or ``pseudonym`` (of a number, by :func:`callkit.pseudonymise`, without the
+    country). ``number_type`` is mobile, fixed, fixed-or-mobile (if the number is ambiguous),
     toll-free, premium and so on, or what the address is instead of a number.
 
     Examples
     --------
-    >>> calls = callkit.normalise([
-    ...     {"sid": f"CA{n:032}", "status": "completed", "duration": seconds, "price": price,
-    ...      "price_unit": "USD"}
-    ...     for n, (seconds, price) in enumerate([("61", "-0.026"), ("30", "-0.013"), ("0", None)])
-    ... ])
-    >>> cost_breakdown(calls)[["price_unit", "calls", "priced_calls", "cost", "billed_minutes"]]
-      price_unit  calls  priced_calls        cost  billed_minutes
-    0        USD      3             2  0.03900000      3.00000000
+    >>> call = {"status": "completed", "duration": "61", "price": "-0.026", "price_unit": "USD"}
+    >>> calls = callkit.normalise([{**call, "sid": f"CA{n:032}"} for n in range(3)])
+    >>> cost_breakdown(calls)[["price_unit", "calls", "cost", "billed_minutes"]]
+      price_unit  calls        cost  billed_minutes
+    0        USD      3  0.07800000      6.00000000
     """
     names = names_of(by)
     if "price_unit" not in names:
@@ -192,59 +188,48 @@ def duration_breakdown(
     fill: bool = False,
     margins: bool = False,
 ) -> pd.DataFrame:
-    """Count calls and measure how long they lasted, by period and by any key.
+    """Count calls and measure how long they lasted, by period and any key.
+
+    Rows, keys, ``attrs["callkit"]`` and errors are as for :func:`cost_breakdown`.
 
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``status``,
-        ``direction``, ``duration``, ``queue_time``, ``price``, and those of keys.
+        Calls, one row each, as :func:`callkit.to_frame` returns them, with the columns ``status``,
+        ``direction``, ``duration``, ``queue_time``, ``price``, and the keys.
     by, freq, tz, increment, fill, margins
-        As for :func:`cost_breakdown`. Here ``price_unit`` is a key like another.
+        As for :func:`cost_breakdown`. Here ``price_unit`` is a key like any other.
 
     Returns
     -------
     DataFrame
-        Rows, keys and ``attrs["callkit"]`` as in :func:`cost_breakdown`, then the measures
-        (``callkit.breakdown.measures.DURATION``), whose dtypes do not depend on the calls:
+        The keys, then the measures (``callkit.breakdown.measures.DURATION``). The dtypes do not
+        depend on the calls: counts are int64, durations timedelta64[ms].
 
-        - ``calls``, int64: the calls of every status.
-        - ``ended_calls``, int64: those completed, busy, failed, no-answer or canceled; neither live
-          ones, nor a status that is missing or that Twilio's reference does not list.
-        - ``answered_calls``, int64: those completed that lasted longer than zero.
-        - ``answer_seizure_ratio``, float64: answered calls divided by ended calls (ASR). Null if
-          none has ended.
+        - ``calls``, ``ended_calls``: all calls; those completed, busy, failed, no-answer or
+          canceled (not live, nor of a status that is missing or not in Twilio's reference).
+        - ``answered_calls``: completed calls that lasted longer than zero.
+        - ``answer_seizure_ratio`` (ASR), float64: answered calls by ended calls; null if none
+          ended.
         - ``total_duration``, ``average_duration`` (ACD), ``median_duration``, ``p95_duration``,
-          ``longest_duration``, timedelta64[ms]: over answered calls. The average is rounded
-          half-even to the millisecond. The p-th percentile of n durations is the one of rank
-          ⌈p · n / 100⌉ from the shortest: one that occurred, and SQL's ``percentile_disc``. The
-          total is zero, the others null, if no call was answered.
-        - ``priced_calls``, int64, and ``billed_minutes``, decimal128(18, 8): as in
-          :func:`cost_breakdown`, over calls with a price.
-        - ``rounding_waste``, timedelta64[ms]: billed but not spoken: the billed minutes of calls
-          with a price less their durations.
-        - ``queued_calls``, int64: the outbound-api calls that have a queue time, zero included.
-        - ``average_queue_time``, ``median_queue_time``, timedelta64[ms]: over those; null without
-          any.
-
-    Raises
-    ------
-    FrameError
-        As for :func:`cost_breakdown`.
+          ``longest_duration``: over answered calls. The average is rounded half-even to the
+          millisecond. The p-th percentile of n durations is the one of rank ⌈p · n / 100⌉ from the
+          shortest: one that occurred, as in SQL's ``percentile_disc``. The total is zero, the
+          others null, if no call was answered.
+        - ``priced_calls``, ``billed_minutes`` (decimal128(18, 8)): as in :func:`cost_breakdown`.
+        - ``rounding_waste``: billed but not spoken: billed minutes less durations, of priced calls.
+        - ``queued_calls``: the outbound-api calls that have a queue time, zero included.
+        - ``average_queue_time``, ``median_queue_time``: over those; null without any.
 
     Examples
     --------
     >>> calls = callkit.normalise([
-    ...     {"sid": f"CA{n:032}", "status": status, "duration": seconds}
-    ...     for n, (status, seconds) in enumerate(
-    ...         [("completed", "61"), ("completed", "30"), ("busy", "0"), ("in-progress", None)]
-    ...     )
+    ...     {"sid": f"CA{n:032}", "status": "completed", "duration": seconds}
+    ...     for n, seconds in enumerate(["61", "30", "0"])
     ... ])
-    >>> duration_breakdown(calls).loc[0, ["ended_calls", "answered_calls", "average_duration"]]
-    ended_calls                              3
-    answered_calls                           2
-    average_duration    0 days 00:00:45.500000
-    Name: 0, dtype: object
+    >>> duration_breakdown(calls)[["ended_calls", "answered_calls", "average_duration"]]
+       ended_calls  answered_calls       average_duration
+    0            3               2 0 days 00:00:45.500000
     """
     need(df, ["status", "direction", "duration", "queue_time", "price"])
     names, measure = names_of(by), _Times(df, increment).by_group

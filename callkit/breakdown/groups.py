@@ -1,7 +1,4 @@
-"""Calls put into groups, exact figures for every group, and the table of them.
-
-A table has a row per group; empty periods and totals where they are asked for.
-"""
+"""Calls put into groups, exact figures for every group, and the table with a row for each."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -26,9 +23,8 @@ _LARGEST = 2**62
 class Groups:
     """The groups of calls that share their keys.
 
-    A missing key is a key like another. Groups are sorted by their keys, one after the other:
-    ascending, categories in the order of their vocabulary, missing keys last. `keys` has one row
-    per group, `codes` the row of its group for each call.
+    A missing key is a key like any other. Groups are sorted as in :func:`cost_breakdown`. `keys`
+    has one row per group, `codes` the row of its group for each call.
     """
 
     def __init__(self, keys: pd.DataFrame) -> None:
@@ -67,10 +63,7 @@ class Groups:
         return largest
 
     def nearest_ranks(self, values: Ints, chosen: Flags, percents: Sequence[int]) -> list[Ints]:
-        """Find the percentiles of the `chosen` values of each group; 0 without any.
-
-        The p-th percentile of n values is the one of rank ⌈p · n / 100⌉ from the smallest.
-        """
+        """Find the values of rank ⌈percent · n / 100⌉ of each group's n `chosen`; 0 without any."""
         ranks, distinct = pd.factorize(values[chosen], sort=True)
         if len(distinct) == 0:
             return [np.zeros(len(self), dtype=np.int64) for _ in percents]

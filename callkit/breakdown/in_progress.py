@@ -11,55 +11,49 @@ _SECOND = 1_000_000
 
 
 def calls_in_progress(df: pd.DataFrame, *, freq: str, tz: str = "UTC") -> pd.DataFrame:
-    """Count the calls that were up at once, and those that started in one second, by period.
+    """Count the calls in progress at the same time, and those that start in one second, by period.
 
-    Only the calls in the frame count, not other calls of the account or legs missing from a SID
-    list.
+    Only the calls in the frame count: not the account's others, nor legs missing from a SID list.
 
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns
-        ``start_time`` and ``end_time``.
+        Calls as :func:`callkit.to_frame` returns them, with ``start_time`` and ``end_time``.
     freq, tz
         As for :func:`cost_breakdown`. Each period lasts until the next begins.
 
     Returns
     -------
     DataFrame
-        One row per period, from the first to the last in which a call started or was up, empty ones
-        included:
+        One row per period, from the first to the last with a call started or in progress, empty
+        ones included:
 
         - ``period``, datetime64[us, tz]: when it began.
         - ``calls_started``, int64: the calls that started in it.
-        - ``peak_in_progress``, int64: the most calls that were up at one moment of it.
-        - ``mean_in_progress``, decimal128(18, 8): the total time that calls were up in it divided
-          by its length, rounded half-even at the eighth place. The first and the last period count
-          as a whole, though the frame may cover them in part.
+        - ``peak_in_progress``, int64: the most calls that were in progress at any moment of it.
+        - ``mean_in_progress``, decimal128(18, 8): the total time of calls within it, divided by its
+          length, rounded half-even. The first and the last period count as a whole, although the
+          frame may cover only part of them.
         - ``peak_starts_per_second``, int64: the most calls that started in one second of the clock.
 
-        ``attrs["callkit"]`` is as for :func:`cost_breakdown`; its ``calls_covered`` are the calls
-        that started.
+        ``attrs["callkit"]`` is as for :func:`cost_breakdown`; ``calls_covered`` are those started.
 
     Raises
     ------
     FrameError
-        `df` is not a DataFrame of calls, has duplicates or calls that end before they start; `freq`
-        or `tz` is invalid, or there are too many periods.
+        As for :func:`cost_breakdown`; also calls that end before they start, or too many periods.
 
     Notes
     -----
-    A call is up from its start until just before its end: one that ends as another starts is not
-    up with it, and one of no length never is. A started call without an end is up until a second
-    after the latest start or end in the frame. ``start_time`` is when a call was dialled, so
-    ringing counts, as it does for carriers.
+    A call is in progress from its start until just before its end: one that ends as another starts
+    does not overlap it, and one of zero length never counts. A started call without an end lasts
+    until a second after the latest start or end in the frame. ``start_time`` is when a call was
+    dialled, so ringing counts, as it does for carriers.
 
     Examples
     --------
-    >>> calls = pd.DataFrame({
-    ...     "start_time": pd.to_datetime(["2025-03-01T09:00Z", "2025-03-01T09:20Z"]),
-    ...     "end_time": pd.to_datetime(["2025-03-01T09:30Z", "2025-03-01T10:20Z"]),
-    ... })
+    >>> times = pd.to_datetime([f"2025-03-01T{at}Z" for at in ("09:00", "09:20", "09:30", "10:20")])
+    >>> calls = pd.DataFrame({"start_time": times[:2], "end_time": times[2:]})
     >>> calls_in_progress(calls, freq="h").drop(columns="period")
        calls_started  peak_in_progress  mean_in_progress  peak_starts_per_second
     0              2                 2        1.16666667                       1

@@ -1,8 +1,4 @@
-"""The keys that calls are grouped by: columns of the frame, keys derived from them, and periods.
-
-Days, months and multiples of the clock's units are counted from 1970-01-01 00:00 on the local
-clock, weeks from the Monday before, so which other calls there are never moves a period.
-"""
+"""The keys that calls are grouped by: columns of the frame, keys derived from them, and periods."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -61,10 +57,7 @@ def names_of(by: By) -> list[str]:
 def read_keys(
     df: pd.DataFrame, names: Sequence[str], freq: str | None, tz: str, taken: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the period where `freq` is given, then a column for each name, none of them `taken`.
-
-    A column of the frame takes precedence over a derived key of the same name.
-    """
+    """Return the period, given `freq`, and each name: a column or a derived key; none `taken`."""
     zone(tz)
     keys: dict[str, pd.Series] = {}
     if freq is not None:

@@ -1,7 +1,4 @@
-"""A one-page overview: what the calls were, what they cost, and what changed.
-
-The page is text for a terminal, HTML for a notebook.
-"""
+"""A one-page overview, as text or HTML: what the calls were, what they cost, and what changed."""
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -28,8 +25,8 @@ _MOST = 10
 class Summary:
     """The result of :func:`callkit.summary`: prints as text, shows as tables in a notebook.
 
-    It contains no telephone numbers, names or addresses: calls are identified by their SIDs,
-    destinations by country.
+    It has no telephone numbers, names or addresses: calls are given by SID, destinations by
+    country.
 
     Attributes
     ----------
@@ -38,21 +35,19 @@ class Summary:
     first_start, last_start : Timestamp or NaT
         When the first and the last of them started, in `tz`.
     tz, freq : str
-        What it was made with.
+        The arguments it was made with.
     outcomes : DataFrame
-        ``status``, ``calls``, and their ``share`` (float64, of 1) of all calls.
+        ``status``, ``calls``, and their ``share`` of all calls (float64, from 0 to 1).
     costs : DataFrame
         :func:`callkit.cost_breakdown` of all calls, one row per currency; ``open_calls``, int64:
         those that are queued, ringing or in progress; and ``final``, bool: no completed call lacks
-        its price and none is open, among those without a currency either.
+        its price and none is open, including those without a currency.
     durations : DataFrame
-        :func:`callkit.duration_breakdown` of all calls: one row, or none without calls.
+        :func:`callkit.duration_breakdown` of all calls: one row, or none if there are no calls.
     most_expensive_calls, most_expensive_destinations : DataFrame
-        At most ten per currency, the most expensive first; the destinations are those of outbound
-        calls.
+        At most ten per currency, the most expensive first; destinations are of outbound calls.
     changes : DataFrame
-        The last two whole periods, the earlier first, in each currency; empty where the frame does
-        not cover two.
+        The last two whole periods, the earlier first, in each currency; empty if there are not two.
     """
 
     calls: int
@@ -94,9 +89,8 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs what
-        :func:`cost_breakdown` and :func:`duration_breakdown` need, ``sid``, ``from``, ``to`` and
-        ``start_time``.
+        Calls, one row each, as :func:`callkit.to_frame` returns them, with ``sid``, ``from``,
+        ``to``, ``start_time``, and what :func:`cost_breakdown` and :func:`duration_breakdown` need.
     freq, tz : str
         The length of the periods to compare, and the zone, as for :func:`cost_breakdown`.
 
@@ -104,7 +98,7 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
     -------
     Summary
         Its ``str()`` fits a terminal of 80 columns, unless amounts or counts are very large; its
-        attributes are the tables, exact.
+        attributes are the exact tables.
 
     Raises
     ------
@@ -113,17 +107,14 @@ def summary(df: pd.DataFrame, *, freq: str = "W", tz: str = "UTC") -> Summary:
 
     Notes
     -----
-    The two periods compared are the last whole ones. A period is over once a call started after it,
-    so the last one with calls is left out. The first one counts as whole if a call started in its
+    The two periods compared are the last whole ones. A period is over once a call has started after
+    it, so the last one with calls is left out. The first counts as whole if a call started in its
     first 24 hours.
 
     Examples
     --------
-    >>> page = summary(callkit.normalise([
-    ...     {"sid": "CA" + "0" * 32, "status": "completed", "direction": "outbound-api",
-    ...      "to": "+442079460000", "duration": "61", "price": "-0.026", "price_unit": "USD",
-    ...      "start_time": "Sat, 01 Mar 2025 09:00:00 +0000"},
-    ... ]))
+    >>> call = {"sid": "CA" + "0" * 32, "direction": "outbound-api", "to": "+442079460000"}
+    >>> page = summary(callkit.normalise([{**call, "price": "-0.026", "price_unit": "USD"}]))
     >>> page.most_expensive_destinations[["country", "number_type", "calls", "cost"]]
       country number_type  calls        cost
     0      GB       fixed      1  0.02600000

@@ -28,28 +28,28 @@ _PRESENT, _ABSENT, _NONE = range(len(ROOTS))
 
 
 def roll_up(df: pd.DataFrame) -> pd.DataFrame:
-    """Roll the legs of each call up: what it cost from end to end.
+    """Roll up the legs of each call: what it cost from end to end.
 
     Parameters
     ----------
     df : DataFrame
-        Calls, one row each, as :func:`callkit.to_frame` returns them. Needs the columns ``sid``,
+        Calls, one row each, as :func:`callkit.to_frame` returns them, with ``sid``,
         ``parent_call_sid``, ``status``, ``duration``, ``price``, ``price_unit``, ``start_time`` and
         ``end_time``.
 
     Returns
     -------
     DataFrame
-        One row per tree and currency (nearly every tree has one), by first start, then SID; trees
+        One row per tree and currency (most trees have only one), by first start, then by SID; trees
         that never started come last.
 
-        - ``root_sid``, str: the first call of the tree, through any number of generations.
-        - ``price_unit``, str.
+        - ``root_sid``, ``price_unit``, str: the first call of the tree, however many generations
+          up, and the currency.
         - ``root``, category: ``present``, the root is in the frame; ``absent``, it is not, and
           ``root_sid`` is the highest call that a leg names as its parent; ``none``, the legs name
           each other in a circle (broken data), and ``root_sid`` is the smallest SID in it.
         - ``legs``, int64: the calls of the tree in the frame, the root included; legs that a SID
-          list did not contain are missing without notice.
+          list did not contain are missing without warning.
         - ``answered_legs``, int64, and ``talk_time``, timedelta64[ms]: the completed legs that
           lasted longer than zero, and the sum of their durations, each counted as it is billed.
         - ``priced_calls``, ``unpriced_calls``, int64, ``cost``, decimal128(18, 8): as in
@@ -62,19 +62,15 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     FrameError
-        `df` is not a DataFrame of calls, has duplicates or calls without a SID, or an amount does
-        not fit.
+        As for :func:`cost_breakdown`, or there are calls without a SID.
 
     Examples
     --------
-    >>> bodies = [
-    ...     {"sid": "CA" + "0" * 32, "price": "-0.01", "price_unit": "USD"},
-    ...     {"sid": "CA" + "1" * 32, "price": "-0.02", "price_unit": "USD",
-    ...      "parent_call_sid": "CA" + "0" * 32},
-    ... ]
-    >>> roll_up(callkit.normalise(bodies))[["root", "legs", "cost"]]
+    >>> root = {"sid": "CA" + "0" * 32, "price": "-0.01", "price_unit": "USD"}
+    >>> leg = {**root, "sid": "CA" + "1" * 32, "parent_call_sid": root["sid"]}
+    >>> roll_up(callkit.normalise([root, leg]))[["root", "legs", "cost"]]
           root  legs        cost
-    0  present     2  0.03000000
+    0  present     2  0.02000000
     """
     needed = ["sid", "parent_call_sid", "status", "duration", "price", "price_unit"]
     need(df, [*needed, "start_time", "end_time"])

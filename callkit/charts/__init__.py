@@ -2,12 +2,12 @@
 
 Every function takes ``ax=``, draws there and returns it; without one it makes a figure through
 pyplot, as pandas does, so that a notebook shows it. Nothing else of matplotlib's global state is
-touched. Title and notes take some lines above the Axes: make figures of your own with
-``layout="constrained"``, which leaves them room.
+touched. Title and notes take some lines above the Axes: create your own figures with
+``layout="constrained"``, which leaves room for them.
 
-Style sheets and rcParams hold; colours come from the user's own cycle where there is one, and are
-told apart without colour vision or in print otherwise. Only statuses have colours of their own, the
-same in every picture.
+Style sheets and rcParams apply; colours come from the user's own cycle if there is one, and can
+otherwise be distinguished without colour vision or in print. Only statuses have their own colours,
+the same in every picture.
 """
 
 from callkit.charts.bars import cost, status

@@ -47,7 +47,7 @@ _PADDING = 3.0  # how far the amount is off its bar, in points
 def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw connectivity cost: over time where the breakdown has periods, else by its keys.
 
-    Over time, bars stand on the start of their period and are stacked by key: the five most
+    Over time, bars are placed at the start of their period and stacked by key: the five most
     expensive keys, and the others together. Without periods there is one bar per key: the eleven
     most expensive, and the others together. What is drawn is ``cost``, charges less credits; groups
     in which no call has a price have none, and rows of totals are left out. A note gives the total,
@@ -63,7 +63,7 @@ def cost(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib Axes
-        The one drawn on. Currencies never share an axis: where there are several, this Axes has the
+        The one drawn on. Currencies never share an axis: if there are several, this Axes has the
         title, and a panel for each currency, in the order of their codes (``ax.child_axes``).
 
     Raises
@@ -163,34 +163,29 @@ def _notes(breakdown: pd.DataFrame) -> list[str]:
 
 
 def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how many calls had which status, over time.
+    """Draw the number of calls with each status, over time.
 
-    Bars stand on the start of their period and are stacked by status, each in a look of its own
-    that is the same in every picture, whatever the style. Calls that never started have no period:
-    a note counts them. Other keys are added up, and rows of totals left out.
+    Bars are placed at the start of their period and stacked by status, each with its own look that
+    is the same in every picture, whatever the style. Calls that never started have no period: a
+    note counts them. Other keys are added up, and rows of totals left out.
 
     Parameters
     ----------
     breakdown : DataFrame
-        What :func:`callkit.duration_breakdown` or :func:`callkit.cost_breakdown` returned by
-        ``status`` for a `freq`.
+        What :func:`callkit.duration_breakdown` or :func:`callkit.cost_breakdown` returned for
+        ``by="status"`` and a `freq`; anything else raises FrameError.
     ax : matplotlib Axes, optional
-        Where to draw; a new figure otherwise.
+        As for :func:`cost`.
 
     Returns
     -------
     matplotlib Axes
         The one drawn on.
 
-    Raises
-    ------
-    FrameError
-        `breakdown` is not such a breakdown.
-
     Examples
     --------
     >>> daily = callkit.duration_breakdown(df, "status", freq="D")  # doctest: +SKIP
-    >>> callkit.charts.status(daily).figure.savefig("status.png")  # doctest: +SKIP
+    >>> ax = callkit.charts.status(daily)  # doctest: +SKIP
     """
     breakdown = style.groups_of(
         breakdown,
@@ -225,10 +220,7 @@ def _layers(started: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
 
 
 def _stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[StepPatch]:
-    """Draw one bar per period, a layer per label; what is below zero hangs from zero.
-
-    Return the layers, for the legend: none where nothing has started.
-    """
+    """Draw a bar per period, a layer per label, negatives below zero; return the layers, if any."""
     heights = rows.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
     heights = heights.reindex(columns=list(looks)).fillna(0)
     periods = pd.DatetimeIndex(heights.index)

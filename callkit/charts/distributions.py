@@ -38,38 +38,33 @@ _MEASURES = {
 
 
 def heat_map(breakdown: pd.DataFrame, *, measure: str = "calls", ax: Axes | None = None) -> Axes:
-    """Draw on which weekdays and at which hours calls started, or the cost or minutes of those.
+    """Draw the weekdays and hours in which calls started, or the cost or minutes of those calls.
 
-    The darker on a light page, or the lighter on a dark one, the more. The scale begins at zero;
-    hours in which credits exceed charges are hatched, and those without calls, or for minutes and
-    cost without priced calls, blank. Rows of totals are left out; other keys than weekday and hour
-    are added up. A note gives the total, and what is not drawn.
+    Darker means more on a light page, lighter means more on a dark one. The scale begins at zero;
+    hours in which credits exceed charges are hatched, and those without calls (for minutes and
+    cost, without priced calls) are blank. Rows of totals are left out; other keys are added up. A
+    note gives the total, and what is not drawn.
 
     Parameters
     ----------
     breakdown : DataFrame
-        What :func:`callkit.cost_breakdown` returned for the keys ``weekday`` and ``hour``. The zone
-        that it was made in is named on the axis.
+        What :func:`callkit.cost_breakdown` returned for the keys ``weekday`` and ``hour``; anything
+        else raises FrameError. Its time zone is named on the axis.
     measure : {"calls", "minutes", "cost"}
-        What to draw: calls of every status, billed minutes, or connectivity cost.
+        Calls of every status, billed minutes, or connectivity cost; others raise FrameError.
     ax : matplotlib Axes, optional
-        Where to draw; a new figure otherwise.
+        As for :func:`cost`.
 
     Returns
     -------
     matplotlib Axes
-        The one drawn on; the colour bar takes its room from it. Costs in several currencies have a
+        The one drawn on; the colour bar takes its space from it. Costs in several currencies have a
         panel each, as for :func:`cost`.
-
-    Raises
-    ------
-    FrameError
-        `breakdown` is not such a breakdown, or `measure` is not one of the three.
 
     Examples
     --------
     >>> hours = callkit.cost_breakdown(df, ["weekday", "hour"], tz="Europe/Paris")  # doctest: +SKIP
-    >>> callkit.charts.heat_map(hours, measure="cost").figure.savefig("hours.png")  # doctest: +SKIP
+    >>> ax = callkit.charts.heat_map(hours, measure="cost")  # doctest: +SKIP
     """
     breakdown, chosen = _checked(breakdown, measure)
     currencies = style.currencies_in(breakdown) if measure == "cost" else []
@@ -109,10 +104,7 @@ def _checked(breakdown: pd.DataFrame, measure: object) -> tuple[pd.DataFrame, _M
 
 
 def _grid(rows: pd.DataFrame, chosen: _Measure) -> Floats:
-    """Add up each hour of each weekday: NaN without calls, or where the measure is not known.
-
-    Beyond the eighth decimal, sums of amounts in floats are noise.
-    """
+    """Add up each hour of each weekday, without the noise of floats; NaN where nothing is known."""
     known = rows[rows[chosen.counted] > 0].astype({"weekday": object, chosen.column: "float64"})
     sums = known.pivot_table(chosen.column, "weekday", "hour", aggfunc="sum")
     return sums.reindex(index=_DAYS, columns=_HOURS).to_numpy(np.float64).round(8)
@@ -182,30 +174,26 @@ def _written(rows: pd.DataFrame, chosen: _Measure) -> str:
 def duration(df: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how the durations of answered calls are distributed, with their median and p95.
 
-    The axis is logarithmic, with ten bars to every tenfold of duration where whole seconds allow.
-    Median and 95th percentile are those of :func:`callkit.duration_breakdown`.
+    The axis is logarithmic, with ten bars per factor of ten, where whole seconds allow. Median and
+    95th percentile are those of :func:`callkit.duration_breakdown`.
 
     Parameters
     ----------
     df : DataFrame
-        Calls, as :func:`callkit.to_frame` returns them, with ``status`` and ``duration``. Answered
-        are those completed that lasted longer than zero.
+        Calls as :func:`callkit.to_frame` returns them, with ``status`` and ``duration``; anything
+        else, and duplicates, raise FrameError. Completed calls that lasted longer than zero count
+        as answered.
     ax : matplotlib Axes, optional
-        Where to draw; a new figure otherwise.
+        As for :func:`cost`.
 
     Returns
     -------
     matplotlib Axes
         The one drawn on.
 
-    Raises
-    ------
-    FrameError
-        `df` is not a DataFrame of calls, or has duplicates.
-
     Examples
     --------
-    >>> callkit.charts.duration(df).figure.savefig("duration.png")  # doctest: +SKIP
+    >>> ax = callkit.charts.duration(df)  # doctest: +SKIP
     """
     need(df, ["status", "duration"])
     each_once(df)
@@ -272,7 +260,7 @@ def _in_words(seconds: float) -> str:
 
 
 def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how many calls were up at once: the peak of each period as an area, the mean as a line.
+    """Draw how many calls were in progress: each period's peak as an area, the mean as a line.
 
     A note gives the highest peak and the most calls that started in one second. Only the calls in
     the frame count, not others of the account.
@@ -280,24 +268,19 @@ def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table : DataFrame
-        What :func:`callkit.calls_in_progress` returned.
+        What :func:`callkit.calls_in_progress` returned; anything else raises FrameError.
     ax : matplotlib Axes, optional
-        Where to draw; a new figure otherwise.
+        As for :func:`cost`.
 
     Returns
     -------
     matplotlib Axes
         The one drawn on.
 
-    Raises
-    ------
-    FrameError
-        `table` is not what calls_in_progress returns.
-
     Examples
     --------
     >>> hourly = callkit.calls_in_progress(df, freq="h")  # doctest: +SKIP
-    >>> callkit.charts.in_progress(hourly).figure.savefig("in_progress.png")  # doctest: +SKIP
+    >>> ax = callkit.charts.in_progress(hourly)  # doctest: +SKIP
     """
     table = style.groups_of(
         table,

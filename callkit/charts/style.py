@@ -1,7 +1,6 @@
 """What all charts share: reading breakdowns, layout, colours, and how numbers are written.
 
-Sizes are in points. What is measured is the Axes as it will be drawn, so that labels fit in small
-figures and in large letters too.
+Sizes are in points, measured on the Axes as it will be drawn, so that labels fit at any size.
 """
 
 import itertools
@@ -232,10 +231,7 @@ def _points(size: str | float) -> float:
 
 
 def looks(count: int) -> list[dict[str, Any]]:
-    """Choose how layers look: in an order of lightness, which survives greyscale.
-
-    The colours of a cycle that the user set hold; those as light as an earlier one are hatched.
-    """
+    """Choose looks by lightness, for greyscale; a user's own colours are hatched where alike."""
     cycle = mpl.rcParams["axes.prop_cycle"]
     if count > 1 and cycle == mpl.rcParamsDefault["axes.prop_cycle"]:
         shades = mpl.colormaps["viridis"](np.linspace(0.1, 0.92, count))

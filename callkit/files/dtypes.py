@@ -95,10 +95,7 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
 
 
 def in_our_types(table: pa.Table) -> pa.Table:
-    """Cast columns of the schema that another tool's copy of the file has in plainer types.
-
-    SQL engines, for one, write durations as integers.
-    """
+    """Cast columns that another tool wrote in plainer types, for example durations as integers."""
     for place, field in enumerate(table.schema):
         if field.name in SCHEMA.names:
             ours = SCHEMA.field(field.name)

@@ -67,48 +67,46 @@ def export(
 ) -> FetchResult:
     """Fetch calls straight into a file; memory does not grow with the bodies.
 
-    The file takes its name only when it is complete. Where calls fail, a CSV beside it
+    The file takes its name only when it is complete. If calls fail, a CSV beside it
     (``calls.failures.csv`` for ``calls.parquet``, ``calls.csv.failures.csv`` for ``calls.csv``,
-    ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; where none do, one
-    that an earlier export left is removed.
+    ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; if none do, one left
+    by an earlier export is removed.
 
     CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
-    (``-0.01700000``), in JSON as text, since its readers make floats of numbers; ``duration`` in
-    whole seconds and ``queue_time`` in milliseconds; times by ISO 8601 (``2025-03-09T08:05:17Z``);
-    what is absent is an empty field, or null. CSV is RFC 4180's, in UTF-8.
+    (``-0.01700000``), in JSON as text, since its readers turn numbers into floats; ``duration`` in
+    whole seconds and ``queue_time`` in milliseconds; times as ISO 8601 (``2025-03-09T08:05:17Z``);
+    missing values are empty fields, or null. CSV follows RFC 4180, in UTF-8.
 
     Parameters
     ----------
     sids, client, cache, refresh, errors, progress
-        As for :func:`callkit.to_frame`. To try failures again, give the whole list and the same
-        `cache`, which asks for nothing that it has; or export the failures to another file, since
-        this one is replaced whole.
-    path : str or path
-        Where to write.
+        As for :func:`callkit.to_frame`. To retry failures, pass the whole list and the same
+        `cache`, so final calls are not requested again; or export the failures to another file,
+        since this one is replaced entirely.
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
-    by_month, pseudonyms
+    path, by_month, pseudonyms
         As for :func:`callkit.to_parquet`. The cache keeps calls as they arrived.
 
     Returns
     -------
     FetchResult
         Where the files are (``.path``, ``.failures_path``), how many calls they hold, and what
-        failed; ``.frame`` and ``.table`` read the calls back when they are asked for.
+        failed; ``.frame`` and ``.table`` read the calls back on first access.
 
     Raises
     ------
     FetchError
         Calls could not be fetched; both files are written anyway. See ``.failures``.
     ParquetError
-        The file cannot be written there, or has the ending of another format, or would replace the
-        SID list or the cache, or the dataset or the failures something that is not callkit's;
-        found out before the first request.
+        The file cannot be written, has the extension of another format, or would replace the SID
+        list or the cache; or the dataset or failures file would replace something that callkit did
+        not write. Raised before the first request.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
-        As for :func:`callkit.collect`. Where calls had been fetched, they are in the file; where
-        none had, files of before are left as they were.
+        As for :func:`callkit.collect`. If calls had been fetched, they are in the file; if none
+        had, existing files are left as they were.
     FetchInterrupted
-        Ctrl-C: files of before are left as they were. What had arrived is in the cache, or else in
+        Ctrl-C: existing files are left as they were. What had arrived is in the cache, or else in
         ``.frame``.
 
     Examples

@@ -37,10 +37,7 @@ _PLAIN = {
 
 @contextmanager
 def parquet_file(path: Path, schema: pa.Schema, attributes: Attributes) -> Iterator[Write]:
-    """Give a function that writes tables of `schema` to a file.
-
-    `attributes`, asked for at the end, are those of the whole: what `df.attrs` holds.
-    """
+    """Give a function that writes tables to a file; `attributes` are asked for at the end."""
     with (
         path.open("wb") as raw,  # Arrow refuses a name that is not UTF-8
         pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
@@ -53,8 +50,7 @@ def parquet_file(path: Path, schema: pa.Schema, attributes: Attributes) -> Itera
 def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iterator[Write]:
     """Give a function that deals the calls of a table out to the Parquet files of their months.
 
-    Calls never started have one of their own. It is always there, since without any file a dataset
-    of no calls would have no columns.
+    That of calls never started always exists: without files, a dataset would have no columns.
     """
     _check_columns(schema)
     writes: dict[str, Write] = {}
@@ -139,10 +135,7 @@ def read_json_lines(path: Path, schema: pa.Schema) -> pd.DataFrame:
 
 
 def _footer(said: object, schema: pa.Schema) -> dict[str, str]:
-    """Make a file's own metadata: callkit's part of `df.attrs`, and what the columns mean.
-
-    The fields contain the latter too, but in Arrow's form; this form is for other tools.
-    """
+    """Make metadata for other tools: callkit's part of `df.attrs`, and what the columns mean."""
     columns = {
         field.name: {
             key.decode(): field.metadata[key].decode()

@@ -35,40 +35,39 @@ def to_parquet(
     """Write a frame of calls, or a breakdown, to a Parquet file, or calls to a dataset by month.
 
     Calls have exactly the types of :data:`callkit.SCHEMA`, whatever is null or empty. Each field
-    carries its unit and description, and the file callkit's version and, where `df.attrs` has
-    them, as-of times and counts of calls; those only if `df` has as many rows as calls were
+    carries its unit and description; the file carries callkit's version and, if `df.attrs` has
+    them, as-of times and counts of calls; counts only if `df` has as many rows as calls were
     fetched. An index is not written, unless it has a name.
 
     A dataset is a folder with a file for each month in which calls started, in UTC (as Twilio
-    bills): ``month=2025-03/part-0.parquet``. Calls never started are under ``month=none``, which
+    bills): ``month=2025-03/part-0.parquet``. Calls that never started are in ``month=none``, which
     always exists.
 
     Parameters
     ----------
     df : pandas.DataFrame
-        Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown;
-        other columns are kept.
+        Calls as :func:`callkit.to_frame` returns them, some columns of them, or a breakdown; other
+        columns are kept.
     path : str or path
         Where to write. The file, or folder, takes that name only when it is complete; it keeps the
         mode of an existing one. Links are followed.
     by_month : bool, default False
         Whether to write a dataset, of calls with a ``start_time``. It replaces a dataset that
-        callkit wrote, or an empty folder, and nothing else. That takes two renamings: a process
-        killed just between them leaves no `path`, but both datasets, complete, under the names
+        callkit wrote, or an empty folder, and nothing else. That takes two renames: a process
+        killed between them leaves no `path`, but both complete datasets, under the names
         ``.NAME.….old`` and ``.NAME.….part`` beside it.
     pseudonyms : Pseudonyms, optional
-        Replace numbers and addresses by these, and leave names out, as
-        :func:`callkit.pseudonymise` does.
+        Replace numbers and addresses with these, and omit names: see :func:`callkit.pseudonymise`.
 
     Raises
     ------
     ParquetError
-        The file cannot be written there, a column does not hold what its name promises (floats for
+        The file cannot be written, a column does not hold what its name promises (floats for
         prices, or times without a zone), or Parquet cannot hold it. By month: there is no
-        ``start_time``, there is a column ``month`` already, or the folder holds anything that is
-        not callkit's; nothing is removed then.
+        ``start_time``, there is already a column ``month``, or the folder contains anything that
+        callkit did not write; nothing is removed then.
     FrameError
-        Pseudonyms cannot be put in; see :func:`callkit.pseudonymise`.
+        Parties cannot be replaced; see :func:`callkit.pseudonymise`.
 
     Examples
     --------
@@ -97,9 +96,9 @@ def read_parquet(
     Parameters
     ----------
     path : str or path
-        A file, a dataset by month, or a folder of files with the same columns, each named
-        ``.parquet``; another tool's copy of one will do, as long as prices in it are decimals and
-        times have a zone (Spark writes it under
+        A file, a dataset by month, or a folder of files with the same columns, each ending in
+        ``.parquet``; another tool's copy of one will do, as long as its prices are decimals and its
+        times have a zone (Spark writes one with
         ``spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS``).
     columns : str or sequence of str, optional
         Which columns, in which order; by default all. Only these are read.
@@ -108,25 +107,24 @@ def read_parquet(
     -------
     pandas.DataFrame
         The dtypes of :func:`callkit.to_frame`, and for other columns those they had when they were
-        written (objects come back as what they hold: text as ``str``, decimals exact);
-        ``df.attrs`` as it was written, but counts of calls only if as many are there as were
-        fetched, not for one month of a dataset. A dataset comes month by month, calls never started
-        last, without a column ``month``; a folder, file by file in the order of their names.
-        ``df.attrs`` then has the earliest ``as_of_first`` and the latest ``as_of_last``, of the
-        rest what is equal in all files, and for several breakdowns no counts.
+        written (objects are read as what they contain: text as ``str``, decimals exactly);
+        ``df.attrs`` as it was written, with counts of calls only if all fetched calls are present,
+        so not for one month of a dataset. A dataset is read month by month, with calls that never
+        started last and no column ``month``; a folder, file by file in order of name. ``df.attrs``
+        then has the earliest ``as_of_first``, the latest ``as_of_last``, and whatever else is equal
+        in all files; for several breakdowns it has no counts.
 
     Raises
     ------
     ParquetError
-        The file does not exist, is not Parquet, lacks a column that was requested or that others
-        of its folder have, or a column does not hold what its name promises. A folder holds what is
-        not read but may hold calls: a folder, a file named ``.parq`` or ``.pq``, or in a dataset by
-        month anything but months.
+        The file does not exist, is not Parquet, lacks a column that was requested or that other
+        files in its folder have, or a column does not hold what its name promises; or a folder has
+        items that would be skipped but may hold calls: a folder, a ``.parq`` or ``.pq`` file, or in
+        a dataset by month anything but months.
 
     Examples
     --------
-    >>> calls = callkit.normalise([])
-    >>> callkit.to_parquet(calls, "calls", by_month=True)
+    >>> callkit.to_parquet(callkit.normalise([]), "calls", by_month=True)
     >>> callkit.read_parquet("calls", columns=["sid", "price"]).columns.tolist()
     ['sid', 'price']
     """

@@ -48,9 +48,7 @@ def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
     """Give a temporary file, or folder, beside `path`; it takes that name once it is complete.
 
     An existing one stays until then, and passes on its mode; if the block raises, the temporary one
-    is removed. Links are followed. A folder is replaced by two renamings: a process killed just
-    between them leaves both datasets whole under hidden names beside `path`, ``.NAME.….old`` and
-    ``.NAME.….part``.
+    is removed. Links are followed. A folder is replaced by two renames: see :func:`to_parquet`.
     """
     target = check_writable(path, folder=folder)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
@@ -78,10 +76,7 @@ def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
 
 
 def check_writable(path: Path, *, folder: bool = False) -> Path:
-    """Follow `path` to where something would be written, and see that nothing else is lost there.
-
-    A file replaces regular files alone, and a dataset nothing but its like.
-    """
+    """Follow `path`; refuse to replace anything but a regular file, or callkit's own dataset."""
     with file_errors(path):
         target = resolved(path)
         if folder and target.exists():
