@@ -35,13 +35,12 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _is_instant(kind: pa.DataType) -> bool:
-    return types.is_timestamp(kind) and kind.tz is not None
-
-
 _FAMILIES = (
     (_is_text, "expected text"),
-    (_is_instant, "expected times with a time zone"),
+    (
+        lambda kind: types.is_timestamp(kind) and kind.tz is not None,
+        "expected times with a time zone",
+    ),
     (types.is_duration, "expected timedeltas"),
     (types.is_decimal, "expected exact decimals, since a float may have lost digits already"),
 )

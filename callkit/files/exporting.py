@@ -153,7 +153,7 @@ def export(
         target,
         failures_path,
         load_frame=partial(read, target),
-        load_table=lambda: frame_to_table(read(target)),
+        load_table=partial(_read_table, partial(read, target)),
     )
     raise_or_warn(result, errors)
     return result
@@ -200,6 +200,10 @@ def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Pat
 
 def _read_parquet(path: Path, schema: pa.Schema) -> pd.DataFrame:
     return read_parquet(path, columns=schema.names)
+
+
+def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
+    return frame_to_table(read())
 
 
 _FILES: dict[str, Format] = {
