@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
@@ -114,6 +115,7 @@ def collect(
     >>> callkit.collect(sids, client=sandbox.client())
     FetchResult(20 calls, 2 failures: 2 not_found)
     """
+    check_options(refresh)
     names = list(SCHEMA.names) if columns is None else _checked_columns(columns)
     run = Run(read_sids(sids), client, cache, refresh, progress)
     tables = [SCHEMA.empty_table().select(names)]
@@ -198,7 +200,7 @@ def to_frame(
     >>> joined["status"].notna().all()
     np.True_
     """
-    check_errors(errors)
+    check_options(refresh, errors)
     got = collect(
         sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
     )
@@ -212,9 +214,15 @@ def _framed(tables: list[pa.Table], attributes: dict[str, Any]) -> pd.DataFrame:
     return df
 
 
-def check_errors(errors: object) -> None:
+def check_options(refresh: object, errors: object = "raise") -> None:
     if errors not in {"raise", "warn"}:
         raise ValueError(f"Invalid errors {errors!r}: expected 'raise' or 'warn'")
+    is_moment = isinstance(refresh, datetime) and refresh.tzinfo is not None
+    if not is_moment and refresh not in (None, "all", "unpriced"):
+        raise ValueError(
+            f"Invalid refresh {refresh!r}: expected 'all', 'unpriced' or a datetime with a "
+            "time zone"
+        )
 
 
 def _checked_columns(columns: Sequence[str]) -> list[str]:

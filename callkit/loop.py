@@ -49,12 +49,6 @@ class Run:
         refresh: Refresh,
         progress: bool | None,
     ) -> None:
-        is_moment = isinstance(refresh, datetime) and refresh.tzinfo is not None
-        if not is_moment and refresh not in (None, "all", "unpriced"):
-            raise ValueError(
-                f"Invalid refresh {refresh!r}: expected 'all', 'unpriced' or a datetime with a "
-                "time zone"
-            )
         self._chunks = Chunks()
         self.failures = self._chunks.failures
         self.price_changes = self._chunks.price_changes
@@ -235,7 +229,7 @@ class SidList:
         keys: list[CallKey] = []
         most = min(most, _READ_AT_ONCE)
         until = time.monotonic() + _READ_FOR
-        if self.total is None:
+        if self.total is None and most:
             self._unwatched = 1 if self.missing else min(2 * self._unwatched, _READ_AT_ONCE)
         interrupts.at_once = True
         try:
@@ -265,7 +259,7 @@ class _Chunk:
     remarks: list[tuple[int, Remark]] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(repr=False)  # it would show personal data
 class Chunks:
     """The calls that are under way, in chunks of `size` that are handed over one after the other.
 

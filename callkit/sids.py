@@ -51,7 +51,7 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
     SIDs are returned as ``CA`` and lower-case digits, since spreadsheets turn them to upper case.
     What is not a Call SID raises an InvalidSidError, and what cannot be read at all a SidListError.
     """
-    if isinstance(source, Iterator):
+    if isinstance(source, Iterator) and not hasattr(type(source), "columns"):
         return _checked_as_read(source)
     try:
         entries = _entries_of(source)

@@ -282,6 +282,11 @@ def test_an_invalid_refresh_is_refused(refresh: Any) -> None:
         callkit.collect([], refresh=refresh)
 
 
+def test_an_invalid_refresh_is_refused_before_the_list_is_read() -> None:
+    with pytest.raises(ValueError, match="Invalid refresh 'none'"):
+        callkit.collect("not there.txt", refresh="none")  # type: ignore[arg-type]
+
+
 def test_a_result_and_its_error_travel_in_a_pickle(sandbox: Sandbox, client: Client) -> None:
     got = callkit.collect(sandbox.sids(3), client=client)
     again = pickle.loads(pickle.dumps(got))

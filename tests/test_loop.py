@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 
-from callkit.loop import Chunks
+from callkit.loop import Chunks, SidList
 from callkit.normaliser import to_table
 from callkit.outcomes import Failure
 from callkit.sids import CallKey
+from callkit.terminal import Interrupts
 from tests.support.scripted import sid
 
 
@@ -91,3 +92,19 @@ def test_any_order_of_arrival_gives_the_order_of_the_list() -> None:
     for sids in finished(chunks, rest=True):
         handed_over += sids
     assert handed_over == [sid(number) for number in range(30)]
+
+
+def test_a_generator_of_cached_calls_is_read_twice_as_many_at_a_time() -> None:
+    generated = SidList(CallKey(sid(number), None) for number in range(100))
+    sizes = []
+    for _ in range(4):
+        sizes.append(len(generated.read(50, None, Interrupts())))
+        generated.missing = 0
+        generated.read(0, None, Interrupts())  # no room for more calls
+    assert sizes == [1, 2, 4, 8]
+
+
+def test_chunks_show_no_call() -> None:
+    chunks = Chunks()
+    expect(chunks, 0)
+    assert sid(0) not in repr(chunks)

@@ -336,3 +336,21 @@ def test_a_wrong_list_shows_few_frames_and_one_error(fetch: Any, wrong: Any) -> 
     assert len(frames) <= 3
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+class Rows:
+    """Rows of a database, read one by one; they have columns, as SQLAlchemy's do."""
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> tuple[str]:
+        raise StopIteration
+
+    def columns(self) -> None:
+        pass
+
+
+def test_rows_with_columns_are_no_list_of_sids() -> None:
+    with pytest.raises(SidListError, match="Cannot read a SID list from a .*Rows: pass its column"):
+        read_sids(Rows())

@@ -263,8 +263,10 @@ class Transport:
             self._adapter = self._adapter_of(session)
             self._tls = None if self._adapter or base_url.startswith("http:") else self._context()
         except (requests.exceptions.RequestException, OSError) as error:
-            where = f"{credentials.account_sid} at {base_url}"
-            raise RunStoppedError(f"Cannot send requests to {where}: {describe(error)}") from None
+            raise RunStoppedError(
+                f"Cannot send requests to {credentials.account_sid} at {base_url}: "
+                f"{describe(error)}"
+            ) from None
 
     def connection(self) -> Connection:
         """Give a worker a connection, one that was used before if there is any."""

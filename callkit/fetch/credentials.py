@@ -75,7 +75,7 @@ class Credentials:
     ``stand_in`` says whether a text repeats the secret, as it is or in base64.
     """
 
-    __slots__ = ("_secret", "account_sid", "stand_in", "user")
+    __slots__ = ("_secret", "account_sid", "stand_in", "user")  # pickle asks the secret first
 
     def __init__(self, account_sid: str, user: str, secret: Secret) -> None:
         self.account_sid = account_sid

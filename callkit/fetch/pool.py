@@ -136,6 +136,8 @@ class Pool:
                 path = f"/2010-04-01/Accounts/{job.account.sid}/Calls/{job.sid}.json"
                 response = connection.get(path)
                 answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
+                if answer.meaning is Meaning.LOCAL_FAULT:
+                    self._transport.keeps_alive = False
                 if _log.isEnabledFor(logging.DEBUG):
                     done = answer.outcome
                     status = 200 if isinstance(done, Fetched) else done.http_status or done.message
@@ -156,7 +158,6 @@ class Pool:
                 self._queue.receive(job, answer, now)
                 if self.stop.error is not None:
                     self._queue.give_up(self.stop.error)
-                self._transport.keeps_alive &= answer.meaning is not Meaning.LOCAL_FAULT
                 if self._idle:
                     self._wake()
                 if self._queue.pending == 0 or len(self._queue.done) >= _BATCH:
@@ -186,7 +187,7 @@ class Pool:
             self._queue.give_up(why)
 
 
-@dataclass
+@dataclass(repr=False)
 class StopConditions:
     """Watches the responses of a run for causes that would fail every call.
 

@@ -32,7 +32,7 @@ _TRIES_A_PROBE = 3
 _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # its calls lead back to it
 class Account:
     sid: str
     limiter: Limiter

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
-from callkit.calls import Errors, FetchResult, check_errors, raise_or_warn
+from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
 from callkit.files.formats import (
@@ -116,7 +116,7 @@ def export(
     >>> callkit.export(sandbox.sids(20), "calls.parquet", client=sandbox.client())
     FetchResult(20 calls in 'calls.parquet', no failures)
     """
-    check_errors(errors)
+    check_options(refresh, errors)
     target = Path(path)
     form = format_named(format, target, by_month=by_month)
     check_writable(target, folder=by_month)

@@ -96,7 +96,6 @@ class Leg(NamedTuple):
 
 
 def single_leg(draws: Draws, account: Account, start: datetime) -> Leg:
-    """Make a call that dials nobody."""
     # What starts after AS_OF has been created before: only calls made through the API can wait.
     direction = draws.from_mix(_DIRECTIONS) if start <= AS_OF else "outbound-api"
     is_api = direction == "outbound-api"
