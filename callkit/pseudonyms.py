@@ -195,9 +195,9 @@ class Pseudonyms:
         Names, formatted numbers and the metadata of the table are left out; other columns and the
         metadata of the fields are kept.
         """
-        kept = [name for name in table.column_names if name not in _DROPPED]
+        kept = [place for place, name in enumerate(table.column_names) if name not in _DROPPED]
         table = table.select(kept).replace_schema_metadata()
-        for place, name in enumerate(kept):
+        for place, name in enumerate(table.column_names):
             if name in _PARTIES:
                 made = self._of_parties(name, table.column(place))
                 table = table.set_column(place, _PARTIES[name], made)

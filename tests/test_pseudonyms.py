@@ -268,3 +268,11 @@ def test_a_line_break_at_the_end_of_a_key_is_no_part_of_it(
 def test_blanks_are_no_key() -> None:
     with pytest.raises(ValueError, match="The key has 0 bytes"):
         Pseudonyms(" " * 20)
+
+
+def test_columns_of_one_name_stay_beside_each_other() -> None:
+    number = pa.array(["+442079460000"])
+    table = pa.table([number, pa.array(["x"]), number], names=["from", "note", "from"])
+    pseudonym = Pseudonyms("k" * 16).of("+442079460000")
+    made = Pseudonyms("k" * 16).of_table(table)
+    assert [column.to_pylist() for column in made.columns] == [[pseudonym], ["x"], [pseudonym]]

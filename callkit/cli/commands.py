@@ -91,6 +91,7 @@ def run_demo(
             client = stack.enter_context(callkit.Client(concurrency=concurrency))
         print(f"Fetching the calls of {sids} from {client.base_url}")
         got = _collect(sids, client, folder / "calls.parquet", progress)
+    callkit.to_parquet(got.frame, folder / "calls.parquet")
     _print_counts(got)
     cost = callkit.cost_breakdown(got.frame, by="direction")
     duration = callkit.duration_breakdown(got.frame, by="direction")
@@ -99,7 +100,7 @@ def run_demo(
     weekly = callkit.cost_breakdown(got.frame, by="direction", freq="W")
     save(
         folder,
-        {"calls": got.frame, "cost": cost, "duration": duration},
+        {"cost": cost, "duration": duration},
         {"cost": (callkit.charts.cost, weekly), "duration": (callkit.charts.duration, got.frame)},
     )
     print(f"\nFiles written to {folder.resolve()}:", *_FILES, sep="\n  ")

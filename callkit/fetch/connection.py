@@ -166,7 +166,6 @@ class AdapterConnection:
         self._settings = {"timeout": (min(_CONNECT_WITHIN, timeout), timeout), **settings}
 
     def get(self, path: str) -> Response | NoResponse:
-        """Send one request, without repeating it."""
         try:
             return self._ask(path)
         except _FAULTS as error:

@@ -37,7 +37,6 @@ class Request:
 
     @cached_property
     def call(self) -> tuple[str, str] | None:
-        """The account and the call in the path, if it is the path of a call."""
         match = _CALL_PATH.fullmatch(self.path)
         return None if match is None else (match[1], match[2])
 

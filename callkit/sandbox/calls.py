@@ -71,6 +71,7 @@ class Call:
     uri: str
 
     def attributes(self) -> dict[str, Value]:
+        """Give the attributes under the API's names, in the reference's order."""
         return {name.rstrip("_"): getattr(self, name) for name in self.__slots__}
 
 
