@@ -155,7 +155,7 @@ def to_frame(
     client : Client, optional
         The client; by default one with the credentials in the environment.
     cache : str or path, optional
-        A file that keeps calls as received; created if missing. Final calls are never requested
+        A file that keeps calls as received; created if missing. Final calls are not requested
         again, and an interrupted run can be resumed. It contains personal data, and only its owner
         can read it.
     refresh : {"all", "unpriced"} or datetime, optional
@@ -188,7 +188,7 @@ def to_frame(
 
     Examples
     --------
-    Join it to your own table by SID. Its SIDs are ``CA`` and lower-case digits; if a spreadsheet
+    Join calls to your own table by SID. Theirs are ``CA`` and lower-case digits; if a spreadsheet
     has converted yours to upper case, convert them back first, or the join finds no calls:
 
     >>> sandbox = callkit.sandbox.Sandbox(calls=100)

@@ -71,7 +71,7 @@ def cost_breakdown(
         first to the last in which calls started.
     margins : bool
         Whether to append totals over each combination of period and keys, as SQL's CUBE does.
-        Currencies are never added.
+        Currencies are never added together.
 
     Returns
     -------

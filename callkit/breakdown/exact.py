@@ -67,7 +67,7 @@ def prices(df: pd.DataFrame) -> tuple[Ints, Flags]:
         whole = values.cast(MONEY).combine_chunks()
     except pa.ArrowInvalid as error:
         raise FrameError(
-            "Column 'price' has more digits than fit decimal(18, 8): expected at most ten "
+            "Column 'price' has more digits than fit into decimal(18, 8): expected at most ten "
             "before the decimal point and eight after it"
         ) from error
     # Arrow keeps a decimal as a whole number of its last place, in 16 bytes, the least first; of 18

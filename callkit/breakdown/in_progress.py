@@ -1,4 +1,4 @@
-"""How many calls were up at once, and how many started in a second: what decides on capacity."""
+"""How many calls were up at once, and how many started in a second: what capacity must cover."""
 
 import numpy as np
 import pandas as pd

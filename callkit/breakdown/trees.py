@@ -51,7 +51,7 @@ def roll_up(df: pd.DataFrame) -> pd.DataFrame:
         - ``legs``, int64: the calls of the tree in the frame, the root included; legs that a SID
           list did not contain are missing without warning.
         - ``answered_legs``, int64, and ``talk_time``, timedelta64[ms]: the completed legs that
-          lasted longer than zero, and the sum of their durations, each counted as it is billed.
+          lasted longer than zero, and the sum of their durations; legs that overlap all count.
         - ``priced_calls``, ``unpriced_calls``, int64, ``cost``, decimal128(18, 8): as in
           :func:`cost_breakdown`, over the legs.
         - ``first_start``, ``last_end``, datetime64[us, UTC]: of the legs. The end is null while a

@@ -29,11 +29,11 @@ class CacheInfo:
     Attributes
     ----------
     calls, final, not_final : int
-        Number of calls; of final ones, which are never requested again; and of all others.
+        Number of calls; of final ones, which are not requested again; and of all others.
     accounts : tuple of str
         The accounts of the calls.
     fetched_first, fetched_last : datetime or None
-        When the oldest and the newest record was fetched, in UTC; None without calls.
+        When the oldest and the newest records were fetched, in UTC; None without calls.
     size : int
         Bytes on disk, SQLite's journal included.
     """

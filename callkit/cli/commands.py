@@ -78,7 +78,7 @@ def run_demo(
 
     if sids is not None and any(holds(folder / name, sids) for name in _FILES):
         raise CommandError(
-            "Cannot write the demo to this folder: it would replace the SID list "
+            "cannot write the demo to this folder: it would replace the SID list "
             f"{str(sids)!r}. Choose another folder"
         )
     places_in(folder, _FILES)
@@ -172,7 +172,7 @@ def add_sandbox(commands: Commands) -> None:
     add("--calls", type=number(1), default=10_000, help="number of calls (default: %(default)s)")
     add("--seed", type=number(0), default=7, help="seed of the calls (default: %(default)s)")
     add("--latency", type=seconds, default=0.0, help="seconds per response (default: %(default)s)")
-    add("--limit", type=number(1), help="requests in flight above which it answers 429")
+    add("--limit", type=number(1), help="requests in flight above which the server answers 429")
     add("--retry-after", type=number(0), help="Retry-After of a 429, in seconds (default: none)")
     sandbox.set_defaults(run=_sandbox, parser=sandbox)
 
@@ -256,7 +256,7 @@ def add_cache(commands: Commands) -> None:
     info = kinds.add_parser(
         "info",
         help="print the number, accounts and age of the calls, and the file size",
-        description="Print how many calls a cache has, how many of them are final (never requested "
+        description="Print how many calls a cache has, how many of them are final (not requested "
         "again), their accounts, when they were fetched, and the size of the file.",
         epilog="example: callkit cache info calls.sqlite",
     )
@@ -271,7 +271,7 @@ def add_cache(commands: Commands) -> None:
         "erase",
         help="erase all calls that involve a number",
         description="Erase every call that contains a number, however it is written, and every "
-        "byte of it in the file. A later export that lists these calls fetches them again.",
+        "byte of the call in the file. A later export that lists these calls fetches them again.",
         epilog="example: callkit cache erase calls.sqlite - < number.txt",
     )
     for command, run in ((info, _info), (prune, _prune), (erase, _erase)):

@@ -331,7 +331,7 @@ def test_a_quotient_that_does_not_fit_is_refused() -> None:
                     [Decimal("0.123456789")] * 8, dtype=pd.ArrowDtype(pa.decimal128(20, 9))
                 )
             ),
-            "'price' has more digits than fit decimal",
+            "'price' has more digits than fit into decimal",
         ),
     ],
 )
