@@ -41,8 +41,8 @@ class FetchResult:
     calls : int
         How many calls were fetched.
     frame, table : pandas.DataFrame, pyarrow.Table
-        One row per distinct call fetched, in the order of first mention; the table is made without
-        going through pandas. For an export, each is read back from the file on first access.
+        One row per distinct call fetched, in the order of first mention. The table of `collect` is
+        made without pandas. For an export, each is read back from the file on first access.
     failures : pandas.DataFrame
         One row per failed call: ``sid``, ``account_sid``, ``reason`` (category), ``message``,
         ``http_status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).

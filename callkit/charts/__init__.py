@@ -10,7 +10,7 @@ otherwise be distinguished without colour vision or in print. Only statuses have
 the same in every picture.
 """
 
-from callkit.charts.bars import cost, status
-from callkit.charts.distributions import duration, heat_map, in_progress
+from callkit.charts.bars import cost, in_progress, status
+from callkit.charts.distributions import duration, heat_map
 
 __all__ = ["cost", "duration", "heat_map", "in_progress", "status"]

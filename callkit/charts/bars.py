@@ -1,4 +1,4 @@
-"""Cost and status: bars over time, or one for each key, and the axis of time.
+"""Cost, statuses and calls in progress: bars over time, or one for each key; the axis of time.
 
 What draws them takes rows of ``label``, ``value`` (float64, perhaps null) and, over time,
 ``period``, and `looks`: the labels to draw, in their order, and how.
@@ -208,6 +208,64 @@ def status(breakdown: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how many calls were in progress: each period's peak as an area, the mean as a line.
+
+    A note gives the highest peak and the most calls that started in one second. Only the calls in
+    the frame count, not others of the account.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What :func:`callkit.calls_in_progress` returned; anything else raises FrameError.
+    ax : matplotlib Axes, optional
+        As for :func:`cost`.
+
+    Returns
+    -------
+    matplotlib Axes
+        The one drawn on.
+
+    Examples
+    --------
+    >>> hourly = callkit.calls_in_progress(df, freq="h")  # doctest: +SKIP
+    >>> ax = callkit.charts.in_progress(hourly)  # doctest: +SKIP
+    """
+    table = style.groups_of(
+        table,
+        ["period", "peak_in_progress", "mean_in_progress", "peak_starts_per_second"],
+        "charts.in_progress expects the result of callkit.calls_in_progress, for example "
+        "callkit.calls_in_progress(df, freq=...)",
+    )
+    notes = ["calls in the frame only"]
+    if len(table):
+        notes.append(
+            f"most at once: {table['peak_in_progress'].max():,} · "
+            f"most started in one second: {table['peak_starts_per_second'].max():,}"
+        )
+    ax = style.head(ax, "Calls in progress", notes)
+    if table.empty:
+        style.empty(ax, "no call has started")
+        return ax
+    periods = pd.DatetimeIndex(table["period"])
+    places = _places_of(periods)
+    ends = np.append(places, places[-1] + _spacing(places))
+    peak = table["peak_in_progress"].to_numpy(np.float64)
+    mean = table["mean_in_progress"].to_numpy(np.float64)
+    ax.stairs(peak, ends, fill=True, color="C0", alpha=0.35, label="peak of the period")
+    ax.stairs(peak, ends, color="C0")
+    line = mpl.rcParams["text.color"]
+    ax.stairs(mean, ends, baseline=None, color=line, label="mean of the period")
+    ax.set_xlim(ends[0], ends[-1])
+    ax.set_ylim(0, max(1, peak.max()))
+    _label_periods(ax, periods)
+    ax.set_ylabel("calls up at once")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    style.thousands(ax.yaxis)
+    style.legend_above(ax)
+    return ax
+
+
 def _layers(started: pd.DataFrame) -> tuple[pd.DataFrame, Looks]:
     """Label each row, and choose the looks of the labels; unlisted statuses share one."""
     names = started["status"].astype(object)
@@ -224,7 +282,7 @@ def _stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[Step
     heights = rows.pivot_table(index="period", columns="label", values="value", aggfunc="sum")
     heights = heights.reindex(columns=list(looks)).fillna(0)
     periods = pd.DatetimeIndex(heights.index)
-    places = places_of(periods)
+    places = _places_of(periods)
     layers = []
     if len(places):
         lefts, rights = _sides(places)
@@ -240,9 +298,9 @@ def _stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[Step
             tops[1::2][parted] = np.nan
             name = style.shorten(label, 36)
             layers.append(ax.stairs(tops, edges, baseline=bases, fill=True, label=name, **look))
-        gap = spacing(places)
+        gap = _spacing(places)
         ax.set_xlim(places[0] - gap, places[-1] + gap)
-    label_periods(ax, periods)
+    _label_periods(ax, periods)
     ax.set_ylabel(unit, parse_math=False)
     style.thousands(ax.yaxis)
     ax.axhline(0, **_axis_line())
@@ -251,7 +309,7 @@ def _stacked(ax: Axes, rows: pd.DataFrame, looks: Looks, unit: str) -> list[Step
 
 def _sides(places: Floats) -> tuple[Floats, Floats]:
     """Find where bars begin and end: side by side if they are many."""
-    half = spacing(places) / 2
+    half = _spacing(places) / 2
     if len(places) <= _CROWDED:
         return places - half * _SHARE, places + half * _SHARE
     middles = (places[:-1] + places[1:]) / 2
@@ -289,17 +347,17 @@ def _axis_line() -> dict[str, Any]:
     return {"color": mpl.rcParams["axes.edgecolor"], "linewidth": mpl.rcParams["axes.linewidth"]}
 
 
-def places_of(periods: pd.DatetimeIndex) -> Floats:
+def _places_of(periods: pd.DatetimeIndex) -> Floats:
     """Return where on the axis each period starts, in matplotlib's days."""
     return np.asarray(mdates.date2num(periods), dtype=np.float64)  # type: ignore[no-untyped-call]
 
 
-def spacing(places: Floats) -> float:
+def _spacing(places: Floats) -> float:
     """Return the least distance between neighbours: a day for a single one."""
     return float(np.diff(places).min()) if len(places) > 1 else 1.0
 
 
-def label_periods(ax: Axes, periods: pd.DatetimeIndex) -> None:
+def _label_periods(ax: Axes, periods: pd.DatetimeIndex) -> None:
     """Put dates on the axis and name the zone: every one of a few periods, else round dates."""
     ax.set_xlabel(f"start of the period ({periods.tz})", wrap=True)
     if not len(periods):
@@ -307,7 +365,7 @@ def label_periods(ax: Axes, periods: pd.DatetimeIndex) -> None:
     if len(periods) <= min(4, style.most_labels(ax, len("2025-03-01"))):
         days = periods == periods.normalize()
         dates = periods.strftime("%Y-%m-%d" if days.all() else "%Y-%m-%d\n%H:%M")
-        ax.set_xticks(places_of(periods).tolist(), dates.tolist())
+        ax.set_xticks(_places_of(periods).tolist(), dates.tolist())
         return
     locator = mdates.AutoDateLocator(periods.tz, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)

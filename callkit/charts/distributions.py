@@ -1,4 +1,4 @@
-"""How calls are distributed: over weekdays and hours, by duration, and how many are up at once."""
+"""How calls are distributed: over weekdays and hours, and by duration."""
 
 from typing import Any, NamedTuple, cast
 
@@ -15,7 +15,7 @@ from callkit.breakdown.breakdowns import answered
 from callkit.breakdown.exact import each_once, milliseconds, need
 from callkit.breakdown.measures import WEEKDAYS
 from callkit.charts import style
-from callkit.charts.bars import Floats, label_periods, places_of, spacing
+from callkit.charts.bars import Floats
 from callkit.errors import FrameError
 
 _ROUND = (1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800)  # seconds
@@ -257,61 +257,3 @@ def _in_words(seconds: float) -> str:
         if count:
             parts.append(f"{count:,} {unit}")
     return " ".join(parts[:2]) or f"{seconds:g} s"
-
-
-def in_progress(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw how many calls were in progress: each period's peak as an area, the mean as a line.
-
-    A note gives the highest peak and the most calls that started in one second. Only the calls in
-    the frame count, not others of the account.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What :func:`callkit.calls_in_progress` returned; anything else raises FrameError.
-    ax : matplotlib Axes, optional
-        As for :func:`cost`.
-
-    Returns
-    -------
-    matplotlib Axes
-        The one drawn on.
-
-    Examples
-    --------
-    >>> hourly = callkit.calls_in_progress(df, freq="h")  # doctest: +SKIP
-    >>> ax = callkit.charts.in_progress(hourly)  # doctest: +SKIP
-    """
-    table = style.groups_of(
-        table,
-        ["period", "peak_in_progress", "mean_in_progress", "peak_starts_per_second"],
-        "charts.in_progress expects the result of callkit.calls_in_progress, for example "
-        "callkit.calls_in_progress(df, freq=...)",
-    )
-    notes = ["calls in the frame only"]
-    if len(table):
-        notes.append(
-            f"most at once: {table['peak_in_progress'].max():,} · "
-            f"most started in one second: {table['peak_starts_per_second'].max():,}"
-        )
-    ax = style.head(ax, "Calls in progress", notes)
-    if table.empty:
-        style.empty(ax, "no call has started")
-        return ax
-    periods = pd.DatetimeIndex(table["period"])
-    places = places_of(periods)
-    ends = np.append(places, places[-1] + spacing(places))
-    peak = table["peak_in_progress"].to_numpy(np.float64)
-    mean = table["mean_in_progress"].to_numpy(np.float64)
-    ax.stairs(peak, ends, fill=True, color="C0", alpha=0.35, label="peak of the period")
-    ax.stairs(peak, ends, color="C0")
-    line = mpl.rcParams["text.color"]
-    ax.stairs(mean, ends, baseline=None, color=line, label="mean of the period")
-    ax.set_xlim(ends[0], ends[-1])
-    ax.set_ylim(0, max(1, peak.max()))
-    label_periods(ax, periods)
-    ax.set_ylabel("calls up at once")
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    style.thousands(ax.yaxis)
-    style.legend_above(ax)
-    return ax

@@ -21,7 +21,8 @@ _SIGN_INS = ({"TWILIO_AUTH_TOKEN"}, {"TWILIO_API_KEY", "TWILIO_API_SECRET"})
 needs_credentials = pytest.mark.skipif(
     not {"TWILIO_ACCOUNT_SID", SIDS} <= os.environ.keys()
     or not any(names <= os.environ.keys() for names in _SIGN_INS),
-    reason=f"needs credentials in TWILIO_… and a SID list, or `newest`, in {SIDS}",
+    reason=f"asks the real API, for an account: set TWILIO_… credentials, and {SIDS} to a SID list "
+    "or `newest`",
 )
 
 
