@@ -44,8 +44,10 @@ class FetchResult:
         One row per distinct call fetched, in the order of first mention. The table of `collect` is
         made without pandas. For an export, each is read back from the file on first access.
     failures : pandas.DataFrame
-        One row per failed call: ``sid``, ``account_sid``, ``reason`` (category), ``message``,
-        ``http_status`` and ``code`` (Int64), ``request_id``, ``attempts`` (int64).
+        One row per failed call, or UTC day that could not be listed completely: ``sid`` (null for
+        a day), ``account_sid``, ``reason`` (category), ``message``, ``http_status`` and ``code``
+        (Int64), ``request_id``, ``attempts`` (int64), ``day`` (such as ``2025-03-01``; null in a
+        SID list's).
     price_changes : pandas.DataFrame
         One row per call whose price differs from the cached one: ``sid``, ``old`` and ``new``
         (exact decimals; null means "not priced").

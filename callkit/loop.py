@@ -133,7 +133,7 @@ class Run:
         for outcome in outcomes:
             if isinstance(outcome, Fetched):
                 self._arrived[outcome.sid] = outcome
-            else:
+            elif isinstance(outcome, Failure):
                 failed += 1
                 self._chunks.fail(outcome)
         if bar is not None:

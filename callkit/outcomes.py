@@ -1,4 +1,4 @@
-"""The outcome of a call: a body, or a failure with its reason."""
+"""The outcome of a request: a body, or a failure with its reason."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,10 +34,12 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that could not be fetched, and why.
+    """A call that could not be fetched, or a day that could not be listed completely, and why.
 
     ``http_status``, ``code`` and ``request_id`` are those of the response, if there was one.
-    ``attempts`` counts the requests that were sent for this call.
+    ``attempts`` counts the requests that were sent for this call, or for the page that failed.
+    ``day`` is the UTC day of a date range (``2025-03-01``); such a failure without a ``sid`` is
+    that of the whole day.
     """
 
     sid: str | None
@@ -48,6 +50,7 @@ class Failure:
     code: int | None = None
     request_id: str | None = None
     attempts: int = 0
+    day: str | None = None
 
 
 Outcome: TypeAlias = Fetched | Failure

@@ -28,6 +28,10 @@ class CallKey(NamedTuple):
     sid: str
     account_sid: str | None
 
+    def path(self, account_sid: str) -> str:
+        """Where the record is, in the account that was found for it."""
+        return f"/2010-04-01/Accounts/{account_sid}/Calls/{self.sid}.json"
+
 
 def canonical_call_sid(value: object) -> str | None:
     """Write a Call SID as ``CA`` and lower-case hexadecimal digits; None if `value` is not one."""

@@ -7,7 +7,9 @@ from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import REASONS, Failure
 
 FAILURE = Failure(
-    "CA" + "0" * 32, "AC" + "0" * 32, "http_error", "odd", 418, 20001, "RQ0", attempts=2
+    *("CA" + "0" * 32, "AC" + "0" * 32, "http_error", "odd", 418, 20001, "RQ0"),
+    attempts=2,
+    day="2025-03-01",
 )
 NAMELESS = Failure(None, None, "bad_response", "body 1: is no JSON")
 
@@ -20,7 +22,7 @@ def test_a_row_says_all_of_its_failure() -> None:
 def test_what_nobody_knows_is_null() -> None:
     frame = failures_frame([NAMELESS])
     unknown = frame.columns[frame.isna().all()].tolist()
-    assert unknown == ["sid", "account_sid", "http_status", "code", "request_id"]
+    assert unknown == ["sid", "account_sid", "http_status", "code", "request_id", "day"]
 
 
 @pytest.mark.parametrize("failures", [[], [FAILURE], [NAMELESS], [FAILURE, NAMELESS]])
@@ -38,6 +40,7 @@ def test_the_dtypes_are_the_same_however_many_and_whatever_is_null(
         "code": "Int64",
         "request_id": "str",
         "attempts": "int64",
+        "day": "str",
     }
 
 

@@ -1,6 +1,6 @@
 """The client: credentials, host and limits."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Transport
 from callkit.fetch.credentials import Credentials, base_url_for, hidden
+from callkit.fetch.pages import Page
 from callkit.fetch.pool import Pool
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
@@ -249,12 +250,16 @@ def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]
             if batch := list(islice(keys, room)):
                 pool.put(batch)
             exhausted = exhausted or len(batch) < room
-            yield from pool.take(wait=len(batch) < _READ_AT_ONCE)
-        yield from pool.take(wait=False)
+            yield from _calls(pool.take(wait=len(batch) < _READ_AT_ONCE))
+        yield from _calls(pool.take(wait=False))
         if pool.stop.error is not None:
             raise pool.stop.error
     finally:
         pool.close()
+
+
+def _calls(outcomes: Iterable[Outcome | Page]) -> Iterator[Outcome]:
+    return (outcome for outcome in outcomes if not isinstance(outcome, Page))
 
 
 def _new_session() -> requests.Session:

@@ -31,7 +31,6 @@ from callkit.outcomes import Reason
 
 _KEPT_ALIVE = 256  # connections through a proxy
 _CONNECT_WITHIN = 10.0  # seconds
-_BODY_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
 _READ_AT_ONCE = 1 << 16
 _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 _GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
@@ -78,15 +77,15 @@ class PlainConnection:
         self._timeout = timeout
         self._sock: socket.socket | None = None
 
-    def get(self, path: str) -> Response | NoResponse:
-        """Send one request, without repeating it."""
+    def get(self, path: str, at_most: int) -> Response | NoResponse:
+        """Send one request, without repeating it; the body has `at_most` so many bytes."""
         self._cut = self._answering = False
         self.busy_since = time.monotonic()
         if self._http.sock is not None and wait_for_read(self._http.sock, timeout=0.0):
             self._http.close()  # the server has closed it, or sent something unrequested
         reused = self._http.sock is not None
         try:
-            return self._ask(path)
+            return self._ask(path, at_most)
         except _FAULTS as error:
             self._http.close()
             if self._cut:
@@ -119,7 +118,7 @@ class PlainConnection:
             raise TimeoutError
         self._sock.settimeout(self._timeout)
 
-    def _ask(self, path: str) -> Response | NoResponse:
+    def _ask(self, path: str, at_most: int) -> Response | NoResponse:
         if self._http.sock is None:
             self._connect()
         self._http.putrequest(
@@ -130,17 +129,17 @@ class PlainConnection:
         self._http.endheaders()
         response = self._http.getresponse()
         self._answering = True
-        body = response.read(_BODY_AT_MOST + 1)
+        body = response.read(at_most + 1)
         if not response.isclosed():
             self._http.close()
         if self._cut and response.will_close:  # its end would look like that of the body
             raise TimeoutError
-        if response.length and len(body) <= _BODY_AT_MOST:  # announced, and did not arrive
+        if response.length and len(body) <= at_most:  # announced, and did not arrive
             raise http.client.IncompleteRead(b"", response.length)
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            body = _decompressed(body)
-        if len(body) > _BODY_AT_MOST:
-            return _TOO_LONG
+            body = _decompressed(body, at_most)
+        if len(body) > at_most:
+            return _too_long(at_most)
         return Response(response.status, response.headers, body)
 
 
@@ -165,9 +164,9 @@ class AdapterConnection:
         self._request = request
         self._settings = {"timeout": (min(_CONNECT_WITHIN, timeout), timeout), **settings}
 
-    def get(self, path: str) -> Response | NoResponse:
+    def get(self, path: str, at_most: int) -> Response | NoResponse:
         try:
-            return self._ask(path)
+            return self._ask(path, at_most)
         except _FAULTS as error:
             return _explained(_innermost(error))
 
@@ -177,7 +176,7 @@ class AdapterConnection:
     def close(self) -> None:
         """Leave it to the adapter."""
 
-    def _ask(self, path: str) -> Response | NoResponse:
+    def _ask(self, path: str, at_most: int) -> Response | NoResponse:
         request = self._request.copy()
         request.url = self._base_url + path
         answer = self._adapter.send(request, stream=True, **self._settings)
@@ -185,8 +184,8 @@ class AdapterConnection:
             body = bytearray()
             for piece in response.iter_content(_READ_AT_ONCE):
                 body += piece
-                if len(body) > _BODY_AT_MOST:
-                    return _TOO_LONG
+                if len(body) > at_most:
+                    return _too_long(at_most)
             return Response(response.status_code, response.headers, bytes(body))
 
 
@@ -195,15 +194,18 @@ _FAULTS = (
     *(requests.exceptions.RequestException, urllib3.exceptions.HTTPError),
 )
 _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
-_TOO_LONG = NoResponse("bad_response", f"the body is longer than {_BODY_AT_MOST:,} bytes")
 
 
-def _decompressed(body: bytes) -> bytes:
+def _too_long(at_most: int) -> NoResponse:
+    return NoResponse("bad_response", f"the body is longer than {at_most:,} bytes")
+
+
+def _decompressed(body: bytes, at_most: int) -> bytes:
     """Decompress gzip or zlib, of several members too (RFC 1952), to little more than is wanted."""
     whole = b""
-    while body and len(whole) <= _BODY_AT_MOST:
+    while body and len(whole) <= at_most:
         member = zlib.decompressobj(_GZIP_OR_ZLIB)
-        whole += member.decompress(body, _BODY_AT_MOST + 1 - len(whole))
+        whole += member.decompress(body, at_most + 1 - len(whole))
         body = member.unused_data
     return whole
 

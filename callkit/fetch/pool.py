@@ -10,10 +10,10 @@ from callkit.errors import RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Connection, Transport, describe
 from callkit.fetch.credentials import Credentials
+from callkit.fetch.pages import Key, Page, failure_of, longest_body
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
-from callkit.outcomes import Failure, Fetched, Outcome
-from callkit.sids import CallKey
+from callkit.outcomes import Failure, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +66,10 @@ class Pool:
                 "in flight": sum(limiter.in_flight for limiter in limiters),
             }
 
-    def put(self, keys: Iterable[CallKey]) -> None:
+    def put(self, keys: Iterable[Key], *, first: bool = False) -> None:
+        """Have calls or pages fetched; with `first` before those that wait already."""
         with self._changed:
-            self._queue.add(keys)
+            self._queue.add(keys, first=first)
             if self.stop.error is not None:
                 self._queue.give_up(self.stop.error)
             if self._idle:
@@ -90,7 +91,7 @@ class Pool:
                 raise
             self._workers.append((worker, connection))
 
-    def take(self, *, wait: bool) -> list[Outcome]:
+    def take(self, *, wait: bool) -> list[Outcome | Page]:
         """Return the recorded outcomes; `wait` a moment for them.
 
         To be called several times a second, since it also looks at the clock.
@@ -133,15 +134,16 @@ class Pool:
         try:
             while (job := self._next_job(connection, job, answer)) is not None:
                 job.requests += 1
-                path = f"/2010-04-01/Accounts/{job.account.sid}/Calls/{job.sid}.json"
-                response = connection.get(path)
-                answer = judge(response, job.sid, job.account.sid, job.requests, self._credentials)
+                path = job.key.path(job.account.sid)
+                response = connection.get(path, longest_body(job.key))
+                answer = judge(response, job.key, job.account.sid, job.requests, self._credentials)
                 if answer.meaning is Meaning.LOCAL_FAULT:
                     self._transport.keeps_alive = False
                 if _log.isEnabledFor(logging.DEBUG):
                     done = answer.outcome
-                    status = 200 if isinstance(done, Fetched) else done.http_status or done.message
-                    _log.debug("GET %s: %s", path, status)
+                    status = done.http_status or done.message if isinstance(done, Failure) else 200
+                    # A query may name a party.
+                    _log.debug("GET %s: %s", path.partition("?")[0], status)
             self._transport.release(connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()
@@ -160,7 +162,8 @@ class Pool:
                     self._queue.give_up(self.stop.error)
                 if self._idle:
                     self._wake()
-                if self._queue.pending == 0 or len(self._queue.done) >= _BATCH:
+                enough = 1 if isinstance(answer.outcome, Page) else _BATCH
+                if self._queue.pending == 0 or len(self._queue.done) >= enough:
                     self._enough.set()
             while not self._closed:
                 found = self._queue.next(time.monotonic())
@@ -183,7 +186,7 @@ class Pool:
             if job is not None:
                 job.account.limiter.on_nothing()
                 if not job.is_probe:
-                    self._queue.record(Failure(job.sid, job.account.sid, "connection", why))
+                    self._queue.record(failure_of(job.key, job.account.sid, "connection", why))
             self._queue.give_up(why)
 
 
@@ -216,11 +219,15 @@ class StopConditions:
             self._last_success = self._awake
             self._warned = False
             self._refusals.pop(account_sid, None)
-            if isinstance(outcome, Fetched):
+            if not isinstance(outcome, Failure):
                 self._some_fetched = True
-            elif outcome.reason == "not_found" and account_sid == self.account_sid:
+            elif (
+                outcome.sid is not None
+                and outcome.reason == "not_found"
+                and account_sid == self.account_sid
+            ):
                 self._note_unknown()
-        elif not isinstance(outcome, Fetched):
+        elif isinstance(outcome, Failure):
             self._last_trouble = f"{outcome.reason}: {outcome.message}"
             if answer.meaning is Meaning.UNAUTHORIZED:
                 self._note_refusal(outcome, account_sid, now)
@@ -256,7 +263,7 @@ class StopConditions:
     def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:
         """Count a 401; if other calls were fetched, several of one call count once."""
         since, refused = self._refusals.setdefault(account_sid, (now, []))
-        refused.append(failure.sid)
+        refused.append(failure.sid or failure.day)
         times = len(set(refused) if self._some_fetched else refused)
         lasting = now - since >= self.policy.unauthorized_for
         lasting = lasting and times >= self.policy.unauthorized_times

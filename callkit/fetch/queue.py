@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
+from callkit.fetch.pages import Key, Page, PageKey, failure_of
 from callkit.fetch.responses import Answer, Meaning
-from callkit.outcomes import Failure, Fetched, Outcome
-from callkit.sids import CallKey
+from callkit.outcomes import Failure, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -38,17 +38,17 @@ class Account:
     limiter: Limiter
     waiting: "deque[Job]" = field(default_factory=deque)
     has_turn: bool = False
-    known: str | None = None  # a call that has been answered
+    known: Key | None = None  # what has been answered, and costs little
 
 
 @dataclass(slots=True)
 class Job:
-    """A call on its way, and what has been tried."""
+    """A call or a page on its way, and what has been tried."""
 
-    sid: str
+    key: Key
     account: Account
     sent: Sent = Sent(0.0, 0)  # noqa: RUF009  (it is immutable)
-    is_probe: bool = False  # of a call that has its outcome already
+    is_probe: bool = False  # of what has its outcome already
     requests: int = 0
     attempts: int = 0
     doubts: int = 0  # failures in a row that may have been the network's
@@ -67,7 +67,7 @@ class Queue:
 
     def __init__(self, account_sid: str, limiters: Limiters) -> None:
         self.pending = self.waiting_as_asked = 0
-        self.done: list[Outcome] = []
+        self.done: list[Outcome | Page] = []
         self._account_sid = account_sid
         self._limiters = limiters
         self._policy = limiters.policy
@@ -81,13 +81,13 @@ class Queue:
     def sendable(self) -> int:
         return sum(min(each.limiter.room, len(each.waiting)) for each in self._turns)
 
-    def add(self, keys: Iterable[CallKey]) -> None:
+    def add(self, keys: Iterable[Key], *, first: bool = False) -> None:
         for key in keys:
             sid = key.account_sid or self._account_sid
             account = self.accounts.get(sid)
             if account is None:
                 account = self.accounts[sid] = Account(sid, self._limiters[sid])
-            self._enqueue(Job(key.sid, account), first=False)
+            self._enqueue(Job(key, account), first=first)
             self.pending += 1
 
     def next(self, now: float) -> Job | float:
@@ -120,10 +120,10 @@ class Queue:
             meaning = Meaning.TRANSIENT
         limiter, outcome = job.account.limiter, answer.outcome
         job.probes += limiter.state is State.OUTAGE
-        if meaning is Meaning.FINAL or isinstance(outcome, Fetched):
+        if meaning is Meaning.FINAL or not isinstance(outcome, Failure):
             limiter.on_answer(job.sent, now, answer.counted)
             if not job.is_probe:
-                job.account.known = job.sid
+                job.account.known = job.key.as_probe() if isinstance(job.key, PageKey) else job.key
                 self.record(outcome)
             return
         self._tell_limiter(limiter, job, answer, meaning, now)
@@ -131,7 +131,7 @@ class Queue:
             job.last = outcome
             self._request_again(job, answer, meaning, now)
 
-    def record(self, outcome: Outcome) -> None:
+    def record(self, outcome: Outcome | Page) -> None:
         self.done.append(outcome)
         self.pending -= 1
 
@@ -142,7 +142,7 @@ class Queue:
             *(job for account in self._turns for job in account.waiting),
             *(job for _, _, job in self._later),
         ]:
-            self.record(job.last or Failure(job.sid, job.account.sid, "not_attempted", message))
+            self.record(job.last or failure_of(job.key, job.account.sid, "not_attempted", message))
         for account in self._turns:
             account.waiting.clear()
         self._later.clear()

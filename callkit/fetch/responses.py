@@ -1,14 +1,15 @@
-"""What a response means for its call and for the requests that follow.
+"""What a response means for its call (or page) and for the requests that follow.
 
 ==============  ========================================  ========================================
 meaning         a response or its absence                 the call
 ==============  ========================================  ========================================
-FINAL           200 with that call; 403, 404, any other   is finished
-                status that a retry cannot change
+FINAL           200 with that call, or with a page; 403,  is finished
+                404, any other status that a retry
+                cannot change
 BUSY            429                                       is requested again; no attempt
 UNAUTHORIZED    401                                       an attempt; again after a pause
 TRANSIENT       5xx, redirect, reset, time-out, a 200     an attempt, unless nothing else succeeds
-                with anything but that call               either; again after a back-off, or after
+                with anything but that call, or a page    either; again after a back-off, or after
                                                           ``Retry-After``
 STALE           a reused connection, closed before any    is requested again, once; no attempt
                 byte
@@ -27,8 +28,9 @@ import msgspec
 
 from callkit.fetch.connection import NoResponse, Response
 from callkit.fetch.credentials import Credentials
-from callkit.outcomes import Failure, Fetched, Outcome, Reason
-from callkit.sids import canonical_call_sid
+from callkit.fetch.pages import Key, Page, failure_of, read_page
+from callkit.outcomes import Fetched, Outcome, Reason
+from callkit.sids import CallKey, canonical_call_sid
 
 _Fault: TypeAlias = tuple[Reason, int | None, str]  # Twilio's code, and a message
 
@@ -59,13 +61,13 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a call if this attempt is its last, and what else the response states.
+    """The outcome of a request if this attempt is its last, and what else the response states.
 
     ``counted`` is how many requests the server counts in flight for the account, ``retry_after``
     how many seconds it asks to wait, and ``no_use`` whether no request can ever be made like this.
     """
 
-    outcome: Outcome
+    outcome: Outcome | Page
     meaning: Meaning
     counted: int | None = None
     retry_after: float | None = None
@@ -95,12 +97,12 @@ _error_of = msgspec.json.Decoder(_ErrorBody).decode
 
 def judge(
     response: Response | NoResponse,
-    sid: str,
+    key: Key,
     account_sid: str,
     attempts: int,
     credentials: Credentials,
 ) -> Answer:
-    """Return what a response means for the call `sid` after `attempts` requests.
+    """Return what a response means for the call or page `key` after `attempts` requests.
 
     A 200 counts as the call only if its body is a JSON object that names the SID asked for.
     """
@@ -108,7 +110,7 @@ def judge(
         causes = {"stale": Meaning.STALE, "local": Meaning.LOCAL_FAULT}
         meaning = causes.get(response.cause, Meaning.TRANSIENT)
         message = discreet(response.message, credentials)
-        failure = Failure(sid, account_sid, response.reason, message, attempts=attempts)
+        failure = failure_of(key, account_sid, response.reason, message, attempts=attempts)
         return Answer(failure, meaning, no_use=response.cause == "settings")
     headers = response.headers
     counted = headers.get("Twilio-Concurrent-Requests", "")
@@ -116,19 +118,17 @@ def judge(
     request_id = headers.get("Twilio-Request-Id")
     if request_id is not None and credentials.stand_in(request_id):
         request_id = None
-    fault = (
-        _wrong_body(response.body, sid, credentials)
-        if response.status == _OK
-        else _error(response, credentials)
-    )
-    if fault is None:
-        fetched = Fetched(sid, account_sid, response.body, request_id, datetime.now(UTC), attempts)
-        return Answer(fetched, Meaning.FINAL, in_flight)
-    reason, code, message = fault
-    failure = Failure(
-        *(sid, account_sid, reason, message[:_MESSAGE_AT_MOST], response.status),
-        *(code, request_id, attempts),
-    )
+    if response.status == _OK:
+        received = (request_id, datetime.now(UTC), attempts)
+        found = _read(response.body, key, account_sid, received, credentials)
+    else:
+        found = _error(response, credentials)
+    if isinstance(found, Fetched | Page):
+        return Answer(found, Meaning.FINAL, in_flight)
+    reason, code, message = found
+    how = {"http_status": response.status, "code": code, "request_id": request_id}
+    shown = message[:_MESSAGE_AT_MOST]
+    failure = failure_of(key, account_sid, reason, shown, attempts=attempts, **how)
     is_redirect = response.status in _REDIRECTS
     meaning = Meaning.TRANSIENT if is_redirect else _MEANINGS.get(reason, Meaning.FINAL)
     return Answer(failure, meaning, in_flight, retry_after(headers.get("Retry-After")))
@@ -149,6 +149,26 @@ def retry_after(value: str | None) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _WAIT_AT_MOST)
+
+
+def _read(
+    body: bytes,
+    key: Key,
+    account_sid: str,
+    received: tuple[str | None, datetime, int],
+    credentials: Credentials,
+) -> Fetched | Page | _Fault:
+    """Read the body of a 200, or say what is wrong with it."""
+    if isinstance(key, CallKey):
+        fault = _wrong_body(body, key.sid, credentials)
+        return fault or Fetched(key.sid, account_sid, body, *received)
+    try:
+        rows, next_uri = read_page(key, body)
+        return Page(key, rows, next_uri, *received)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        name = "calls" if key.of_calls else "accounts"
+        message = f"the body is not a page: a JSON object with '{name}' and 'next_page_uri'"
+        return "bad_response", None, message
 
 
 def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | None:

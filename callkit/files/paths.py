@@ -153,14 +153,15 @@ def name_beside(target: Path, *, by_month: bool) -> Path:
 def check_beside(beside: Path) -> None:
     """Refuse to replace, or remove, a file of failures that no export has written."""
     check_writable(beside)
-    header = ",".join(failures_frame([]).columns).encode()
+    header = ",".join(failures_frame([]).columns)
+    of_0_1 = header.removesuffix(",day")
     with file_errors(beside, "cannot be read"):
         try:
             with beside.open("rb") as file:
-                found = file.readline(len(header) + 2).rstrip(b"\r\n")
+                found = file.readline(len(header) + 2).rstrip(b"\r\n").decode(errors="replace")
         except (FileNotFoundError, NotADirectoryError):
             return
-    if found != header:
+    if found not in (header, of_0_1):
         raise ParquetError(
             f"Refusing to replace {str(beside)!r} with the failures of this export: callkit "
             "did not write that file. Move it or export to another file"

@@ -313,6 +313,7 @@ _FAILURE_DTYPES: dict[str, Any] = {
     "code": "Int64",
     "request_id": "str",
     "attempts": "int64",
+    "day": "str",
 }
 
 

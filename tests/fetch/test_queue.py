@@ -44,13 +44,18 @@ def all_sent(queue: Queue, now: float) -> list[Job]:
     return jobs
 
 
+def sid_of(job: Job) -> str:
+    assert isinstance(job.key, CallKey)
+    return job.key.sid
+
+
 def found(job: Job) -> Answer:
     at = datetime(2025, 4, 1, tzinfo=UTC)
-    return Answer(Fetched(job.sid, ACCOUNT, b"{}", None, at, job.requests), Meaning.FINAL)
+    return Answer(Fetched(sid_of(job), ACCOUNT, b"{}", None, at, job.requests), Meaning.FINAL)
 
 
 def failed(job: Job, meaning: Meaning, retry_after: float | None = None) -> Answer:
-    failure = Failure(job.sid, ACCOUNT, "server_error", meaning.value, attempts=job.requests)
+    failure = Failure(sid_of(job), ACCOUNT, "server_error", meaning.value, attempts=job.requests)
     return Answer(failure, meaning, retry_after=retry_after)
 
 
@@ -75,8 +80,8 @@ def test_a_429_of_one_account_holds_back_no_other() -> None:
     ours, theirs = sent(queue, 0.0), sent(queue, 0.0)
     queue.receive(ours, failed(ours, Meaning.BUSY, retry_after=60.0), 0.1)
     queue.receive(theirs, found(theirs), 0.1)
-    assert [job.sid for job in all_sent(queue, 1.0)] == [sid(11)]
-    assert sent(queue, 60.2).sid == sid(0)
+    assert [sid_of(job) for job in all_sent(queue, 1.0)] == [sid(11)]
+    assert sid_of(sent(queue, 60.2)) == sid(0)
 
 
 def test_a_429_is_no_attempt() -> None:
@@ -117,10 +122,10 @@ def test_in_an_outage_a_probe_asks_for_a_call_that_has_been_answered() -> None:
         queue.receive(job, failed(job, Meaning.TRANSIENT), 1.1)
     assert jobs[0].account.limiter.state is State.OUTAGE
     probe = sent(queue, 60.0)
-    assert (probe.sid, probe.is_probe) == (sid(0), True)
+    assert (sid_of(probe), probe.is_probe) == (sid(0), True)
     queue.receive(probe, found(probe), 60.1)
     assert queue.pending == 3
-    assert {job.sid for job in all_sent(queue, 60.2)} == {sid(1), sid(2), sid(3)}
+    assert {sid_of(job) for job in all_sent(queue, 60.2)} == {sid(1), sid(2), sid(3)}
 
 
 def test_before_the_first_answer_a_call_is_probed_a_few_times_before_the_next() -> None:
@@ -128,7 +133,7 @@ def test_before_the_first_answer_a_call_is_probed_a_few_times_before_the_next() 
     asked = []
     for now in range(0, 900, 100):
         job = sent(queue, float(now))
-        asked.append(job.sid)
+        asked.append(sid_of(job))
         queue.receive(job, failed(job, Meaning.TRANSIENT), now + 0.1)
     assert asked == [sid(number) for number in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
 
@@ -213,8 +218,8 @@ def test_a_refused_sign_in_lets_the_other_calls_go_first() -> None:
     queue = queue_of(*keys(0, 1, 2))
     prove(queue)
     refused, other = all_sent(queue, 1.0)
-    failure = Failure(refused.sid, ACCOUNT, "unauthorized", "", 401, attempts=1)
+    failure = Failure(sid_of(refused), ACCOUNT, "unauthorized", "", 401, attempts=1)
     queue.receive(refused, Answer(failure, Meaning.UNAUTHORIZED), 1.1)
     queue.receive(other, found(other), 1.2)
     queue.add(keys(3))
-    assert [job.sid for job in all_sent(queue, 10.0)] == [sid(3), sid(1)]
+    assert [sid_of(job) for job in all_sent(queue, 10.0)] == [sid(3), sid(1)]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from callkit import Fetched
+from callkit import Failure, Fetched
 from callkit.cache.store import final_rows
 from callkit.fetch.connection import Response
 from callkit.fetch.credentials import Credentials, Secret
@@ -16,6 +16,7 @@ from callkit.normaliser import table_to_frame, to_table
 from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
 from callkit.schema import ATTRIBUTES, SCHEMA, Kind
+from callkit.sids import CallKey
 from tests.fuzz.damage import damaged
 from tests.fuzz.kinds import RESULT, check_sentence
 
@@ -92,11 +93,13 @@ class Bodies:
     def _judged(self, sid: str, body: bytes, header: bytes) -> str:
         wait = retry_after(header.decode("latin-1"))
         assert wait is None or wait >= 0
-        refused = judge(Response(404, {}, body), sid, _ACCOUNT, 1, _CREDENTIALS).outcome
-        assert not isinstance(refused, Fetched)
-        outcome = judge(Response(200, {}, body), sid, _ACCOUNT, 1, _CREDENTIALS).outcome
+        key = CallKey(sid, None)
+        refused = judge(Response(404, {}, body), key, _ACCOUNT, 1, _CREDENTIALS).outcome
+        assert isinstance(refused, Failure)
+        outcome = judge(Response(200, {}, body), key, _ACCOUNT, 1, _CREDENTIALS).outcome
         if isinstance(outcome, Fetched):
             return RESULT
+        assert isinstance(outcome, Failure)
         check_sentence(outcome.message)
         return f"Failure {outcome.reason}"
 
