@@ -10,7 +10,8 @@ from os import PathLike
 from pathlib import Path
 
 from callkit.addresses import canonical, channel_of
-from callkit.cache.store import body_of, cache_errors, connect, microseconds, moment_at
+from callkit.cache.file import cache_errors, connect
+from callkit.cache.store import body_of, microseconds, moment_at
 from callkit.errors import CacheError
 from callkit.renamed import renamed_attributes
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.cache import store as cache_file
+from callkit.cache import file as cache_file
 from callkit.cache.store import Cache
 from callkit.errors import CacheError
 from callkit.outcomes import Fetched
