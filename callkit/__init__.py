@@ -17,6 +17,7 @@ from callkit.breakdown import (
     roll_up,
     summary,
 )
+from callkit.call_list import CallList
 from callkit.calls import FetchResult, collect, to_frame
 from callkit.errors import CallkitError, FetchError
 from callkit.fetch import Client
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
+    "CallList",
     "CallkitError",
     "Client",
     "Failure",

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
+from callkit.call_list import CallList
 from callkit.errors import (
     FetchError,
     FetchInterrupted,
@@ -23,11 +24,11 @@ from callkit.errors import (
     PriceChangeWarning,
 )
 from callkit.fetch import Client
-from callkit.loop import Run
+from callkit.listing import run_over
 from callkit.normaliser import table_to_frame
-from callkit.normaliser.casts import failures_frame, price_changes_frame
+from callkit.normaliser.casts import price_changes_frame
 from callkit.schema import SCHEMA
-from callkit.sids import SidSource, read_sids
+from callkit.sids import SidSource
 
 Errors: TypeAlias = Literal["raise", "warn"]
 
@@ -80,7 +81,7 @@ class FetchResult:
 
 
 def collect(
-    sids: SidSource,
+    sids: SidSource | CallList,
     *,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
@@ -119,18 +120,18 @@ def collect(
     """
     check_options(refresh)
     names = list(SCHEMA.names) if columns is None else _checked_columns(columns)
-    run = Run(read_sids(sids), client, cache, refresh, progress)
+    run = run_over(sids, client, cache, refresh, progress)
     tables = [SCHEMA.empty_table().select(names)]
     try:
         with closing(run.tables()) as fetched:
             for table in fetched:
                 tables.append(table.select(names))  # noqa: PERF401  (kept where the run ends early)
     except (IncompleteError, FetchInterrupted) as stop:
-        stop.attach(_framed(tables, run.attributes()), failures_frame(run.failures))
+        stop.attach(_framed(tables, run.attributes()), run.failures_frame())
         raise
     return FetchResult(
         run.calls,
-        failures_frame(run.failures),
+        run.failures_frame(),
         price_changes_frame(run.price_changes),
         load_frame=partial(_framed, tables, run.attributes()),
         load_table=partial(pa.concat_tables, tables),
@@ -138,7 +139,7 @@ def collect(
 
 
 def to_frame(
-    sids: SidSource,
+    sids: SidSource | CallList,
     *,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,

@@ -4,6 +4,7 @@
 
     CallkitError
     ├── SidListError         a SID list cannot be read at all
+    ├── CallListError        a date range of calls has an invalid parameter
     ├── CredentialsError     credentials are missing, invalid, or must not be sent there
     ├── CacheError           a cache that cannot be used
     ├── SandboxError         the sandbox cannot start
@@ -30,9 +31,11 @@ import pandas as pd
 from callkit.outcomes import Failure
 
 __all__ = [
+    "AgeWarning",
     "CacheError",
     "CacheWarning",
     "CallFailedError",
+    "CallListError",
     "CallkitError",
     "CredentialsError",
     "FetchError",
@@ -60,6 +63,10 @@ class CallkitError(Exception):
 
 class SidListError(CallkitError, ValueError):
     """A SID list cannot be read: no such file, no ``sid`` column, not a list."""
+
+
+class CallListError(CallkitError, ValueError):
+    """A date range of calls has an invalid parameter: see :class:`callkit.CallList`."""
 
 
 class CredentialsError(CallkitError):
@@ -170,6 +177,10 @@ class WrongAccountError(RunStoppedError):
 
 class IncompleteWarning(UserWarning):
     """The message of a FetchError or NormaliseError, with ``errors="warn"``."""
+
+
+class AgeWarning(UserWarning):
+    """A date range begins more than 13 months ago: older calls are only in Bulk Export."""
 
 
 class CacheWarning(UserWarning):

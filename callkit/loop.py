@@ -17,6 +17,7 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 import callkit
@@ -25,6 +26,7 @@ from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
 from callkit.fetch.pool import Pool
 from callkit.normaliser import to_table
+from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched, PriceChange
 from callkit.sids import CallKey
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
@@ -36,6 +38,7 @@ _READ_AT_ONCE = 4_000  # calls
 _READ_FOR = 0.5  # seconds, from a list that is slow
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls
+_WORTH_A_BAR = 300  # calls
 
 
 class Run:
@@ -73,7 +76,9 @@ class Run:
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
-            bar = stack.enter_context(progress_bar(self._list.total, self._progress))
+            bar = stack.enter_context(
+                progress_bar(self._list.total, self._progress, "calls", _WORTH_A_BAR)
+            )
             while not (interrupts.heard or (self._list.exhausted and not self._chunks.pending)):
                 keys: list[CallKey] = []
                 if not self._list.exhausted:
@@ -98,6 +103,9 @@ class Run:
     @property
     def keeps(self) -> bool:
         return self._cache is not None and self._cache.writable
+
+    def failures_frame(self) -> pd.DataFrame:
+        return failures_frame(self.failures)
 
     def attributes(self) -> dict[str, Any]:
         return attributes(self.calls, len(self.failures), self._as_of)
@@ -137,7 +145,7 @@ class Run:
                 failed += 1
                 self._chunks.fail(outcome)
         if bar is not None:
-            bar.add(len(outcomes), failed, pool)
+            bar.add(len(outcomes), pool, failed=failed)
         now = time.monotonic()
         enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
         if self._arrived and (enough or len(self._arrived) == len(self._chunks.pending)):

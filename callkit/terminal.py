@@ -20,53 +20,57 @@ with warnings.catch_warnings():
 
 from callkit.fetch.pool import Pool
 
-_WORTH_A_BAR = 300  # calls
-_AT_THE_END = "{n_fmt}/{total_fmt} calls [{elapsed}{postfix}]"  # a rate would be the last moment's
+_AT_THE_END = "{n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"  # a rate would be the last moment's
 
 
 class Bar:
     def __init__(self, bar: "tqdm.std.tqdm[Any]") -> None:
         self._bar = bar
-        self._failed = 0
+        self._counts = {"calls": 0, "failed": 0}
         self._pool: Pool | None = None
 
-    def add(self, calls: int, failed: int, pool: Pool | None) -> None:
-        """Count calls as they arrive, in any order, so that a slow call does not stop the bar."""
-        self._failed += failed
-        self._pool = pool
-        if self._bar.update(calls):
+    def add(self, number: int, pool: Pool | None = None, **counts: int) -> None:
+        """Count calls (or days) as they arrive, in any order: a slow one does not stop the bar."""
+        self._count(counts)
+        self._pool = pool or self._pool
+        if self._bar.update(number):
             self.describe()
 
-    def add_cached(self, calls: int) -> None:
-        """Count calls of the cache: rate and remaining time are those of fetched calls."""
-        self._bar.initial += calls
-        self._bar.last_print_n += calls
-        self._bar.n += calls
+    def add_cached(self, number: int, **counts: int) -> None:
+        """Count calls (or days) of the cache: rate and remaining time are those of fetched ones."""
+        self._count(counts)
+        self._bar.initial += number
+        self._bar.last_print_n += number
+        self._bar.n += number
         self._bar.refresh()
 
+    def _count(self, counts: dict[str, int]) -> None:
+        for name, count in counts.items():
+            self._counts[name] += count
+
     def describe(self) -> None:
-        counts = {"failed": self._failed}
-        if self._pool is not None:
-            counts |= self._pool.traffic
-        self._bar.set_postfix({name: count for name, count in counts.items() if count})
+        counts = self._counts | (self._pool.traffic if self._pool is not None else {})
+        self._bar.set_postfix({name: f"{count:,}" for name, count in counts.items() if count})
 
 
 @contextmanager
-def progress_bar(total: int | None, progress: bool | None) -> Iterator[Bar | None]:
-    """Show the progress of `total` calls, None if unknown; yield None if no bar is shown.
+def progress_bar(
+    total: int | None, progress: bool | None, unit: str, worth_it: int
+) -> Iterator[Bar | None]:
+    """Show the progress of `total` calls or days, None if unknown; yield None if no bar is shown.
 
-    If `progress` is None, a terminal or a notebook shows a bar from some hundred calls on.
+    If `progress` is None, a terminal or a notebook shows a bar for at least `worth_it` of them.
     """
     in_notebook = "ipykernel.zmqshell" in sys.modules
     if progress is None:
-        worth_it = total is None or total >= _WORTH_A_BAR
-        progress = worth_it and (in_notebook or sys.stderr.isatty())
+        long = total is None or total >= worth_it
+        progress = long and (in_notebook or sys.stderr.isatty())
     if not progress:
         yield None
         return
     place = sys.stdout if in_notebook else sys.stderr  # a notebook shows the latter as alarm
     # Updated several times a second, also with nothing: it then shows what it has not shown yet.
-    with tqdm.auto.tqdm(total=total, unit=" calls", smoothing=0.1, miniters=1, file=place) as bar:
+    with tqdm.auto.tqdm(total=total, unit=f" {unit}", smoothing=0.1, miniters=1, file=place) as bar:
         shown = Bar(bar)
         try:
             yield shown

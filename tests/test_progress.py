@@ -74,14 +74,14 @@ def bar_of(total: int) -> tuple[Bar, io.StringIO]:
 def test_rate_and_remaining_time_do_not_count_the_cache() -> None:
     bar, page = bar_of(1_000)
     bar.add_cached(880)
-    bar.add(60, 0, None)
+    bar.add(60)
     shown = page.getvalue().rpartition("\r")[2]
     assert "940/1000 [01:00<01:00" in shown
 
 
 def test_the_bar_has_twenty_cells_in_80_columns() -> None:
     bar, page = bar_of(1_000_000)
-    bar.add(500_000, 0, None)
+    bar.add(500_000)
     shown = page.getvalue().rpartition("\r")[2]
     assert len(shown.split("|")[1]) >= 20
 
@@ -109,6 +109,6 @@ def test_a_list_of_unknown_length_has_a_bar_without_an_end(
 ) -> None:
     terminal = Watched("0/? calls")
     monkeypatch.setattr(sys, "stderr", terminal)
-    with progress_bar(None, None):
+    with progress_bar(None, None, "calls", 300):
         pass
     assert terminal.seen.is_set()

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
+from callkit.call_list import CallList
 from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
@@ -35,12 +36,13 @@ from callkit.files.paths import (
     set_aside,
     writing,
 )
+from callkit.listing import ListRun, run_over
 from callkit.loop import Run
 from callkit.normaliser import table_to_frame
-from callkit.normaliser.casts import failures_frame, price_changes_frame
+from callkit.normaliser.casts import price_changes_frame
 from callkit.pseudonyms import Pseudonyms
 from callkit.schema import SCHEMA
-from callkit.sids import SidSource, read_sids
+from callkit.sids import SidSource
 
 FormatName: TypeAlias = Literal["parquet", "csv", "jsonl"]
 
@@ -53,7 +55,7 @@ class Format(NamedTuple):
 
 
 def export(
-    sids: SidSource,
+    sids: SidSource | CallList,
     path: str | PathLike[str],
     *,
     format: FormatName = "parquet",  # noqa: A002  (as Polars and DuckDB call it)
@@ -124,15 +126,14 @@ def export(
     if cache is not None:
         check_cache_apart(Path(cache), (target, beside))
     check_beside(beside)
-    keys = read_sids(sids)
+    run = run_over(sids, client, cache, refresh, progress)
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
-    run = Run(keys, client, cache, refresh, progress)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     with writing(target, folder=by_month) as part:
         stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
         read = partial(_read, form, schema, run.attributes())
-        failures = failures_frame(run.failures)
+        failures = run.failures_frame()
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
             if run.calls == 0:
                 stop.attach(table_to_frame(schema.empty_table()), failures)
@@ -180,7 +181,7 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
 
 
 def _write(
-    run: Run, pseudonyms: Pseudonyms | None, written: AbstractContextManager[Write]
+    run: Run | ListRun, pseudonyms: Pseudonyms | None, written: AbstractContextManager[Write]
 ) -> IncompleteError | FetchInterrupted | None:
     """Write calls as they are handed over, and return what ended the run early, if anything did."""
     with written as write, closing(run.tables()) as tables:

@@ -1,0 +1,163 @@
+"""One UTC day of an account while its calls are being listed: what arrived, and what is wrong."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from callkit.call_list import CallList, Range
+from callkit.fetch.pages import Page, PageKey, failure_of
+from callkit.normaliser import to_table
+from callkit.outcomes import Failure
+from callkit.waiting import WaitingRows
+
+_PAGES_WITHOUT_NEWS = 3  # in a row: one may repeat calls that moved while pages were being read
+_CLOSES_AFTER = timedelta(days=1)  # a day that is listed earlier may still lack calls
+_DAY = timedelta(days=1)
+
+Flags: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass
+class Dropped:
+    """How many listed rows were no calls of the range: of other days, or never started."""
+
+    other_days: int = 0
+    never_started: int = 0
+
+
+@dataclass(eq=False, repr=False)  # it would show personal data
+class Day:
+    """A UTC day of an account. ``rows`` are the calls asked for, and nothing comes after ``done``.
+
+    ``fault`` is why the day is not complete, ``broken`` are calls whose bodies break the contract.
+    """
+
+    account_sid: str
+    day: date
+    rows: WaitingRows
+    in_cache: bool = False
+    done: bool = False
+    fault: Failure | None = None
+    broken: dict[str, Failure] = field(default_factory=dict)
+    _all_kept: bool = True
+    _began_at: datetime | None = None
+    _queries: set[str] = field(default_factory=set)
+    _sids: set[int] = field(default_factory=set)  # their hashes
+    _without_news: int = 0
+
+    @property
+    def key(self) -> tuple[str, date]:
+        return self.account_sid, self.day
+
+    @property
+    def begin(self) -> datetime:
+        return datetime.combine(self.day, time.min, UTC)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The failures of its calls, but for those that another page had right, and its own."""
+        broken = [each for sid, each in self.broken.items() if hash(sid) not in self._sids]
+        return [*broken, *([self.fault] if self.fault else [])]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it need never be listed again: all that there is arrived, is final and kept."""
+        if self.in_cache or self._began_at is None or not self._all_kept:
+            return False
+        return not self.failures and self._began_at >= self.begin + _DAY + _CLOSES_AFTER
+
+    def next_page(self, page: Page, origin: str) -> PageKey | None:
+        """Return the page after this one; None at the end, or where there is no following it."""
+        self._began_at = self._began_at or page.fetched_at
+        self._queries.add(page.key.query)
+        if page.next_uri is None or self.fault:
+            return None
+        try:
+            following = page.key.next(page.next_uri, origin)
+        except ValueError as error:
+            self._fail(page, str(error))
+            return None
+        if following.query in self._queries:
+            self._fail(page, "the pages lead in a circle")
+            return None
+        return following
+
+    def read(self, page: Page, asked: CallList, within: Range, dropped: Dropped) -> pa.Table:
+        """Type a page, and return the calls on it that are asked for.
+
+        What the server should not have listed is dropped, and is the day's fault.
+        """
+        calls, broken = to_table(page.rows)
+        for failure in broken:
+            if failure.sid is None:
+                self._fail(page, f"a call cannot be identified ({failure.message})")
+            else:
+                self.broken[failure.sid] = self._located(failure, page)
+        self._look_for_news(page, calls["sid"].to_pylist())
+        start = calls["start_time"].to_numpy()
+        of_day = self._of_day(page, calls, start, asked, dropped)
+        kept = within.of(calls.filter(pa.array(of_day)))
+        self.note_dropped(some=len(kept) < of_day.sum())
+        return kept
+
+    def note_dropped(self, *, some: bool) -> None:
+        """Note whether a call of the day was not kept, or not as final."""
+        self._all_kept &= not some
+
+    def _of_day(
+        self, page: Page, calls: pa.Table, start: Flags, asked: CallList, dropped: Dropped
+    ) -> Flags:
+        """Say which calls are those of the day, the account and the filters; the rest is a fault.
+
+        Users report that "before a date" includes its midnight, so that is none.
+        """
+        begin, after = (np.datetime64(self.day, "us") + np.timedelta64(n, "D") for n in (0, 1))
+        never, of_day = np.isnat(start), (start >= begin) & (start < after)
+        accounts = calls["account_sid"].to_pylist()
+        owned = np.array([_same_account(each, self.account_sid) for each in accounts], bool)
+        matching = asked.matching(calls).to_numpy(zero_copy_only=False)
+        dropped.never_started += int(never.sum())
+        dropped.other_days += int((~never & ~of_day).sum())
+        self.note_dropped(some=bool(never.any()))
+        for wrong, what in (
+            (~owned, "are of another account"),
+            (
+                ~(of_day | never | (start == after)),
+                "started on other days: the server ignored the dates",
+            ),
+            (~matching, "do not match the filters: the server ignored them"),
+        ):
+            if wrong.any():
+                self._fail(page, f"{wrong.sum():,} of {len(calls):,} calls on a page {what}")
+        right: Flags = of_day & owned & matching
+        return right
+
+    def _look_for_news(self, page: Page, sids: list[str]) -> None:
+        known = len(self._sids)
+        self._sids.update(map(hash, sids))
+        self._without_news = 0 if len(self._sids) > known else self._without_news + 1
+        if self._without_news == _PAGES_WITHOUT_NEWS and page.next_uri is not None:
+            self._fail(page, f"{_PAGES_WITHOUT_NEWS} pages in a row have no new calls")
+
+    def _located(self, failure: Failure, page: Page) -> Failure:
+        return replace(
+            failure,
+            account_sid=self.account_sid,
+            day=self.day.isoformat(),
+            http_status=200,
+            request_id=page.request_id,
+            attempts=page.attempts,
+        )
+
+    def _fail(self, page: Page, message: str) -> None:
+        """Note the first reason for which the day is not complete."""
+        if self.fault is None:
+            how = {"http_status": 200, "request_id": page.request_id, "attempts": page.attempts}
+            self.fault = failure_of(page.key, self.account_sid, "bad_response", message, **how)
+
+
+def _same_account(found: str | None, asked: str) -> bool:
+    return found is not None and found.lower() == asked.lower()

@@ -1,0 +1,356 @@
+"""The loop that lists the calls of a date range, day by day, and hands them over in order.
+
+:meth:`ListRun.tables` has the pool fetch the first page of each UTC day, and after every page the
+next one; it types a page as soon as it is there, stores its calls, and lets them wait for the turn
+of their day. The pages of a day come one after the other; days are listed side by side.
+"""
+
+import warnings
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import date, datetime
+from operator import attrgetter
+from os import PathLike
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+
+from callkit.cache.store import Cache, Refresh, final_rows
+from callkit.call_list import CallList, Range
+from callkit.day import Day, Dropped
+from callkit.errors import AgeWarning, CallListError, FetchInterrupted
+from callkit.fetch import Client
+from callkit.fetch.pages import Page, PageKey, first_page
+from callkit.fetch.pool import Pool
+from callkit.loop import Run, attributes
+from callkit.normaliser import to_table
+from callkit.normaliser.casts import failures_frame
+from callkit.outcomes import Failure, Fetched, PriceChange
+from callkit.plan import Inquiry
+from callkit.sids import CallKey, SidSource, canonical_call_sid, read_sids
+from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+from callkit.waiting import Memory, WaitingRows
+
+_AHEAD = 4  # days under way beside those in flight: their pages are being typed
+_UNTYPED = 8  # pages: while more wait to be typed, no other is requested
+_REACHABLE = pd.DateOffset(months=13)
+_WORTH_A_BAR = 2  # days
+_ASKED = ("tz", "status", "to", "from_", "parent_call_sid")
+
+
+class _Sid(msgspec.Struct):
+    sid: str | None = None
+
+
+_sid_of = msgspec.json.Decoder(_Sid).decode
+
+
+class Again(NamedTuple):
+    """What to list and fetch again after failures: single days, and single calls."""
+
+    days: list[tuple[str, date]]
+    calls: list[CallKey]
+
+
+class ListRun:
+    """A run over a date range; its attributes describe what has been yielded so far."""
+
+    def __init__(
+        self,
+        asked: CallList,
+        client: Client | None,
+        cache: str | PathLike[str] | None,
+        refresh: Refresh,
+        progress: bool | None,
+        again: Again | None = None,
+    ) -> None:
+        self.price_changes: list[PriceChange] = []
+        self._asked = asked
+        self._again = again
+        self._singly = Run([] if again is None else again.calls, client, cache, refresh, progress)
+        self._range: Range | None = None
+        self._client = client
+        self._cache_path = cache
+        self._cache: Cache | None = None
+        self._refresh: Refresh = refresh
+        self._progress = progress
+        self._dropped = Dropped()
+        self._as_of: list[datetime] = []
+        self._statuses: dict[str, str | None] = {}  # of the accounts, where they are known
+        self._named: dict[tuple[str, str], Day] = {}  # all days, in the order of the result
+        self._days: deque[Day] = deque()  # those not handed over yet
+        self._unasked: dict[str, deque[Day]] = {}
+        self._under_way = Counter[str]()
+        self._following: list[PageKey] = []
+        self._arrived: deque[tuple[Page | Failure, bool]] = deque()  # and whether it is the last
+        self._looked_at_age = False
+        self._calls = 0
+        self._failures: list[Failure] = []
+
+    def tables(self) -> Generator[pa.Table, None, None]:
+        """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
+
+        What ends the run early is raised after the last table; a CacheError before the first
+        request.
+        """
+        yield from self._singly.tables()
+        self.price_changes += self._singly.price_changes
+        with ExitStack() as stack:
+            if self._cache_path is not None:
+                self._cache = stack.enter_context(Cache(self._cache_path))
+            interrupts = stack.enter_context(deferred_interrupts())
+            client = self._client or stack.enter_context(Client())
+            pool = client.pool()
+            stack.callback(pool.close)
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(client.base_url))
+            self._plan(Inquiry(pool, interrupts, client.account_sid, origin), client.account_sid)
+            bar = stack.enter_context(
+                progress_bar(len(self._days), self._progress, "days", _WORTH_A_BAR)
+            )
+            while self._days and not interrupts.heard:
+                self._request(pool, client.concurrency + _AHEAD)
+                self._receive(pool, origin, bar, wait=not self._arrived)
+                if self._arrived:
+                    self._read(*self._arrived.popleft(), bar)
+                yield from self._finished(pool, bar)
+            if interrupts.heard:
+                pool.close()
+                self._receive(pool, origin, bar, wait=False)
+                while self._arrived:
+                    self._read(*self._arrived.popleft(), bar)
+                yield from self._finished(pool, bar, rest=True)
+        self._raise_why_it_ended(pool, interrupts)
+
+    @property
+    def calls(self) -> int:
+        return self._singly.calls + self._calls
+
+    @property
+    def failures(self) -> list[Failure]:
+        return self._singly.failures + self._failures
+
+    @property
+    def keeps(self) -> bool:
+        return self._cache is not None and self._cache.writable
+
+    def failures_frame(self) -> pd.DataFrame:
+        """Make the frame of failures; its attrs say what was asked, so that it can be again."""
+        frame = failures_frame(self.failures)
+        if self._range is not None:
+            asked = {name: getattr(self._asked, name) for name in _ASKED}
+            asked["started"] = [moment.isoformat() for moment in self._range]
+            frame.attrs["callkit"] = {"call_list": asked}
+        return frame
+
+    def attributes(self) -> dict[str, Any]:
+        failed = [failure for failure in self.failures if failure.sid is not None]
+        said = attributes(self.calls, len(failed), self._as_of)
+        if self._range is not None:
+            said["callkit"] |= {
+                "started": [moment.isoformat() for moment in self._range],
+                "tz": self._asked.tz,
+                "accounts": list(self._statuses),
+                "accounts_closed": [sid for sid, of in self._statuses.items() if of == "closed"],
+                "filters": [name for name, _ in self._asked.filters()],
+                "days_asked": len(self._named),
+                "days_failed": len(self.failures) - len(failed),
+                "rows_of_other_days": self._dropped.other_days,
+                "rows_never_started": self._dropped.never_started,
+            }
+        return said
+
+    def _plan(self, inquiry: Inquiry, own_account: str) -> None:
+        """Find the accounts, the range and the days; a request is made only if it must be."""
+        asked = self._asked
+        if asked.account_sid == "all":
+            self._statuses = inquiry.accounts()
+        else:
+            self._statuses = dict.fromkeys(asked.accounts or [own_account])
+        self._range = asked.between(inquiry.now() if asked.is_relative else None)
+        memory = Memory()
+        days = [(account, day) for account in self._statuses for day in self._range.days()]
+        for account, date in days if self._again is None else self._again.days:
+            self._named[account, date.isoformat()] = Day(account, date, WaitingRows(memory))
+        self._days.extend(self._named.values())
+        for account in self._statuses:
+            of_account = [day for day in self._days if day.account_sid == account]
+            if self._cache is not None and self._refresh is None and not asked.filters():
+                known = self._cache.complete_days(account, [day.day for day in of_account])
+                for day in of_account:
+                    day.in_cache = day.day in known
+            self._unasked[account] = deque(day for day in of_account if not day.in_cache)
+
+    def _request(self, pool: Pool, most: int) -> None:
+        """Request next pages, and more days, unless pages arrive faster than they are typed."""
+        if len(self._arrived) >= _UNTYPED:
+            return
+        pool.put(self._following, first=True)
+        self._following = []
+        for account, waiting in self._unasked.items():
+            room = min(most - self._under_way[account], len(waiting))
+            self._under_way[account] += max(0, room)
+            days = [waiting.popleft().day for _ in range(room)]
+            pool.put(first_page(account, day, self._asked.filters()) for day in days)
+
+    def _receive(self, pool: Pool, origin: str, bar: Bar | None, *, wait: bool) -> None:
+        """Take pages and failures from the pool, and see which page follows."""
+        for outcome in pool.take(wait=wait):
+            following = None
+            if isinstance(outcome, Page):
+                self._note_times([outcome.fetched_at])
+                self._warn_of_age(outcome.fetched_at)
+                following = self._day_of(outcome).next_page(outcome, origin)
+            if following is not None:
+                self._following.append(following)
+            if not isinstance(outcome, Fetched):
+                self._arrived.append((outcome, following is None))
+        if bar is not None:
+            bar.add(0, pool)
+
+    def _read(self, outcome: Page | Failure, is_last: bool, bar: Bar | None) -> None:
+        """Type what has arrived of a day, store its calls and put them aside."""
+        day = self._day_of(outcome)
+        if day.done:  # a fault ended it while this page was on its way
+            return
+        if isinstance(outcome, Failure):
+            day.fault = day.fault or outcome
+        else:
+            assert self._range is not None  # noqa: S101  (it was planned)
+            calls = day.read(outcome, self._asked, self._range, self._dropped)
+            self._store(day, outcome, calls)
+            day.rows.add(calls)
+            if bar is not None:
+                bar.add(0, None, calls=len(calls))
+        if is_last or day.fault:
+            self._end(day, bar)
+
+    def _store(self, day: Day, page: Page, calls: pa.Table) -> None:
+        if self._cache is None:
+            return
+        day.note_dropped(some=not all(final_rows(calls, [page.fetched_at] * len(calls))))
+        bodies = {canonical_call_sid(_sid_of(row).sid): row for row in page.rows}
+        fetched = [
+            Fetched(
+                *(sid, day.account_sid, bytes(bodies[sid])),
+                *(page.request_id, page.fetched_at, page.attempts),
+            )
+            for sid in calls["sid"].to_pylist()
+        ]
+        self.price_changes += self._cache.store(fetched, calls)
+
+    def _end(self, day: Day, bar: Bar | None) -> None:
+        day.done = True
+        self._under_way[day.account_sid] -= 1
+        if day.is_closed and self._cache is not None:
+            self._cache.mark_complete(*day.key)
+        if bar is not None:
+            bar.add(1, None, failed=len(day.failures))
+
+    def _finished(self, pool: Pool, bar: Bar | None, *, rest: bool = False) -> Iterator[pa.Table]:
+        """Hand over the days that are complete; with `rest` all others too, as they are."""
+        while self._days:
+            day = self._days[0]
+            if day.in_cache and not rest:
+                self._take_from_cache(day, pool, bar)
+            if not (day.done or rest):
+                return
+            self._days.popleft()
+            for table in day.rows.in_order():
+                self._calls += len(table)
+                yield table
+            day.rows.close()
+            self._failures += day.failures
+
+    def _take_from_cache(self, day: Day, pool: Pool, bar: Bar | None) -> None:
+        """Type the calls of a day that is complete in the cache; list it if one is invalid."""
+        assert self._cache is not None  # noqa: S101  (which knows the day)
+        assert self._range is not None  # noqa: S101
+        for calls in self._cache.listed(*day.key):
+            table, broken = to_table(map(attrgetter("body"), calls))
+            if broken:
+                day.rows.close()
+                day.in_cache = False
+                self._under_way[day.account_sid] += 1
+                pool.put([first_page(*day.key, [])], first=True)
+                return
+            day.rows.add(self._range.of(table))
+            self._note_times(call.fetched_at for call in calls)
+        day.done = True
+        if bar is not None:
+            bar.add_cached(1, calls=day.rows.count)
+
+    def _note_times(self, times: Iterable[datetime]) -> None:
+        known = [*self._as_of, *times]
+        self._as_of = [min(known), max(known)] if known else []
+
+    def _warn_of_age(self, now: datetime) -> None:
+        """Warn once if the range begins before what can be listed."""
+        oldest = pd.Timestamp(now) - _REACHABLE
+        if self._looked_at_age or self._range is None or self._range.start >= oldest:
+            return
+        self._looked_at_age = True
+        warnings.warn(
+            f"The date range begins more than 13 months ago: calls before {oldest:%d %B %Y} are "
+            "available only from Bulk Export, and may be missing here",
+            AgeWarning,
+            stacklevel=2,
+        )
+
+    def _day_of(self, outcome: Page | Failure) -> Day:
+        if isinstance(outcome, Failure):
+            return self._named[str(outcome.account_sid), str(outcome.day)]
+        return self._named[outcome.key.account_sid, str(outcome.key.day)]
+
+    def _raise_why_it_ended(self, pool: Pool, interrupts: Interrupts) -> None:
+        if interrupts.heard:
+            done = sum(day.done for day in self._named.values())
+            if self.keeps:
+                where = f"they are in {str(self._cache_path)!r}: run again to continue from there"
+            else:
+                where = "they are in the exception's .frame (with cache=… a run can be resumed)"
+            raise FetchInterrupted(
+                f"interrupted after {done:,} of {len(self._named):,} days; the {self.calls:,} "
+                f"calls that had arrived are kept: {where}"
+            )
+        if pool.stop.error is not None:
+            raise pool.stop.error
+
+
+def run_over(
+    calls: SidSource | CallList,
+    client: Client | None,
+    cache: str | PathLike[str] | None,
+    refresh: Refresh,
+    progress: bool | None,
+) -> Run | ListRun:
+    """Make the run over a SID list or a date range, or over the failures of a date range."""
+    if isinstance(calls, CallList):
+        return ListRun(calls, client, cache, refresh, progress)
+    if isinstance(calls, pd.DataFrame) and {"sid", "day"} <= set(calls.columns):
+        whole = calls[calls["sid"].isna() & calls["day"].notna()]
+        if len(whole):
+            asked, again = _asked_again(calls, whole)
+            return ListRun(asked, client, cache, refresh, progress, again)
+    return Run(read_sids(calls), client, cache, refresh, progress)
+
+
+def _asked_again(failures: pd.DataFrame, whole: pd.DataFrame) -> tuple[CallList, Again]:
+    """Read from a frame of failures what was asked, and which days and calls are missing.
+
+    A call of a day that is listed again is not fetched as well.
+    """
+    asked = failures.attrs.get("callkit", {}).get("call_list")
+    if asked is None:
+        raise CallListError(
+            "The failures name days to list again, but not the range and the filters that were "
+            "asked for: a file does not keep them. Pass the CallList again"
+        )
+    days = list(zip(whole["account_sid"], whole["day"], strict=True))
+    of_day = pd.MultiIndex.from_frame(failures[["account_sid", "day"]]).isin(days)
+    calls = read_sids(failures.loc[~of_day, ["sid", "account_sid"]])
+    named = [(account, date.fromisoformat(day)) for account, day in days]
+    return CallList(**asked), Again(named, list(calls))

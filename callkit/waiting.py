@@ -1,0 +1,126 @@
+"""Rows that wait for their turn: in memory, and beyond what fits there in a temporary file."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from callkit.normaliser.casts import categorical
+from callkit.schema import ATTRIBUTES, SCHEMA, Kind
+
+_IN_MEMORY = 32_000  # rows, of all that wait together: some 1 kB each
+_AT_ONCE = 16_000  # rows handed over
+_KEYS = ["sid", "start_time", "date_updated"]
+# A file of Arrow's has one dictionary for all batches, so categories are written as text.
+_ON_DISK = pa.schema(
+    [
+        field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
+        for field in SCHEMA
+    ]
+)
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+@dataclass
+class Memory:
+    """How many rows are held in memory by all :class:`WaitingRows` that share it."""
+
+    rows: int = 0
+
+
+class WaitingRows:
+    """The calls of one day, which arrive in any order and leave by start and SID, each once.
+
+    Only their keys, some 60 bytes a call, are always in memory. The file has no name where the
+    system allows it, so that nothing is left of it if the process is killed.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._tables: list[pa.Table] = []  # those in memory; batches in the file come after these
+        self._file: IO[bytes] | None = None
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+        self._keys: list[pa.Table] = []
+
+    def add(self, calls: pa.Table) -> None:
+        if not len(calls):
+            return
+        self._keys.append(calls.select(_KEYS).combine_chunks())
+        if self._writer is None and self._memory.rows + len(calls) <= _IN_MEMORY:
+            self._memory.rows += len(calls)
+            self._tables.append(calls)
+            return
+        if self._writer is None:
+            self._file = tempfile.TemporaryFile(prefix="callkit-")  # noqa: SIM115  (until close)
+            self._writer = pa.ipc.new_file(self._file, _ON_DISK, options=_COMPRESSED)
+        self._writer.write_batch(calls.cast(_ON_DISK).combine_chunks().to_batches()[0])
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, repeated ones included."""
+        return sum(map(len, self._keys))
+
+    def in_order(self) -> Iterator[pa.Table]:
+        """Give the calls, some thousand at a time; of a SID that is there twice, the newest."""
+        if not self._keys:
+            return
+        places = _sorted(pa.concat_tables(self._keys))
+        bounds = np.cumsum([0, *map(len, self._keys)])
+        reader = None
+        if self._writer is not None:
+            self._writer.close()
+            reader = pa.ipc.open_file(self._file)
+        for start in range(0, len(places), _AT_ONCE):
+            wanted = places[start : start + _AT_ONCE]
+            batches = np.searchsorted(bounds, wanted, side="right") - 1
+            parts, order = [], []
+            for batch in np.unique(batches).tolist():
+                there = np.flatnonzero(batches == batch)
+                parts.append(self._batch(batch, reader).take(wanted[there] - bounds[batch]))
+                order.append(there)
+            table = pa.concat_tables(parts).combine_chunks()
+            yield _typed(table.take(np.argsort(np.concatenate(order))))
+
+    def close(self) -> None:
+        self._memory.rows -= sum(map(len, self._tables))
+        self._tables, self._keys = [], []
+        if self._file is not None:
+            self._file.close()
+
+    def _batch(self, number: int, reader: Any) -> pa.Table:
+        if number < len(self._tables):
+            return self._tables[number].cast(_ON_DISK)
+        return pa.Table.from_batches([reader.get_batch(number - len(self._tables))])
+
+
+def _sorted(keys: pa.Table) -> "np.ndarray[Any, np.dtype[Any]]":
+    """Return the places of the calls in order of start and SID, of each call the newest record's.
+
+    Of records that were updated at the same time, the one that arrived last is the newest.
+    """
+    keys = keys.append_column("place", pa.array(np.arange(len(keys))))
+    if pc.count_distinct(keys["sid"]).as_py() < len(keys):
+        newest_first = [
+            ("sid", "ascending"),
+            ("date_updated", "descending"),
+            ("place", "descending"),
+        ]
+        keys = keys.sort_by(newest_first)
+        sids = keys["sid"].combine_chunks()
+        is_first = pc.not_equal(sids[1:], sids[:-1])
+        keys = keys.filter(pa.concat_arrays([pa.array([True]), is_first]))
+    in_order = keys.sort_by([("start_time", "ascending"), ("sid", "ascending")])
+    places: np.ndarray[Any, np.dtype[Any]] = in_order["place"].to_numpy()
+    return places
+
+
+def _typed(calls: pa.Table) -> pa.Table:
+    columns = calls.columns
+    for place, column in enumerate(ATTRIBUTES):
+        if column.kind is Kind.CATEGORY:
+            columns[place] = categorical(columns[place], column.vocabulary)
+    return pa.table(columns, schema=SCHEMA)
