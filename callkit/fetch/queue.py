@@ -10,6 +10,7 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
   all the same when no other call is left to try. Failed probes of an outage count once at most.
 - *What a probe requests.* In an outage, a call that has been answered before. Before the first
   answer, for the same call a few times, then for the next.
+- *What a sample is.* Calls spread evenly over those that wait, requested before the others.
 
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
 """
@@ -130,6 +131,17 @@ class Queue:
         if not job.is_probe:
             job.last = outcome
             self._request_again(job, answer, meaning, now)
+
+    def bring_forward(self, account_sid: str, most: int) -> set[str]:
+        """Move up to `most` waiting calls of an account, evenly spread, to the front."""
+        waiting = self.accounts[account_sid].waiting
+        number = min(most, len(waiting))
+        places = {(nth + 1) * len(waiting) // number - 1 for nth in range(number)}
+        jobs = list(waiting)
+        waiting.clear()
+        waiting.extend(jobs[place] for place in sorted(places))
+        waiting.extend(job for place, job in enumerate(jobs) if place not in places)
+        return {jobs[place].sid for place in places}
 
     def record(self, outcome: Outcome) -> None:
         self.done.append(outcome)
