@@ -66,6 +66,7 @@ class ListRun:
         cache: str | PathLike[str] | None,
         refresh: Refresh,
         progress: bool | None,
+        *,
         again: Again | None = None,
     ) -> None:
         self.price_changes: list[PriceChange] = []
@@ -173,8 +174,8 @@ class ListRun:
         self._range = asked.between(inquiry.now() if asked.is_relative else None)
         memory = Memory()
         days = [(account, day) for account in self._statuses for day in self._range.days()]
-        for account, date in days if self._again is None else self._again.days:
-            self._named[account, date.isoformat()] = Day(account, date, WaitingRows(memory))
+        for account, each in days if self._again is None else self._again.days:
+            self._named[account, each.isoformat()] = Day(account, each, WaitingRows(memory))
         self._days.extend(self._named.values())
         for account in self._statuses:
             of_account = [day for day in self._days if day.account_sid == account]
@@ -334,7 +335,7 @@ def run_over(
         whole = calls[calls["sid"].isna() & calls["day"].notna()]
         if len(whole):
             asked, again = _asked_again(calls, whole)
-            return ListRun(asked, client, cache, refresh, progress, again)
+            return ListRun(asked, client, cache, refresh, progress, again=again)
     return Run(read_sids(calls), client, cache, refresh, progress)
 
 

@@ -94,7 +94,8 @@ class RetryPolicy:
     unauthorized_times, unauthorized_for : int, float, default 3 and 5.0
         How many 401s in a row, and over how many seconds at least, end a run.
     unknown_calls : int, default 200
-        After how many calls, none of which was found, a run ends.
+        After how many calls, none of which was found, 20 further on in the list are tried. The run
+        ends if none of these is found either.
     quiet : float, default 10.0
         Seconds without a success after which a run logs a warning.
 

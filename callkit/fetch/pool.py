@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
@@ -21,6 +21,7 @@ _TICK = 0.02  # seconds between two looks at what has arrived: batches disturb t
 _BATCH = 256
 _JOIN_WITHIN = 1.5  # seconds
 _MOST_WORKERS = 256
+_SAMPLE = 20  # calls further on in the list, tried before a run ends since none was found
 _LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and the machine was asleep
 
 
@@ -37,10 +38,11 @@ class Pool:
         self._transport = transport
         self._credentials = credentials
         self._concurrency = limiters.concurrency
-        self.stop = StopConditions(
-            credentials.account_sid, transport.base_url, give_up_after, limiters.policy
-        )
         self._queue = Queue(credentials.account_sid, limiters)
+        self.stop = StopConditions(
+            *(credentials.account_sid, transport.base_url, give_up_after, limiters.policy),
+            self._queue.bring_forward,
+        )
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
         self._idle = 0
@@ -195,13 +197,15 @@ class StopConditions:
     """Watches the responses of a run for causes that would fail every call.
 
     ``error`` is why the run must end, as soon as that is known. `give_up_after` is how many seconds
-    a run goes on without a success, not counting sleep.
+    a run goes on without a success, not counting sleep. `bring_forward` is that of the
+    queue.
     """
 
     account_sid: str
     base_url: str
     give_up_after: float
     policy: RetryPolicy
+    bring_forward: Callable[[str, int], set[str]]
     error: RunStoppedError | None = None
     _awake: float = 0.0
     _last_success: float = 0.0
@@ -211,6 +215,8 @@ class StopConditions:
     _refusals: dict[str, tuple[float, list[str | None]]] = field(default_factory=dict)
     _some_fetched: bool = False
     _unknown: int = 0
+    _sampled: int = 0
+    _sample: set[str] | None = None  # those of it that have not been answered with a 404
 
     def saw(self, answer: Answer, account_sid: str, now: float) -> None:
         """Take note of one answer, whether or not it is the outcome of its call."""
@@ -226,7 +232,7 @@ class StopConditions:
                 and outcome.reason == "not_found"
                 and account_sid == self.account_sid
             ):
-                self._note_unknown()
+                self._note_unknown(outcome)
         elif isinstance(outcome, Failure):
             self._last_trouble = f"{outcome.reason}: {outcome.message}"
             if answer.meaning is Meaning.UNAUTHORIZED:
@@ -270,14 +276,28 @@ class StopConditions:
         if lasting and account_sid == self.account_sid:
             self.error = SignInError(f"Authentication failed for {self._where}: {failure.message}")
 
-    def _note_unknown(self) -> None:
+    def _note_unknown(self, failure: Failure) -> None:
+        """Count a 404; a list in time order may begin with calls that are too old to be found."""
         self._unknown += 1
-        if self._unknown == self.policy.unknown_calls and not self._some_fetched:
-            self.error = WrongAccountError(
-                f"None of the first {self._unknown} calls was found for {self._where}. Check the "
-                "account and the region; calls older than 13 months are available only from Bulk "
-                "Export"
-            )
+        if self._some_fetched or self._unknown < self.policy.unknown_calls:
+            return
+        if self._sample is None:
+            self._sample = self.bring_forward(self.account_sid, _SAMPLE)
+            self._sampled = len(self._sample)
+        self._sample.discard(failure.sid or "")
+        if not self._sample:
+            self.error = self.error or self._nothing_found()
+
+    def _nothing_found(self) -> WrongAccountError:
+        first = self.policy.unknown_calls
+        tried, which = f"the first {first} calls", ""
+        if self._sampled:
+            tried = f"{first + self._sampled} calls"
+            which = f": the first {first}, and {self._sampled} spread over those read so far"
+        return WrongAccountError(
+            f"None of {tried} was found for {self._where}{which}. Check the account and the "
+            "region; calls older than 13 months are available only from Bulk Export"
+        )
 
     @property
     def _where(self) -> str:

@@ -10,6 +10,7 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
   all the same when no other call is left to try. Failed probes of an outage count once at most.
 - *What a probe requests.* In an outage, a call that has been answered before. Before the first
   answer, for the same call a few times, then for the next.
+- *What a sample is.* Calls spread evenly over those that wait, requested before the others.
 
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
 """
@@ -25,6 +26,7 @@ from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
 from callkit.fetch.pages import Key, Page, PageKey, failure_of
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Outcome
+from callkit.sids import CallKey
 
 _log = logging.getLogger(__name__)
 
@@ -130,6 +132,18 @@ class Queue:
         if not job.is_probe:
             job.last = outcome
             self._request_again(job, answer, meaning, now)
+
+    def bring_forward(self, account_sid: str, most: int) -> set[str]:
+        """Move up to `most` waiting calls of an account, evenly spread, to the front."""
+        waiting = self.accounts[account_sid].waiting
+        number = min(most, len(waiting))
+        places = {(nth + 1) * len(waiting) // number - 1 for nth in range(number)}
+        jobs = list(waiting)
+        waiting.clear()
+        waiting.extend(jobs[place] for place in sorted(places))
+        waiting.extend(job for place, job in enumerate(jobs) if place not in places)
+        keys = (jobs[place].key for place in places)
+        return {key.sid for key in keys if isinstance(key, CallKey)}
 
     def record(self, outcome: Outcome | Page) -> None:
         self.done.append(outcome)

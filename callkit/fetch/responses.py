@@ -18,10 +18,13 @@ LOCAL_FAULT     no file descriptor left                   is requested again; no
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import lru_cache
+from http.client import HTTPMessage
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -47,6 +50,9 @@ _WAIT_AT_MOST = 3600.0
 _MESSAGE_AT_MOST = 200
 _COUNT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+_IMF_FIXDATE = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [1-9][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
+)
 _NOT_SHOWN = "not shown, since it repeats the credentials"
 
 
@@ -113,13 +119,14 @@ def judge(
         failure = failure_of(key, account_sid, response.reason, message, attempts=attempts)
         return Answer(failure, meaning, no_use=response.cause == "settings")
     headers = response.headers
+    now = server_now(headers)
     counted = headers.get("Twilio-Concurrent-Requests", "")
     in_flight = int(counted) if _COUNT.fullmatch(counted) else None
     request_id = headers.get("Twilio-Request-Id")
     if request_id is not None and credentials.stand_in(request_id):
         request_id = None
     if response.status == _OK:
-        received = (request_id, datetime.now(UTC), attempts)
+        received = (request_id, now, attempts)
         found = _read(response.body, key, account_sid, received, credentials)
     else:
         found = _error(response, credentials)
@@ -131,7 +138,7 @@ def judge(
     failure = failure_of(key, account_sid, reason, shown, attempts=attempts, **how)
     is_redirect = response.status in _REDIRECTS
     meaning = Meaning.TRANSIENT if is_redirect else _MEANINGS.get(reason, Meaning.FINAL)
-    return Answer(failure, meaning, in_flight, retry_after(headers.get("Retry-After")))
+    return Answer(failure, meaning, in_flight, retry_after(headers.get("Retry-After"), now))
 
 
 def discreet(text: str, credentials: Credentials) -> str:
@@ -139,13 +146,32 @@ def discreet(text: str, credentials: Credentials) -> str:
     return _NOT_SHOWN if credentials.stand_in(text) else text
 
 
-def retry_after(value: str | None) -> float | None:
-    """Return how many seconds a ``Retry-After`` header asks for (RFC 9110 §10.2.3), if it does."""
+def server_now(headers: HTTPMessage | Mapping[str, str]) -> datetime:
+    """Return the server's time by its ``Date`` header; without a valid one, this machine's."""
+    return _imf_fixdate(headers.get("Date", "")) or datetime.now(UTC)
+
+
+@lru_cache(maxsize=16)  # the responses of one second share it
+def _imf_fixdate(text: str) -> datetime | None:
+    """Read a date in the one form that servers may send (RFC 9110 §5.6.7)."""
+    if not _IMF_FIXDATE.fullmatch(text):
+        return None
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return None
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Return how many seconds a ``Retry-After`` header asks for (RFC 9110 §10.2.3), if it does.
+
+    A date is compared with `now`, the server's time.
+    """
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), _WAIT_AT_MOST)
     try:
-        seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        seconds = (parsedate_to_datetime(text) - now).total_seconds()
     except (TypeError, ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _WAIT_AT_MOST)

@@ -223,3 +223,34 @@ def test_a_refused_sign_in_lets_the_other_calls_go_first() -> None:
     queue.receive(other, found(other), 1.2)
     queue.add(keys(3))
     assert [sid_of(job) for job in all_sent(queue, 10.0)] == [sid(3), sid(1)]
+
+
+def test_a_sample_is_spread_over_what_waits_and_goes_first() -> None:
+    queue = queue_of(*keys(*range(101)), concurrency=100)
+    prove(queue)
+    sample = queue.bring_forward(ACCOUNT, 4)
+    assert sample == {sid(25), sid(50), sid(75), sid(100)}
+    firsts = [sid_of(sent(queue, 1.0)) for _ in range(6)]
+    assert firsts == [sid(number) for number in (25, 50, 75, 100, 1, 2)]
+
+
+def test_a_sample_loses_no_call_and_sends_none_twice() -> None:
+    queue = queue_of(*keys(*range(10)), concurrency=1)
+    queue.bring_forward(ACCOUNT, 3)
+    order: list[str] = []
+    while queue.pending:
+        job = sent(queue, float(len(order)))
+        order.append(sid_of(job))
+        queue.receive(job, found(job), len(order) - 0.5)
+    assert sorted(order) == [sid(number) for number in range(10)]
+
+
+def test_a_sample_of_a_short_queue_is_all_that_waits() -> None:
+    queue = queue_of(*keys(0, 1, 2), *keys(10, account_sid=OTHER))
+    assert queue.bring_forward(ACCOUNT, 20) == {sid(0), sid(1), sid(2)}
+
+
+def test_where_nothing_waits_there_is_no_sample() -> None:
+    queue = queue_of(*keys(0))
+    sent(queue, 0.0)
+    assert queue.bring_forward(ACCOUNT, 20) == set()

@@ -91,7 +91,7 @@ class Bodies:
         return outcomes
 
     def _judged(self, sid: str, body: bytes, header: bytes) -> str:
-        wait = retry_after(header.decode("latin-1"))
+        wait = retry_after(header.decode("latin-1"), _NOW)
         assert wait is None or wait >= 0
         key = CallKey(sid, None)
         refused = judge(Response(404, {}, body), key, _ACCOUNT, 1, _CREDENTIALS).outcome

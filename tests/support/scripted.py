@@ -59,8 +59,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, reply: Reply) -> None:
         body = call_body(self.call_sid) if reply.body is None else reply.body
-        self.send_response(reply.status)
-        for name, value in {"Content-Length": str(len(body)), **reply.headers}.items():
+        self.send_response_only(reply.status)
+        headers = {"Date": self.date_time_string(), "Content-Length": str(len(body))}
+        for name, value in {**headers, **reply.headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
