@@ -215,6 +215,7 @@ async def ask(app: App, generator: CallGenerator) -> dict[bytes, bytes]:
         "type": "http",
         "method": "GET",
         "path": path,
+        "query_string": b"",
         "headers": [(b"authorization", sign_in.encode())],
     }
     await app(scope, None, send)

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -106,6 +106,14 @@ def age(text: str) -> timedelta:
 
 
 age.__name__ = "age (such as 90d, 12h or 4w)"
+
+
+def moment(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+moment.__name__ = "date or time (such as 2025-03-15 or 2025-03-15T12:30Z)"
 
 
 def say(data: object) -> None:

@@ -19,6 +19,7 @@ from callkit.cli.arguments import (
     age,
     calls_counted,
     lines_of_standard_input,
+    moment,
     note,
     number,
     progress,
@@ -28,6 +29,7 @@ from callkit.cli.arguments import (
 from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.files.paths import holds, writing
 from callkit.sandbox import Sandbox
+from callkit.sandbox.draws import AS_OF
 from callkit.schema import ATTRIBUTES
 
 _SAMPLE = Path("data/sample_sids.txt")
@@ -163,8 +165,8 @@ def add_sandbox(commands: Commands) -> None:
     sandbox = commands.add_parser(
         "sandbox",
         help="serve synthetic calls on this machine",
-        description="Serve Twilio's Fetch Call endpoint for synthetic calls on 127.0.0.1 until "
-        "interrupted.",
+        description="Serve Twilio's API for synthetic calls on 127.0.0.1 until interrupted. It "
+        "fetches a call, and lists the calls of an account and the accounts.",
         epilog="example: callkit sandbox --port 8080 --calls 100000 --latency 0.05 --limit 40",
     )
     add = sandbox.add_argument
@@ -174,6 +176,13 @@ def add_sandbox(commands: Commands) -> None:
     add("--latency", type=seconds, default=0.0, help="seconds per response (default: %(default)s)")
     add("--limit", type=number(1), help="requests in flight above which the server answers 429")
     add("--retry-after", type=number(0), help="Retry-After of a 429, in seconds (default: none)")
+    add(
+        "--now",
+        type=moment,
+        default=AS_OF,
+        metavar="TIME",
+        help="the sandbox's present time, in UTC unless it has an offset (default: 2025-04-01)",
+    )
     sandbox.set_defaults(run=_sandbox, parser=sandbox)
 
 
@@ -185,6 +194,7 @@ def _sandbox(options: argparse.Namespace) -> None:
         latency=options.latency,
         limit=options.limit,
         retry_after=options.retry_after,
+        now=options.now,
     )
 
 

@@ -1,4 +1,4 @@
-"""Twilio's Fetch Call endpoint over synthetic calls: no real person, number, account or price."""
+"""Twilio's API for synthetic calls: no real person, number, account or price."""
 
 from callkit.sandbox.calls import Call
 from callkit.sandbox.sandbox import Sandbox, sample, serve

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from functools import cached_property
 from io import BytesIO
 from time import perf_counter
@@ -20,25 +22,40 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from callkit.sandbox.calls import CallGenerator, body_of
+from callkit.sandbox.draws import AS_OF
+from callkit.sandbox.lists import InvalidParameterError, list_accounts, list_calls
 
 # A host that no resolver knows (RFC 6761), should a request ever leave this process.
 BASE_URL = "https://sandbox.invalid"
 
 _CALL_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls/([^/]+)\.json")
+_CALLS_PATH = re.compile(r"/2010-04-01/Accounts/([^/]+)/Calls\.json")
+_ACCOUNTS_PATH = "/2010-04-01/Accounts.json"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request: its path is decoded, its authorization the header as it was sent."""
+    """A request: its path is decoded, its authorization and its query are as they were sent."""
 
     method: str
     path: str
     authorization: str = ""
+    query: str = ""
 
     @cached_property
     def call(self) -> tuple[str, str] | None:
         match = _CALL_PATH.fullmatch(self.path)
         return None if match is None else (match[1], match[2])
+
+    @cached_property
+    def calls_of(self) -> str | None:
+        """The account whose calls are to be listed."""
+        match = _CALLS_PATH.fullmatch(self.path)
+        return None if match is None else match[1]
+
+    @property
+    def is_list(self) -> bool:
+        return self.calls_of is not None or self.path == _ACCOUNTS_PATH
 
 
 @dataclass(frozen=True)
@@ -48,9 +65,12 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json"
 
-    def all_headers(self, in_flight: int = 1, seconds: float = 0.0) -> list[tuple[str, str]]:
+    def all_headers(
+        self, now: datetime, in_flight: int = 1, seconds: float = 0.0
+    ) -> list[tuple[str, str]]:
         return [
             ("content-type", self.content_type),
+            ("date", format_datetime(now, usegmt=True)),
             ("twilio-request-id", f"RQ{uuid4().hex}"),
             ("twilio-concurrent-requests", str(in_flight)),
             ("twilio-request-duration", f"{seconds:.3f}"),
@@ -59,18 +79,26 @@ class Answer:
 
 
 class Api:
-    def __init__(self, generator: CallGenerator) -> None:
+    """The API at a time `now`, in UTC, which may be set at any time."""
+
+    def __init__(self, generator: CallGenerator, now: datetime = AS_OF) -> None:
         self.generator = generator
+        self.now = now
+        self._restricted = (
+            f"{generator.restricted_api_key}:{generator.restricted_api_secret}".encode()
+        )
         self._sign_ins = {
             f"{generator.parent.sid}:{generator.auth_token}".encode(),
             f"{generator.api_key}:{generator.api_secret}".encode(),
+            self._restricted,
         }
 
     def refusal(self, request: Request) -> Answer | None:
         """Answer a request that is refused before anything is looked up, and no other."""
-        if request.call is None:
+        if request.call is None and not request.is_list:
             return not_found(request.path)
-        if _signed_in_as(request.authorization) not in self._sign_ins:
+        signed_in = _signed_in_as(request.authorization)
+        if signed_in not in self._sign_ins:
             return unauthorized()
         if request.method != "GET":
             message = (
@@ -78,15 +106,35 @@ class Api:
                 f"{request.method}"
             )
             return error(405, 20004, message, ("allow", "GET"))
+        if request.is_list and signed_in == self._restricted:
+            return error(403, 20403, "Forbidden")
         return None
 
     def look_up(self, request: Request) -> Answer:
+        try:
+            body = self._list(request) if request.is_list else self._call(request)
+        except InvalidParameterError as invalid:
+            return error(400, 20001, str(invalid))
+        return not_found(request.path) if body is None else Answer(200, body)
+
+    def _list(self, request: Request) -> bytes | None:
+        if request.calls_of is None:
+            return list_accounts(self.generator, request.path, request.query)
+        if request.calls_of not in self.generator.of_accounts:
+            return None
+        return list_calls(
+            self.generator, request.calls_of, request.path, request.query, now=self.now
+        )
+
+    def _call(self, request: Request) -> bytes | None:
         account_sid, sid = request.call or ("", "")
         index = self.generator.index_of(sid)
         # A call is found under its own account alone, but the parent may name its subaccount.
         if index is None or self.generator.account_of(index).sid != account_sid:
-            return not_found(request.path)
-        return Answer(200, body_of(self.generator.call(index)))
+            return None
+        now = self.now  # another thread may be moving it
+        call = self.generator.call(index, now)
+        return body_of(call) if call.date_created <= now else None
 
 
 def unauthorized() -> Answer:
@@ -118,9 +166,10 @@ def _signed_in_as(authorization: str) -> bytes | None:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request, how many were in flight when it arrived and when that was, and the ways back."""
+    """A request, what the time and the load were when it arrived, and the ways back."""
 
     request: Request
+    now: datetime
     scope: dict[str, Any]
     receive: Callable[[], Awaitable[dict[str, Any]]]
     send: Callable[[dict[str, Any]], Awaitable[None]]
@@ -129,7 +178,7 @@ class Exchange:
 
     def headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
         """Make all headers of an answer but those of its length."""
-        headers = answer.all_headers(self.in_flight, perf_counter() - self.arrived)
+        headers = answer.all_headers(self.now, self.in_flight, perf_counter() - self.arrived)
         return [(name.encode(), value.encode()) for name, value in headers]
 
 
@@ -157,8 +206,9 @@ class App:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         signed = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-        request = Request(scope["method"], scope["path"], signed)
-        exchange = Exchange(request, scope, receive, send, self.in_flight)
+        query = scope["query_string"].decode("latin-1")
+        request = Request(scope["method"], scope["path"], signed, query)
+        exchange = Exchange(request, self.api.now, scope, receive, send, self.in_flight)
         try:
             await self.deliver(exchange, await self.respond(exchange))
         finally:
@@ -200,16 +250,16 @@ class _Adapter(BaseAdapter):
     def send(
         self, request: requests.PreparedRequest, *_args: Any, **_options: Any
     ) -> requests.Response:
-        path = unquote(urlsplit(request.url or "").path)
+        url = urlsplit(request.url or "")
         authorization = request.headers.get("Authorization", "")
         if isinstance(authorization, bytes):
             authorization = authorization.decode("latin-1")
-        asked = Request(request.method or "GET", path, authorization)
+        asked = Request(request.method or "GET", unquote(url.path), authorization, url.query)
         answer = self._api.refusal(asked) or self._api.look_up(asked)
         response = requests.Response()
         response.status_code = answer.status
         length = ("content-length", str(len(answer.body)))
-        response.headers = CaseInsensitiveDict([*answer.all_headers(), length])
+        response.headers = CaseInsensitiveDict([*answer.all_headers(self._api.now), length])
         response.raw = BytesIO(b"" if request.method == "HEAD" else answer.body)
         response.request, response.url = request, request.url or ""
         return response

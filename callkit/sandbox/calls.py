@@ -111,8 +111,16 @@ class CallGenerator:
         self.auth_token = fake(draws)
         self.api_key = f"SK{fake(draws)}"
         self.api_secret = fake(draws)
+        self.restricted_api_key = f"SK{fake(draws)}"
+        self.restricted_api_secret = fake(draws)
+        self.closed_sid = f"AC{fake(Draws(self._key, b'closed subaccount'))}"
         self.of_parent = range(calls - calls // 5)
         self.of_subaccount = range(len(self.of_parent), calls)
+        self.of_accounts = {
+            self.parent.sid: self.of_parent,
+            self.subaccount.sid: self.of_subaccount,
+            self.closed_sid: range(0),
+        }
 
     def sid_of(self, index: int) -> str:
         """Return the SID of `index`, whether or not such a call exists."""
@@ -133,9 +141,10 @@ class CallGenerator:
         """Return when the call starts, or was to start: never before the call one index earlier."""
         return self._leg(index)[0].course.start
 
-    def call(self, index: int) -> Call:
+    def call(self, index: int, now: datetime = AS_OF) -> Call:
+        """Make the call as it is at `now`; one that is created later, as it will be then."""
         leg, parent, draws = self._leg(index)
-        account, sid, stage = self.account_of(index), self.sid_of(index), leg.course.at(AS_OF)
+        account, sid, stage = self.account_of(index), self.sid_of(index), leg.course.at(now)
         created, is_inbound = leg.course.created, leg.direction == "inbound"
         uri = f"/2010-04-01/Accounts/{account.sid}/Calls/{sid}"
         resources = _RESOURCES if created >= _NEW_RESOURCES_SINCE else _OLD_RESOURCES

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
-# The sandbox's now, fixed so that every run serves the same calls: what has not ended by then is
-# still in progress, and what ended shortly before may not be priced yet.
+# The sandbox's now unless another is set, so that every run serves the same calls: what has not
+# ended by then is still in progress, and what ended shortly before may not be priced yet.
 AS_OF = datetime(2025, 4, 1, tzinfo=UTC)
 
 _RANGE = 1 << 32

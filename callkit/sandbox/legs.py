@@ -24,7 +24,10 @@ _IN = Mix({"completed": 91, "no-answer": 3, "busy": 1.5, "failed": 1.5, "cancele
 _OUT = Mix({"completed": 70, "no-answer": 13, "busy": 6, "failed": 5, "canceled": 3.4})
 _DIALLED = Mix({"completed": 78, "no-answer": 11, "busy": 6, "failed": 3, "canceled": 2})
 _MEDIAN_IN, _MEDIAN_OUT, _MEDIAN_MACHINE = 135, 55, 24  # seconds
-_LONGEST = 4 * 3600
+LONGEST = timedelta(hours=4)
+LONGEST_IN_QUEUE = timedelta(hours=1)
+_LONGEST = int(LONGEST.total_seconds())
+_LONGEST_IN_QUEUE = int(LONGEST_IN_QUEUE.total_seconds())
 # Seconds for which a call rings before it is answered, or ends in one of the other ways.
 _RINGS = {"completed": (2, 20), "no-answer": (15, 60), "busy": (0, 4)}
 _RINGS |= {"failed": (0, 2), "canceled": (2, 25)}
@@ -164,7 +167,9 @@ def _length(draws: Draws, median: int) -> int:
 def _queued(draws: Draws, start: datetime) -> int:
     if start > AS_OF:
         return int((start - AS_OF).total_seconds()) + draws.between(1, 300)
-    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, 3600) if draws.chance(0.3) else 0
+    if not draws.chance(0.3):
+        return 0
+    return min(int(draws.long_tailed(median=5, spread=1.2)) + 1, _LONGEST_IN_QUEUE)
 
 
 def _ends(draws: Draws, account: Account, *, is_incoming: bool) -> tuple[Party, Party]:

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Self
@@ -25,10 +26,16 @@ _LAST_PORT = 65_535
 
 
 class Sandbox:
-    """Twilio's Fetch Call endpoint over synthetic calls, in this process or on loopback.
+    """Twilio's API for synthetic calls, in this process or on loopback.
 
+    It fetches a call, lists the calls of an account in pages, and lists the accounts.
     :meth:`client` needs no server: its requests are answered in this process. As a context manager
     the sandbox is also a real HTTP server, with a latency and a limit.
+
+    Calls are listed newest first, and the pages of a date range are found at once, however many
+    calls there are. Filters by party, parent call or status make every call of the range to look
+    at it: combine them with dates if there are millions of calls. A date is a day in UTC; a date
+    and time is an instant, in UTC unless it has an offset. Parameters with other names are ignored.
 
     Parameters
     ----------
@@ -44,14 +51,20 @@ class Sandbox:
         Seconds given in the ``Retry-After`` header of a 429; without it, there is no header.
     port : int, default 0
         The port on which the server listens; 0 is any free port.
+    now : datetime, default 2025-04-01 00:00 UTC
+        The sandbox's present time, with a time zone; see :attr:`now`.
 
     Attributes
     ----------
     account_sid, auth_token, api_key, api_secret : str
         Both kinds of credentials of the parent account.
+    restricted_api_key, restricted_api_secret : str
+        An API key that may fetch calls but not list anything.
     subaccount_sid : str
         The account of every fifth call, billed in another currency. The parent account can fetch
         its calls by naming it in the path.
+    closed_subaccount_sid : str
+        A closed account, which has no calls.
 
     Raises
     ------
@@ -69,6 +82,10 @@ class Sandbox:
     ...     df = callkit.to_frame(sandbox.sids(20), client=client)
     >>> sandbox.served[200]
     20
+
+    >>> sandbox.now = datetime(2025, 2, 1, tzinfo=UTC)
+    >>> sandbox.now.isoformat()
+    '2025-02-01T00:00:00+00:00'
     """
 
     def __init__(
@@ -80,6 +97,7 @@ class Sandbox:
         limit: int | None = None,
         retry_after: int | None = None,
         port: int = 0,
+        now: datetime = AS_OF,
     ) -> None:
         check_least("calls", calls, 1)
         check_least("latency", latency, 0)
@@ -88,14 +106,17 @@ class Sandbox:
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"Invalid port {port}: expected 0 (any free port) to {_LAST_PORT}")
         self._generator = CallGenerator(calls=calls, seed=seed)
-        self._app = App(Api(self._generator), latency, limit, retry_after)
+        self._app = App(Api(self._generator, in_utc(now)), latency, limit, retry_after)
         self._port = port
         self._server: Server | None = None
         self.account_sid: str = self._generator.parent.sid
         self.auth_token: str = self._generator.auth_token
         self.api_key: str = self._generator.api_key
         self.api_secret: str = self._generator.api_secret
+        self.restricted_api_key: str = self._generator.restricted_api_key
+        self.restricted_api_secret: str = self._generator.restricted_api_secret
         self.subaccount_sid: str = self._generator.subaccount.sid
+        self.closed_subaccount_sid: str = self._generator.closed_sid
 
     def __repr__(self) -> str:
         where = f"at {self.url}" if self._is_running else "not running"
@@ -146,6 +167,20 @@ class Sandbox:
         check_least("limit", limit, 0)
         self._app.limit = limit
 
+    @property
+    def now(self) -> datetime:
+        """The sandbox's present time, in UTC: the ``Date`` of every answer.
+
+        It stands still until it is set, which is possible at any time. A call does not exist before
+        its record is created; it is queued, rings and is in progress, ends, and is priced some time
+        later. A time without a time zone is a ValueError.
+        """
+        return self._app.api.now
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._app.api.now = in_utc(now)
+
     def client(self, **options: Any) -> Client:
         """Make a client that is signed in to the parent account.
 
@@ -164,8 +199,8 @@ class Sandbox:
         """List the SIDs of `n` calls of the parent account, in order of start time.
 
         They are spread evenly over the whole period and thus over all kinds of calls, with legs
-        next to the calls that dialled them, and the same every time. If there are fewer, a
-        ValueError is raised.
+        next to the calls that dialled them, and the same every time, whatever the present time. If
+        there are fewer, a ValueError is raised.
         """
         calls = self._generator.of_parent
         _check_enough(n, len(calls), "its parent account")
@@ -193,12 +228,13 @@ class Sandbox:
 
     def call(self, sid: str) -> Call:
         """Return the call `sid`, of either account; raise LookupError if there is no such call."""
-        index = self._generator.index_of(sid)
-        if index is None:
+        index, now = self._generator.index_of(sid), self.now
+        call = None if index is None else self._generator.call(index, now)
+        if call is None or call.date_created > now:
             raise LookupError(
                 f"No call with SID {sid!r} in this sandbox of {self._generator.calls:,} calls"
             )
-        return self._generator.call(index)
+        return call
 
     @property
     def _is_running(self) -> bool:
@@ -213,6 +249,7 @@ def serve(
     latency: float = 0.0,
     limit: int | None = None,
     retry_after: int | None = None,
+    now: datetime = AS_OF,
 ) -> None:
     """Run a sandbox until SIGINT or SIGTERM.
 
@@ -220,7 +257,7 @@ def serve(
 
     Parameters
     ----------
-    port, calls, seed, latency, limit, retry_after
+    port, calls, seed, latency, limit, retry_after, now
         As for :class:`Sandbox`.
 
     Examples
@@ -228,7 +265,13 @@ def serve(
     >>> serve(port=8080)  # doctest: +SKIP
     """
     sandbox = Sandbox(
-        calls=calls, seed=seed, latency=latency, limit=limit, retry_after=retry_after, port=port
+        calls=calls,
+        seed=seed,
+        latency=latency,
+        limit=limit,
+        retry_after=retry_after,
+        port=port,
+        now=now,
     )
     stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -281,6 +324,12 @@ def sample(calls: int = 1_000) -> pd.DataFrame:
     df = normalise(body_of(generator.call(index)) for index in in_order)
     df.attrs.update(attributes(calls, 0, [AS_OF]))
     return df
+
+
+def in_utc(now: datetime) -> datetime:
+    if now.utcoffset() is None:
+        raise ValueError(f"Invalid now {now}: expected a datetime with a time zone")
+    return now.astimezone(UTC)
 
 
 def check_least(name: str, value: float | None, least: int) -> None:

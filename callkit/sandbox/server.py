@@ -25,6 +25,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 access_log=False,
+                date_header=False,  # the application sends the sandbox's
                 http=self.protocol,
                 lifespan="off",
                 log_config=None,

@@ -43,7 +43,7 @@ class FaultyApp(App):
 
     async def respond(self, exchange: Exchange) -> Answer:
         """Find the answer: in an outage none is right."""
-        met = self._fate.arrives(_sid_of(exchange))
+        met = self._fate.arrives(_subject_of(exchange))
         if met is not None:
             return self._spoil(unavailable(), met, exchange)
         if exchange.request.path.startswith(f"{ELSEWHERE}/"):
@@ -54,7 +54,7 @@ class FaultyApp(App):
 
     async def look_up(self, exchange: Exchange) -> Answer:
         """Find the answer to a request that is not refused, and the fault that it meets."""
-        met = self._fate.meets(_sid_of(exchange) or "")
+        met = self._fate.meets(_subject_of(exchange) or "")
         if met is not None and met.kind == "gzip" and not accepts_gzip(exchange):
             met = None
         if met is not None and met.kind in _AT_ONCE:
@@ -72,16 +72,20 @@ class FaultyApp(App):
             sending = Sending(answer, exchange, protocol_of(exchange))
             await break_off(met.kind, sending, self.stopping)
             return
-        sid, whole = _sid_of(exchange), met is None or met.kind in HARMLESS
+        sid, whole = _subject_of(exchange), met is None or met.kind in HARMLESS
         if sid is not None and answer.status == _OK and whole and protocol_of(exchange).is_open:
             self._fate.served(sid)
         await super().deliver(exchange, answer)
 
     def _spoil(self, answer: Answer, met: Met, exchange: Exchange) -> Answer:
-        self._fate.count(met, _sid_of(exchange))
+        self._fate.count(met, _subject_of(exchange))
         put = self._substitutes.of(met.kind, answer, exchange)
         return _Spoilt(put.status, put.body, put.headers, put.content_type, met)
 
 
-def _sid_of(exchange: Exchange) -> str | None:
-    return None if exchange.request.call is None else exchange.request.call[1]
+def _subject_of(exchange: Exchange) -> str | None:
+    """Return what an exchange is counted under: the SID of the call, or the URI of a page."""
+    request = exchange.request
+    if request.is_list:
+        return f"{request.path}?{request.query}"
+    return None if request.call is None else request.call[1]

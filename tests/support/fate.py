@@ -187,5 +187,5 @@ class Fate:
 
 
 def _canonical(sid: str) -> str:
-    """Write a SID in that of its forms by which faults and counts go."""
-    return sid[:2] + sid[2:].lower()
+    """Write a SID in that of its forms by which faults and counts go; a URI has only one."""
+    return sid if sid.startswith("/") else sid[:2] + sid[2:].lower()

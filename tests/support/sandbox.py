@@ -7,7 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 from callkit.sandbox import Sandbox
-from callkit.sandbox.sandbox import check_least
+from callkit.sandbox.sandbox import check_least, in_utc
 from callkit.sandbox.server import Server
 from tests.support.app import FaultyApp
 from tests.support.fate import Fate
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections import Counter
     from collections.abc import Callable
+    from datetime import datetime
     from typing import Self
 
     from tests.support.fate import Entry
@@ -100,6 +101,7 @@ class FaultySandbox(Sandbox):
             self._server = self._faulty_server = _FaultyServer(self._app, self._port)
         else:
             self.process.start()
+            self.process.do("now", self.now)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -137,6 +139,17 @@ class FaultySandbox(Sandbox):
     def limit(self, limit: int | None) -> None:
         check_least("limit", limit, 0)
         self._app.limit = limit
+
+    @property
+    def now(self) -> datetime:
+        """The sandbox's present time, which both processes know."""
+        return super().now
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._app.api.now = in_utc(now)
+        if self.process is not None and self.process.is_running:
+            self.process.do("now", now)
 
     @_wherever_it_runs
     def load(self, callers: int) -> None:
@@ -204,7 +217,7 @@ class FaultySandbox(Sandbox):
 
     @_wherever_it_runs
     def asked(self, sid: str) -> int:
-        """Count the requests for `sid`, whatever became of them."""
+        """Count the requests for `sid`, or for the page with that URI, whatever became of them."""
         self._check_counting()
         return self._fate.asked(sid)
 
@@ -216,7 +229,8 @@ class FaultySandbox(Sandbox):
     def ledger(self) -> dict[str, Entry]:
         """Copy what every SID has seen: how often it was ``asked`` for and ``served`` whole.
 
-        ``met`` has the faults in their order. Digits of SIDs are lower-case.
+        ``met`` has the faults in their order. Digits of SIDs are lower-case. Pages of lists are
+        there too, under their URIs: the path, ``?`` and the query as it was sent.
         """
         self._check_counting()
         return self._fate.entries()

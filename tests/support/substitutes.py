@@ -58,7 +58,7 @@ class Substitutes:
         indices = calls.of_parent if index in calls.of_parent else calls.of_subaccount
         position = index - indices.start
         other = indices[position - 2 if position >= 2 else min(position + 2, len(indices) - 1)]
-        return Answer(200, body_of(calls.call(other)))
+        return Answer(200, body_of(calls.call(other, self._api.now)))
 
     def _redirect(self, _right: Answer, exchange: Exchange) -> Answer:
         port, path = exchange.scope["server"][1], exchange.request.path
