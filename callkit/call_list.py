@@ -165,7 +165,7 @@ class CallList:
 
     def matching(self, calls: pa.Table) -> pa.Array:
         """Say for each call whether the filters hold, since a server may have ignored them."""
-        holds = pa.array([True] * len(calls))
+        holds = pa.array([True] * len(calls), pa.bool_())
         for column, value in self.filters():
             values = calls[_COLUMNS[column]].cast(pa.string()).combine_chunks()
             same = pc.fill_null(pc.equal(values, value), False)

@@ -236,7 +236,7 @@ class ListRun:
         bodies = {canonical_call_sid(_sid_of(row).sid): row for row in page.rows}
         fetched = [
             Fetched(
-                *(sid, day.account_sid, bytes(bodies[sid])),
+                *(sid, day.account_sid, bodies[sid]),
                 *(page.request_id, page.fetched_at, page.attempts),
             )
             for sid in calls["sid"].to_pylist()

@@ -60,7 +60,7 @@ class Page:
     """A page: the JSON objects on it, each as the server sent it, and the URI of the next one."""
 
     key: PageKey
-    rows: list[msgspec.Raw]
+    rows: list[bytes]
     next_uri: str | None
     request_id: str | None
     fetched_at: datetime
@@ -111,13 +111,13 @@ _calls_of = msgspec.json.Decoder(_Calls).decode
 _accounts_of = msgspec.json.Decoder(_Accounts).decode
 
 
-def read_page(key: PageKey, body: bytes) -> tuple[list[msgspec.Raw], str | None]:
+def read_page(key: PageKey, body: bytes) -> tuple[list[bytes], str | None]:
     """Read the objects on a page and the next page's URI, or raise a msgspec.DecodeError.
 
     A page that does not say whether another one follows is refused: it might be cut short.
     """
     if key.of_calls:
         calls = _calls_of(body)
-        return calls.calls, calls.next_page_uri
+        return list(map(bytes, calls.calls)), calls.next_page_uri
     accounts = _accounts_of(body)
-    return accounts.accounts, accounts.next_page_uri
+    return list(map(bytes, accounts.accounts)), accounts.next_page_uri
