@@ -31,6 +31,9 @@ class CacheInfo:
     ----------
     calls, final, not_final : int
         Number of calls; of final ones, which are not requested again; and of all others.
+    complete_days : int
+        Number of days, in UTC and counted per account, all of whose calls are in the cache and
+        final. A date range does not list them again.
     accounts : tuple of str
         The accounts of the calls.
     fetched_first, fetched_last : datetime or None
@@ -42,6 +45,7 @@ class CacheInfo:
     calls: int
     final: int
     not_final: int
+    complete_days: int
     accounts: tuple[str, ...]
     fetched_first: datetime | None
     fetched_last: datetime | None
@@ -56,6 +60,7 @@ class CacheInfo:
             f"calls          {self.calls:,}\n"
             f"  final        {self.final:,}\n"
             f"  not final    {self.not_final:,}\n"
+            f"complete days  {self.complete_days:,}\n"
             f"accounts       {named or '-'}{f' and {more:,} more' if more > 0 else ''}\n"
             f"first fetched  {first}\n"
             f"last fetched   {last}\n"
@@ -96,11 +101,13 @@ def info(path: str | PathLike[str]) -> CacheInfo:
             "SELECT count(*), total(settled), min(fetched_at), max(fetched_at) FROM calls"
         ).fetchone()
         first, last = (None if at is None else moment_at(at) for at in times)
+        (complete_days,) = db.execute("SELECT count(*) FROM complete_days").fetchone()
         accounts = db.execute("SELECT DISTINCT account_sid FROM calls ORDER BY 1").fetchall()
     return CacheInfo(
         calls=calls,
         final=int(final),
         not_final=calls - int(final),
+        complete_days=complete_days,
         accounts=tuple(account for (account,) in accounts),
         fetched_first=first,
         fetched_last=last,

@@ -9,28 +9,69 @@ from pathlib import Path
 from callkit.errors import CacheError
 
 _APPLICATION_ID = 0x63616C6C  # "call"
-_VERSION = 1
 _PATIENCE_WITH_OTHERS = 60.0  # seconds to wait for another process's turn
-
-_SCHEMA = f"""
+# What makes a file of each version one of the next; a new file is of version 0.
+_UPGRADES = (
+    (
+        """
 CREATE TABLE IF NOT EXISTS calls (
     sid TEXT PRIMARY KEY,
     account_sid TEXT NOT NULL,
     body BLOB NOT NULL,  -- as received, compressed by zlib
     request_id TEXT,
     fetched_at INTEGER NOT NULL,  -- microseconds since 1970, UTC
-    price TEXT,  -- as received
+    price TEXT,  -- in plain decimal notation
     settled INTEGER NOT NULL  -- whether the record is final
-);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_VERSION};
-"""
+)""",
+        f"PRAGMA application_id = {_APPLICATION_ID}",
+        "PRAGMA user_version = 1",
+    ),
+    (
+        # In microseconds since 1970, UTC; null if it never started or was stored by version 1.
+        "ALTER TABLE calls ADD COLUMN started_at INTEGER",
+        """
+CREATE INDEX calls_by_start ON calls (account_sid, started_at) WHERE started_at IS NOT NULL""",
+        """
+CREATE TABLE complete_days (  -- every call of the day is in the cache and final
+    account_sid TEXT NOT NULL,
+    day INTEGER NOT NULL,  -- its midnight, in microseconds since 1970, UTC
+    PRIMARY KEY (account_sid, day)
+) WITHOUT ROWID""",
+        "CREATE TABLE removals (calls INTEGER NOT NULL)  -- one row: how many, ever",
+        "INSERT INTO removals VALUES (0)",
+        # Triggers, so that nothing that changes or removes a call can forget the marks of days. A
+        # day has 86,400,000,000 microseconds.
+        """
+CREATE TRIGGER call_added AFTER INSERT ON calls WHEN NOT NEW.settled BEGIN
+    DELETE FROM complete_days WHERE account_sid = NEW.account_sid
+        AND day > NEW.started_at - 86400000000 AND day <= NEW.started_at;
+END""",
+        """
+CREATE TRIGGER call_changed AFTER UPDATE ON calls
+WHEN NOT NEW.settled OR NEW.started_at IS NOT OLD.started_at OR NEW.account_sid <> OLD.account_sid
+BEGIN
+    DELETE FROM complete_days WHERE account_sid = NEW.account_sid
+        AND day > NEW.started_at - 86400000000 AND day <= NEW.started_at;
+    DELETE FROM complete_days WHERE account_sid = OLD.account_sid
+        AND day > OLD.started_at - 86400000000 AND day <= OLD.started_at;
+END""",
+        """
+CREATE TRIGGER call_removed AFTER DELETE ON calls BEGIN
+    UPDATE removals SET calls = calls + 1;
+    DELETE FROM complete_days WHERE account_sid = OLD.account_sid
+        AND day > OLD.started_at - 86400000000 AND day <= OLD.started_at;
+END""",
+        "PRAGMA user_version = 2",
+    ),
+)
+_VERSION = len(_UPGRADES)
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     """Open a cache file and make it private to its owner; `create` it if it does not exist.
 
-    A file of another program, or of a newer callkit, is refused and left unchanged.
+    A file of an older callkit is upgraded; one of another program, or of a newer callkit, is
+    refused and left unchanged.
     """
     _refuse_foreign(path, create=create)
     path.touch(mode=0o600)
@@ -47,13 +88,23 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
                 f"format {_VERSION}. Update callkit or choose another file"
             )
         db.execute("PRAGMA secure_delete = ON")  # what is replaced or deleted becomes zeros
-        if version == 0:
-            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        if version < _VERSION:
+            _upgrade(db)
         # Only now: the mark that identifies the file must be in the file itself, not its journal.
         db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
         db.execute("PRAGMA synchronous = NORMAL")
         until_checked.pop_all()
     return db
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    with db:
+        # Read again, since another process may have upgraded the file meanwhile.
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        for statements in _UPGRADES[version:]:
+            for statement in statements:
+                db.execute(statement)
 
 
 def _refuse_foreign(path: Path, *, create: bool) -> None:

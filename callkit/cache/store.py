@@ -4,8 +4,9 @@ import json
 import sqlite3
 import warnings
 import zlib
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -22,6 +23,7 @@ from callkit.schema import ENDED_STATUSES
 from callkit.sids import CallKey
 
 Refresh: TypeAlias = Literal["all", "unpriced"] | datetime | None
+_Row: TypeAlias = tuple[str, str, bytes, str | None, int, str | None, bool, int | None]
 
 _LOOK_UP = """
 SELECT calls.sid, account_sid, body, request_id, fetched_at
@@ -30,15 +32,37 @@ WHERE settled AND coalesce(asked.value ->> 1 = account_sid, 1)
     AND coalesce(fetched_at >= :since, 1)
     AND CASE :refresh WHEN 'all' THEN 0 WHEN 'unpriced' THEN price IS NOT NULL ELSE 1 END
 """
-_PRICES = """
-SELECT calls.sid, price FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
+_STORED = """
+SELECT calls.sid, price, started_at IS NOT NULL
+FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
 """
 _WRITE = """
-INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO UPDATE SET
+INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO UPDATE SET
     account_sid = excluded.account_sid, body = excluded.body, request_id = excluded.request_id,
-    fetched_at = excluded.fetched_at, price = excluded.price, settled = excluded.settled
+    fetched_at = excluded.fetched_at, price = excluded.price, settled = excluded.settled,
+    started_at = excluded.started_at
 WHERE excluded.fetched_at >= fetched_at
 """
+_FILL_IN_START = "UPDATE calls SET started_at = ? WHERE sid = ? AND started_at IS NULL"
+_MARK = """
+INSERT OR IGNORE INTO complete_days SELECT :account_sid, :midnight
+WHERE :removals IS (SELECT max(calls) FROM removals) AND NOT EXISTS (
+    SELECT 1 FROM calls
+    WHERE account_sid = :account_sid AND started_at >= :midnight AND started_at < :next_midnight
+        AND NOT settled
+)
+"""
+_IS_MARKED = "SELECT 1 FROM complete_days WHERE account_sid = :account_sid AND day = :midnight"
+_LISTED = """
+SELECT sid, account_sid, body, request_id, fetched_at FROM calls
+WHERE account_sid = :account_sid AND started_at >= :midnight AND started_at < :next_midnight
+ORDER BY started_at, sid
+"""
+_LISTED_AT_ONCE = 4_000  # bodies in memory
+
+
+class DayNotCompleteError(Exception):
+    """The day has no mark, or has it no longer: calls of it may be missing from the cache."""
 
 
 class Cache:
@@ -49,6 +73,7 @@ class Cache:
         self.writable = True
         with cache_errors(self._path):
             self._db = connect(self._path, create=True)
+            (self._removals,) = self._db.execute("SELECT max(calls) FROM removals").fetchone()
 
     def __enter__(self) -> Self:
         return self
@@ -62,44 +87,102 @@ class Cache:
         if isinstance(refresh, datetime):
             asked |= {"since": microseconds(refresh), "refresh": None}
         with cache_errors(self._path):
-            return [
-                Fetched(sid, account_sid, body_of(body), request_id, moment_at(at), attempts=0)
-                for sid, account_sid, body, request_id, at in self._db.execute(_LOOK_UP, asked)
-            ]
+            return [_fetched(*row) for row in self._db.execute(_LOOK_UP, asked)]
+
+    def complete_days(self, account_sid: str, days: Iterable[date]) -> set[date]:
+        """Return those of these UTC days whose calls are all in the cache, and final."""
+        with cache_errors(self._path):
+            marked = {
+                midnight
+                for (midnight,) in self._db.execute(
+                    "SELECT day FROM complete_days WHERE account_sid = ?", [account_sid]
+                )
+            }
+        return {day for day in days if _midnight(day) in marked}
+
+    def listed(self, account_sid: str, day: date) -> Iterator[list[Fetched]]:
+        """Yield the calls of a complete day in batches, by start and SID.
+
+        All are of one moment, whatever other processes write or erase meanwhile. A day without a
+        mark raises :class:`DayNotCompleteError` before the first batch.
+        """
+        of_day = _of_day(account_sid, day)
+        # A connection of its own, since this transaction lasts while other calls are stored.
+        with cache_errors(self._path), closing(connect(self._path, create=False)) as db:
+            db.execute("BEGIN")
+            if db.execute(_IS_MARKED, of_day).fetchone() is None:
+                raise DayNotCompleteError(f"{day} of {account_sid} is not complete in the cache")
+            rows = db.execute(_LISTED, of_day)
+            while batch := rows.fetchmany(_LISTED_AT_ONCE):
+                yield [_fetched(*row) for row in batch]
+
+    def mark_complete(self, account_sid: str, day: date) -> None:
+        """Mark a UTC day of which every call has been listed and stored.
+
+        Without effect if a call of that day in the cache is not final, or if calls were removed
+        from the cache since it was opened: they may have been of this day.
+        """
+        if not self.writable:
+            return
+        of_day = _of_day(account_sid, day)
+        try:
+            self._db.execute(_MARK, of_day | {"removals": self._removals})
+        except sqlite3.Error as error:
+            self._stop_writing(error)
 
     def store(self, calls: Sequence[Fetched], table: pa.Table) -> list[PriceChange]:
         """Write valid calls, also given as a table; return those whose price has changed."""
         if not calls or not self.writable:
             return []
         prices: list[Decimal | None] = table["price"].to_pylist()
-        final = final_rows(table, [call.fetched_at for call in calls])
-        rows = [
-            (
-                call.sid,
-                call.account_sid,
-                zlib.compress(call.body, 3),  # beyond, twice the time saves a few percent
-                call.request_id,
-                microseconds(call.fetched_at),
-                None if price is None else f"{price:f}",
-                is_final,
-            )
-            for call, price, is_final in zip(calls, prices, final, strict=True)
-        ]
+        rows = _rows(calls, table, prices)
         try:
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:
-                old = dict(self._db.execute(_PRICES, [json.dumps([call.sid for call in calls])]))
+                stored = self._db.execute(
+                    _STORED, [json.dumps([call.sid for call in calls])]
+                ).fetchall()
                 self._db.executemany(_WRITE, rows)
+                self._fill_in_starts({sid for sid, _, has_start in stored if not has_start}, rows)
         except sqlite3.Error as error:
-            self.writable = False
-            warnings.warn(
-                f"Cannot write to the cache {str(self._path)!r} any more ({error}). The run "
-                "continues without it",
-                CacheWarning,
-                stacklevel=2,
-            )
+            self._stop_writing(error)
             return []
-        return _changes(old, calls, prices) if old else []
+        return _changes({sid: price for sid, price, _ in stored}, calls, prices) if stored else []
+
+    def _fill_in_starts(self, sids: set[str], rows: Sequence[_Row]) -> None:
+        """Place calls in their day though a newer record, of an old callkit, is left as it is."""
+        if sids:
+            starts = [(start, sid) for sid, *_, start in rows if sid in sids]
+            self._db.executemany(_FILL_IN_START, starts)
+
+    def _stop_writing(self, error: sqlite3.Error) -> None:
+        self.writable = False
+        warnings.warn(
+            f"Cannot write to the cache {str(self._path)!r} any more ({error}). The run "
+            "continues without it",
+            CacheWarning,
+            stacklevel=3,
+        )
+
+
+def _rows(
+    calls: Sequence[Fetched], table: pa.Table, prices: Sequence[Decimal | None]
+) -> list[_Row]:
+    final = final_rows(table, [call.fetched_at for call in calls])
+    starts = table["start_time"].cast(pa.int64()).to_pylist()
+    return [
+        (
+            call.sid,
+            call.account_sid,
+            zlib.compress(call.body, 3),  # beyond, twice the time saves a few percent
+            call.request_id,
+            microseconds(call.fetched_at),
+            None if price is None else f"{price:f}",
+            is_final,
+            start,
+        )
+        for call, price, is_final, start in zip(calls, prices, final, starts, strict=True)
+    ]
 
 
 def final_rows(table: pa.Table, fetched_at: Sequence[datetime]) -> list[bool]:
@@ -141,6 +224,12 @@ def _changes(
     return changes
 
 
+def _fetched(
+    sid: str, account_sid: str, body: bytes, request_id: str | None, fetched_at: int
+) -> Fetched:
+    return Fetched(sid, account_sid, body_of(body), request_id, moment_at(fetched_at), attempts=0)
+
+
 def body_of(stored: bytes) -> bytes:
     try:
         return zlib.decompress(stored)
@@ -150,6 +239,19 @@ def body_of(stored: bytes) -> bytes:
 
 def microseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1e6)
+
+
+def _midnight(day: date) -> int:
+    return (day - date(1970, 1, 1)) // timedelta(microseconds=1)
+
+
+def _of_day(account_sid: str, day: date) -> dict[str, object]:
+    midnight = _midnight(day)
+    return {
+        "account_sid": account_sid,
+        "midnight": midnight,
+        "next_midnight": midnight + 86_400_000_000,
+    }
 
 
 def moment_at(microseconds: int) -> datetime:

@@ -76,9 +76,9 @@ def test_a_damaged_cache_is_told_in_one_sentence(path: Path) -> None:
 def test_a_cache_of_a_newer_callkit_is_refused(path: Path) -> None:
     fill(path, call(1))
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
-    with pytest.raises(CacheError, match="has format 2, .* Update callkit"):
+    with pytest.raises(CacheError, match="has format 3, .* Update callkit"):
         Cache(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ __all__ = ["CacheFiles"]
 
 _ACCOUNT = "AC" + "a" * 32
 _NOW = datetime(2025, 4, 1, tzinfo=UTC)
+_DAY = date(2025, 1, 1)
 _WORDS = [
     b"SQLite format 3\x00",
     b"call",
@@ -35,16 +36,17 @@ _WORDS = [
     b"\xff" * 8,
     b"\x81" * 9,
     b"settled",
+    b"complete_days",
     b"NULL",
 ]
 # With the values that another program, or a damaged page, may leave in the columns.
 _ODD_ROWS = [
-    (None, _ACCOUNT, b"", None, 0, None, 1),
-    ("sid", _ACCOUNT, "text", 1, "yesterday", 0.5, "no"),
-    ("sid", _ACCOUNT, b"no zlib", b"\xff", 2**62, b"\xff", 1),
-    ("sid", "x", 7, None, -(2**63), "1e9", 0),
-    (b"\xff", _ACCOUNT, b"", None, 1.5, None, 1),
-    ("sid", _ACCOUNT, b"x\x9c\x03\x00\x00\x00\x00\x01", None, 0, "NaN", 1),
+    (None, _ACCOUNT, b"", None, 0, None, 1, None),
+    ("sid", _ACCOUNT, "text", 1, "yesterday", 0.5, "no", "noon"),
+    ("sid", _ACCOUNT, b"no zlib", b"\xff", 2**62, b"\xff", 1, 2**62),
+    ("sid", "x", 7, None, -(2**63), "1e9", 0, -(2**63)),
+    (b"\xff", _ACCOUNT, b"", None, 1.5, None, 1, 1.5),
+    ("sid", _ACCOUNT, b"x\x9c\x03\x00\x00\x00\x00\x01", None, 0, "NaN", 1, b"\xff"),
 ]
 
 
@@ -99,6 +101,9 @@ class CacheFiles:
                 for call in cache.look_up([CallKey(sid, None) for sid in self._sids], refresh):
                     assert isinstance(call.body, bytes)
             self._store(cache)
+            for day in cache.complete_days(_ACCOUNT, [_DAY]):
+                assert all(cache.listed(_ACCOUNT, day))
+            cache.mark_complete(_ACCOUNT, _DAY)
 
     def _fetched(self) -> list[Fetched]:
         calls = zip(self._sids, self._bodies, strict=True)
@@ -106,7 +111,8 @@ class CacheFiles:
 
     def _store(self, cache: Cache) -> None:
         """Store the calls, unpriced and final."""
-        ended = {"status": "busy", "end_time": "Wed, 01 Jan 2025 00:00:00 +0000"}
+        moment = "Wed, 01 Jan 2025 00:00:00 +0000"
+        ended = {"status": "busy", "start_time": moment, "end_time": moment}
         table, _ = to_table([{"sid": sid, **ended} for sid in self._sids])
         cache.store(self._fetched(), table)
 
@@ -114,11 +120,14 @@ class CacheFiles:
         path = self._folder / "sample.sqlite"
         with Cache(path) as cache:
             self._store(cache)
+            cache.mark_complete(_ACCOUNT, _DAY)
         return path.read_bytes()
 
     def _put(self, path: Path, row: tuple[object, ...]) -> None:
         sid = self._sids[0] if row[0] == "sid" else row[0]
         db = sqlite3.connect(path)
         with db:
-            db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)", (sid, *row[1:]))
+            db.execute(
+                "INSERT OR REPLACE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (sid, *row[1:])
+            )
         db.close()
