@@ -7,7 +7,7 @@ of their day. The pages of a day come one after the other; days are listed side 
 
 import warnings
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime
 from operator import attrgetter
@@ -19,7 +19,7 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
-from callkit.cache.store import Cache, Refresh, final_rows
+from callkit.cache.store import Cache, DayNotCompleteError, Refresh, final_rows
 from callkit.call_list import CallList, Range
 from callkit.day import Day, Dropped
 from callkit.errors import AgeWarning, CallListError, FetchInterrupted
@@ -270,16 +270,16 @@ class ListRun:
         """Type the calls of a day that is complete in the cache; list it if one is invalid."""
         assert self._cache is not None  # noqa: S101  (which knows the day)
         assert self._range is not None  # noqa: S101
-        for calls in self._cache.listed(*day.key):
-            table, broken = to_table(map(attrgetter("body"), calls))
-            if broken:
-                day.rows.close()
-                day.in_cache = False
-                self._under_way[day.account_sid] += 1
-                pool.put([first_page(*day.key, [])], first=True)
-                return
-            day.rows.add(self._range.of(table))
-            self._note_times(call.fetched_at for call in calls)
+        try:
+            for calls in self._cache.listed(*day.key):
+                day.rows.add(self._range.of(_all_typed(calls)))
+                self._note_times(call.fetched_at for call in calls)
+        except DayNotCompleteError:
+            day.rows.close()
+            day.in_cache = False
+            self._under_way[day.account_sid] += 1
+            pool.put([first_page(*day.key, [])], first=True)
+            return
         day.done = True
         if bar is not None:
             bar.add_cached(1, calls=day.rows.count)
@@ -319,6 +319,13 @@ class ListRun:
             )
         if pool.stop.error is not None:
             raise pool.stop.error
+
+
+def _all_typed(calls: Sequence[Fetched]) -> pa.Table:
+    table, broken = to_table(map(attrgetter("body"), calls))
+    if broken:
+        raise DayNotCompleteError(f"{broken[0].sid} has become invalid")
+    return table
 
 
 def run_over(
