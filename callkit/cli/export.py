@@ -37,11 +37,11 @@ def add_export(commands: Commands) -> None:
     export = commands.add_parser(
         "export",
         help="fetch calls into a file",
-        description="Fetch the calls of a SID list, or of a date range, into a Parquet, CSV or JSON "
-        "Lines file. Credentials are read from the environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or "
-        "TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls that fail are listed in "
-        "a CSV file beside the output (calls.failures.csv for calls.parquet, "
-        "calls.csv.failures.csv for calls.csv); the exit code is then 1.",
+        description="Fetch the calls of a SID list, or of a date range, into a Parquet, CSV or "
+        "JSON Lines file. Credentials are read from the environment: TWILIO_ACCOUNT_SID and "
+        "TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls "
+        "that fail are listed in a CSV file beside the output (calls.failures.csv for "
+        "calls.parquet, calls.csv.failures.csv for calls.csv); the exit code is then 1.",
         epilog="examples: callkit export sids.txt -o calls.parquet --cache calls.sqlite; "
         "callkit export --started 2025-03-01 2025-04-01 --tz Europe/Berlin -o march.parquet",
     )
