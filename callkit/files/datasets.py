@@ -31,7 +31,10 @@ from callkit.files.scanning import (
 )
 from callkit.sids import CallKey
 
-_OF_ONE_RUN = ("version", "calls_asked", "calls_got", "calls_failed")
+_OF_ONE_RUN = (
+    *("version", "calls_asked", "calls_got", "calls_failed"),
+    *("days_asked", "days_failed", "rows_of_other_days", "rows_never_started"),
+)
 
 
 class Listed(NamedTuple):
