@@ -31,7 +31,14 @@ from callkit.files.scanning import (
 )
 from callkit.sids import CallKey
 
-_OF_ONE_RUN = ("version", "calls_asked", "calls_got", "calls_failed")
+_OF_ONE_RUN = (
+    "version",
+    "calls_asked",
+    "calls_got",
+    "calls_failed",
+    "as_of_first",
+    "as_of_last",
+)
 
 
 class Listed(NamedTuple):
@@ -208,14 +215,10 @@ class _Month:
         return listed | ((self.was_not_final - refreshed | self.is_not_final) - self.gone)
 
     def _attributes(self, new: dict[str, Any]) -> dict[str, Any]:
-        said = [new]
-        if self.old is not None:
-            said.append(read_metadata(self.old).attributes)
-        merged = dict(new) if self.listed else dict(said[-1])
-        merged |= outermost_as_of(said)
-        if self.listed:
-            merged |= united_ranges(said)
-        return {key: value for key, value in merged.items() if key not in _OF_ONE_RUN}
+        said = [new] if self.old is None else [new, read_metadata(self.old).attributes]
+        latest = new if self.listed else said[-1]
+        merged = {key: value for key, value in latest.items() if key not in _OF_ONE_RUN}
+        return merged | outermost_as_of(said) | (united_ranges(said) if self.listed else {})
 
 
 def _months(
