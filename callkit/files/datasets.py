@@ -176,7 +176,8 @@ class _Month:
             own = account_sid == account
             arriving = self.arriving.filter(own)
             yield from _inserted(self._old_rows(own & before), arriving.filter(before))
-            kept = self._old_rows(own & within & one_of(call_sid, self.keep))
+            to_keep = own & within & one_of(call_sid, self.keep)
+            kept = self._old_rows(to_keep) if self.keep else ()
             more = _sorted(pa.concat_tables([arriving.filter(within), *kept]))
             yield from _inserted(self._rows(self.new, own), more)
             yield from _inserted(self._old_rows(own & after), arriving.filter(after))
