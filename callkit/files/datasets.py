@@ -32,7 +32,7 @@ from callkit.files.scanning import (
 from callkit.sids import CallKey
 
 _OF_ONE_RUN = (
-    *("version", "calls_asked", "calls_got", "calls_failed"),
+    *("version", "calls_asked", "calls_got", "calls_failed", "as_of_first", "as_of_last"),
     *("days_asked", "days_failed", "rows_of_other_days", "rows_never_started"),
 )
 
@@ -172,7 +172,8 @@ class _Month:
             own = account_sid == account
             arriving = self.arriving.filter(own)
             yield from _inserted(self._old_rows(own & before), arriving.filter(before))
-            kept = self._old_rows(own & within & one_of(call_sid, self.keep))
+            to_keep = own & within & one_of(call_sid, self.keep)
+            kept = self._old_rows(to_keep) if self.keep else ()
             more = _sorted(pa.concat_tables([arriving.filter(within), *kept]))
             yield from _inserted(self._rows(self.new, own), more)
             yield from _inserted(self._old_rows(own & after), arriving.filter(after))
@@ -211,14 +212,10 @@ class _Month:
         return listed | ((self.was_not_final - refreshed | self.is_not_final) - self.gone)
 
     def _attributes(self, new: dict[str, Any]) -> dict[str, Any]:
-        said = [new]
-        if self.old is not None:
-            said.append(read_metadata(self.old).attributes)
-        merged = dict(new) if self.listed else dict(said[-1])
-        merged |= outermost_as_of(said)
-        if self.listed:
-            merged |= united_ranges(said)
-        return {key: value for key, value in merged.items() if key not in _OF_ONE_RUN}
+        said = [new] if self.old is None else [new, read_metadata(self.old).attributes]
+        latest = new if self.listed else said[-1]
+        merged = {key: value for key, value in latest.items() if key not in _OF_ONE_RUN}
+        return merged | outermost_as_of(said) | (united_ranges(said) if self.listed else {})
 
 
 def _months(

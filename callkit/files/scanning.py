@@ -64,7 +64,8 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     with (
         file_errors(path, "cannot be read"),
         path.open("rb") as raw,
-        pq.ParquetFile(raw, page_checksum_verification=True) as file,
+        # Buffering ahead would hold all row groups of the file.
+        pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True) as file,
     ):
         yield file
 

@@ -77,8 +77,8 @@ from callkit.files.datasets import Listed
 from tests.files.updating import A, call, day, held, update, write
 
 STEPS = {"open", "os.mkdir", "os.rename", "os.chmod", "os.remove", "os.rmdir"}
-MONTHS = ["2025-03", "2025-04"]
-LISTED = Listed(day(10), day(20, month=4), [A])
+MONTHS = ["2025-03", "2025-04", "2025-05"]
+LISTED = Listed(day(10), day(20, month=5), [A])
 
 def killed_at(step):
     steps = itertools.count()
@@ -87,8 +87,9 @@ def killed_at(step):
             os.kill(os.getpid(), signal.SIGKILL)
     sys.addaudithook(kill)
 
-def update_both():
-    update(target, call(3, day(11)), call(4, day(11, month=4)), listed=LISTED, months=MONTHS)
+def update_all():
+    new = [call(3, day(11)), call(4, day(11, month=4)), call(6, day(11, month=5))]
+    update(target, *new, listed=LISTED, months=MONTHS)
 
 target = Path.cwd() / "calls"
 states = []
@@ -97,12 +98,12 @@ for step in itertools.count():
     child = os.fork()
     if child == 0:
         killed_at(step)
-        update_both()
+        update_all()
         os._exit(0)
     _, status = os.waitpid(child, 0)
     states.append(held(target))
-    update_both()
-    assert held(target) == [3, 4, 5]
+    update_all()
+    assert held(target) == [3, 4, 6, 5]
     if status == 0:
         break
     for path in Path().iterdir():
@@ -124,5 +125,4 @@ def test_a_kill_at_any_step_leaves_each_month_old_or_new_and_the_next_run_comple
         timeout=120,
     ).stdout
     states = [state for state, _ in groupby(json.loads(output))]
-    old, new = [1, 2, 5], [3, 4, 5]
-    assert states == [old, [3, 2, 5], new]
+    assert states == [[1, 2, 5], [3, 2, 5], [3, 4, 5], [3, 4, 6, 5]]

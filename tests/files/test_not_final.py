@@ -10,6 +10,7 @@ from callkit.errors import ParquetError
 from callkit.files.datasets import not_final_calls
 from tests.files.updating import (
     MIDDLE,
+    NOW,
     A,
     B,
     call,
@@ -94,6 +95,23 @@ def test_as_of_times_of_a_merged_file_are_the_outermost(target: Path) -> None:
         day(4, month=4).isoformat(),
         day(4, month=4).isoformat(),
     )
+
+
+def test_a_file_of_unknown_age_makes_the_merged_one_so(target: Path) -> None:
+    callkit.to_parquet(callkit.normalise([call(1, day(1))]), target, by_month=True)
+    update(target, call(2, day(11)))
+    assert "as_of_first" not in footer(target, "2025-03")
+
+
+def test_refreshed_calls_move_the_as_of_time_of_their_month_but_not_its_range(
+    target: Path,
+) -> None:
+    first = day(25, month=2)
+    write(target, call(1, first, price=None), now=first, started=range_of(1, 5))
+    update(target, again=refreshed(call(1, first)), started=range_of(3, 20))
+    said = footer(target, "2025-02")
+    assert (said["as_of_first"], said["as_of_last"]) == (first.isoformat(), NOW.isoformat())
+    assert said["started"] == range_of(1, 5)
 
 
 @pytest.mark.parametrize(
