@@ -20,6 +20,7 @@ Moment: TypeAlias = str | date
 Started: TypeAlias = str | Sequence[Moment]
 
 _BACK = re.compile(r"-([1-9][0-9]{0,3})([dwm])")
+_A_PAIR = 2
 _STATUSES = (*LIVE_STATUSES, *ENDED_STATUSES)
 _EXPECTED = (
     "expected a pair of dates or datetimes, such as ('2025-03-01', '2025-04-01'), or 'today', "
@@ -96,56 +97,46 @@ class CallList:
     account_sid: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.started, str):
+        zone_named(self.tz)
+        if not is_text(self.started):
             self.between()
         elif self.started not in ("today", "yesterday") and not _BACK.fullmatch(self.started):
-            raise CallListError(f"Invalid started {self.started!r}: {_EXPECTED}")
-        if self.status not in (None, *_STATUSES):
+            raise _invalid_started(self.started)
+        if self.status is not None and not (is_text(self.status) and self.status in _STATUSES):
             raise CallListError(
                 f"Invalid status {self.status!r}: expected {', '.join(map(repr, _STATUSES))}"
             )
-        for name, party in (("to", self.to), ("from_", self.from_)):
-            if party is not None and not (is_text(party) and party.strip()):
-                raise CallListError(f"Invalid {name}: expected a number or an address as text")
+        _check_party("to", self.to)
+        _check_party("from_", self.from_)
         if self.parent_call_sid is not None and canonical_call_sid(self.parent_call_sid) is None:
             raise CallListError(
                 f"Invalid parent_call_sid {self.parent_call_sid!r}: expected 'CA' followed by 32 "
                 "hexadecimal digits"
             )
-        for account in self.accounts or ():
-            if not is_account_sid(account):
-                raise CallListError(
-                    f"Invalid account_sid {account!r}: expected 'AC' followed by 32 hexadecimal "
-                    "digits, a list of such, or 'all'"
-                )
-        if self.accounts == ():
-            raise CallListError("Invalid account_sid: the list is empty; expected at least one")
-        zone_named(self.tz)
+        _check_accounts(self.account_sid)
 
     @property
     def accounts(self) -> tuple[str, ...] | None:
-        """The accounts named; None if they are the client's own, or all."""
-        if self.account_sid in (None, "all"):
+        """The accounts named, each once; None if they are the client's own, or all."""
+        if self.account_sid is None or self.account_sid == "all":
             return None
-        named = [self.account_sid] if isinstance(self.account_sid, str) else self.account_sid
-        return tuple(dict.fromkeys(named or ()))
+        named = [self.account_sid] if is_text(self.account_sid) else self.account_sid
+        return tuple(dict.fromkeys(f"AC{sid[2:].lower()}" for sid in named))
 
     @property
     def is_relative(self) -> bool:
-        return isinstance(self.started, str)
+        return is_text(self.started)
 
     def between(self, now: datetime | None = None) -> Range:
         """Return the range; a relative one is counted back from `now`."""
         zone = zone_named(self.tz)
-        if isinstance(self.started, str):
+        if is_text(self.started):
             assert now is not None  # noqa: S101  (whoever asks has looked at is_relative)
             days = _counted_back(self.started, now.astimezone(zone).date())
             return Range(*(_midnight(day, zone) for day in days))
-        try:
-            first, second = self.started
-        except (TypeError, ValueError):
-            raise CallListError(f"Invalid started {self.started!r}: {_EXPECTED}") from None
-        start, end = _instant(first, zone), _instant(second, zone)
+        if not (isinstance(self.started, tuple | list) and len(self.started) == _A_PAIR):
+            raise _invalid_started(self.started)
+        start, end = (_instant(moment, zone) for moment in self.started)
         if start >= end:
             raise CallListError(
                 f"Invalid started {self.started!r}: the second must be later than the first, "
@@ -205,21 +196,48 @@ def _counted_back(started: str, today: date) -> tuple[date, date]:
     return today - timedelta(days=count * (7 if match[2] == "w" else 1)), today
 
 
+def _check_party(name: str, party: object) -> None:
+    """Check what is to be sent; the message does not show it, since it is personal data."""
+    if party is not None and not (is_text(party) and party.strip() and party.isprintable()):
+        raise CallListError(f"Invalid {name}: expected a number or an address as text")
+
+
+def _check_accounts(accounts: object) -> None:
+    if accounts is None or (is_text(accounts) and accounts == "all"):
+        return
+    named = accounts if isinstance(accounts, tuple | list) else [accounts]
+    for account in named:
+        if not is_account_sid(account):
+            raise CallListError(
+                f"Invalid account_sid {account!r}: expected 'AC' followed by 32 hexadecimal "
+                "digits, a list of such, or 'all'"
+            )
+    if not named:
+        raise CallListError("Invalid account_sid: the list is empty; expected at least one")
+
+
+def _invalid_started(given: object) -> CallListError:
+    return CallListError(f"Invalid started {given!r}: {_EXPECTED}")
+
+
 def _instant(moment: object, zone: tzinfo) -> datetime:
-    given = moment
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment.strip())
-        except ValueError:
-            raise CallListError(f"Invalid started {given!r}: {_EXPECTED}") from None
-    if isinstance(moment, pd.Timestamp):
-        moment = moment.to_pydatetime(warn=False)
-    if isinstance(moment, datetime):
-        local = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
-        return local.astimezone(UTC)
-    if isinstance(moment, date):
-        return _midnight(moment, zone)
-    raise CallListError(f"Invalid started {given!r}: {_EXPECTED}")
+    try:
+        if is_text(moment):
+            return _in_utc(datetime.fromisoformat(moment.strip()), zone)
+        if isinstance(moment, pd.Timestamp):
+            return _in_utc(moment.to_pydatetime(warn=False), zone)
+        if isinstance(moment, datetime):
+            return _in_utc(moment, zone)
+        if isinstance(moment, date):
+            return _midnight(moment, zone)
+    except (ValueError, OverflowError):  # NaT, or too near the first or the last year
+        pass
+    raise _invalid_started(moment)
+
+
+def _in_utc(moment: datetime, zone: tzinfo) -> datetime:
+    local = moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return local.astimezone(UTC)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

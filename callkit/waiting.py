@@ -90,6 +90,7 @@ class WaitingRows:
         self._tables, self._keys = [], []
         if self._file is not None:
             self._file.close()
+        self._file = self._writer = None
 
     def _batch(self, number: int, reader: Any) -> pa.Table:
         if number < len(self._tables):
