@@ -25,7 +25,6 @@ from callkit.call_list import CallList, Range
 from callkit.day import Day, Dropped
 from callkit.errors import (
     AgeWarning,
-    CallListError,
     FetchInterrupted,
     RunStoppedError,
     WrongAccountError,
@@ -39,7 +38,7 @@ from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched, PriceChange
 from callkit.plan import Inquiry
 from callkit.schema import SCHEMA
-from callkit.sids import CallKey, SidSource, canonical_call_sid, read_sids
+from callkit.sids import CallKey, canonical_call_sid
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 from callkit.waiting import Memory, WaitingRows
 
@@ -108,8 +107,10 @@ class ListRun:
         What ends the run early is raised after the last table; a CacheError before the first
         request.
         """
-        yield from self._singly.tables()
-        self.price_changes += self._singly.price_changes
+        if self._again is not None:
+            yield from self._singly.tables()
+            self.price_changes += self._singly.price_changes
+            self._note_times(self._singly.as_of)
         with ExitStack() as stack:
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
@@ -147,6 +148,10 @@ class ListRun:
     @property
     def keeps(self) -> bool:
         return self._cache is not None and self._cache.writable
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self._asked.filters())
 
     @property
     def range(self) -> Range:
@@ -362,39 +367,3 @@ def _all_typed(calls: Sequence[Fetched]) -> pa.Table:
     if broken:
         raise DayNotCompleteError(f"{broken[0].sid} has become invalid")
     return table
-
-
-def run_over(
-    calls: SidSource | CallList,
-    client: Client | None,
-    cache: str | PathLike[str] | None,
-    refresh: Refresh,
-    progress: bool | None,
-) -> Run | ListRun:
-    """Make the run over a SID list or a date range, or over the failures of a date range."""
-    if isinstance(calls, CallList):
-        return ListRun(calls, client, cache, refresh, progress)
-    if isinstance(calls, pd.DataFrame) and {"sid", "day"} <= set(calls.columns):
-        whole = calls[calls["sid"].isna() & calls["day"].notna()]
-        if len(whole):
-            asked, again = _asked_again(calls, whole)
-            return ListRun(asked, client, cache, refresh, progress, again=again)
-    return Run(read_sids(calls), client, cache, refresh, progress)
-
-
-def _asked_again(failures: pd.DataFrame, whole: pd.DataFrame) -> tuple[CallList, Again]:
-    """Read from a frame of failures what was asked, and which days and calls are missing.
-
-    A call of a day that is listed again is not fetched as well.
-    """
-    asked = failures.attrs.get("callkit", {}).get("call_list")
-    if asked is None:
-        raise CallListError(
-            "The failures name days to list again, but not the range and the filters that were "
-            "asked for: a file does not keep them. Pass the CallList again"
-        )
-    days = list(zip(whole["account_sid"], whole["day"], strict=True))
-    of_day = pd.MultiIndex.from_frame(failures[["account_sid", "day"]]).isin(days)
-    calls = read_sids(failures.loc[~of_day, ["sid", "account_sid"]])
-    named = [(account, date.fromisoformat(day)) for account, day in days]
-    return CallList(**asked), Again(named, list(calls))
