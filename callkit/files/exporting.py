@@ -140,7 +140,9 @@ def export(
         form = form._replace(written=partial(month_files, are_final=run.are_final))
         if updates:
             check_updatable(target, run, schema)
-            place = bringing_up_to_date(target, run, pseudonyms, partial(form.read, schema=schema))
+            place = bringing_up_to_date(
+                target, run, pseudonyms, partial(_read_parquet, schema=schema)
+            )
     with place as part:
         stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
         # The months of a dataset say together what it covers.
