@@ -10,22 +10,22 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import date, datetime
+from datetime import datetime
 from operator import attrgetter
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pandas as pd
 import pyarrow as pa
 
+from callkit.again import Again, asked_again
 from callkit.cache.store import Cache, DayNotCompleteError, Refresh, final_rows
 from callkit.call_list import CallList, Range
 from callkit.day import Day, Dropped
 from callkit.errors import (
     AgeWarning,
-    CallListError,
     FetchInterrupted,
     RunStoppedError,
     WrongAccountError,
@@ -57,13 +57,6 @@ class _Sid(msgspec.Struct):
 
 
 _sid_of = msgspec.json.Decoder(_Sid).decode
-
-
-class Again(NamedTuple):
-    """What to list and fetch again after failures: single days, and single calls."""
-
-    days: list[tuple[str, date]]
-    calls: list[CallKey]
 
 
 class ListRun:
@@ -108,7 +101,10 @@ class ListRun:
         What ends the run early is raised after the last table; a CacheError before the first
         request.
         """
-        yield from self._singly.tables()
+        for fetched in self._singly.tables():
+            calls = self._wanted(fetched)
+            self._calls += len(calls)
+            yield calls
         self.price_changes += self._singly.price_changes
         with ExitStack() as stack:
             if self._cache_path is not None:
@@ -138,7 +134,7 @@ class ListRun:
 
     @property
     def calls(self) -> int:
-        return self._singly.calls + self._calls
+        return self._calls
 
     @property
     def failures(self) -> list[Failure]:
@@ -202,11 +198,18 @@ class ListRun:
             }
         return said
 
+    def _wanted(self, calls: pa.Table) -> pa.Table:
+        """Return those asked for: until it is valid, a call of a day may be of any range."""
+        within = self._asked.between().of(calls)
+        return within.filter(self._asked.matching(within))
+
     def _plan(self, inquiry: Inquiry, own_account: str) -> None:
         """Find the accounts, the range and the days; a request is made only if it must be."""
         asked = self._asked
         if asked.account_sid == "all":
             self._statuses = inquiry.accounts()
+        elif self._again is not None:
+            self._statuses = dict.fromkeys(account for account, _ in self._again.days)
         else:
             self._statuses = dict.fromkeys(asked.accounts or [own_account])
         self._range = asked.between(inquiry.now() if asked.is_relative else None)
@@ -374,27 +377,7 @@ def run_over(
     """Make the run over a SID list or a date range, or over the failures of a date range."""
     if isinstance(calls, CallList):
         return ListRun(calls, client, cache, refresh, progress)
-    if isinstance(calls, pd.DataFrame) and {"sid", "day"} <= set(calls.columns):
-        whole = calls[calls["sid"].isna() & calls["day"].notna()]
-        if len(whole):
-            asked, again = _asked_again(calls, whole)
-            return ListRun(asked, client, cache, refresh, progress, again=again)
+    if isinstance(calls, pd.DataFrame) and (found := asked_again(calls)):
+        asked, again = found
+        return ListRun(asked, client, cache, refresh, progress, again=again)
     return Run(read_sids(calls), client, cache, refresh, progress)
-
-
-def _asked_again(failures: pd.DataFrame, whole: pd.DataFrame) -> tuple[CallList, Again]:
-    """Read from a frame of failures what was asked, and which days and calls are missing.
-
-    A call of a day that is listed again is not fetched as well.
-    """
-    asked = failures.attrs.get("callkit", {}).get("call_list")
-    if asked is None:
-        raise CallListError(
-            "The failures name days to list again, but not the range and the filters that were "
-            "asked for: a file does not keep them. Pass the CallList again"
-        )
-    days = list(zip(whole["account_sid"], whole["day"], strict=True))
-    of_day = pd.MultiIndex.from_frame(failures[["account_sid", "day"]]).isin(days)
-    calls = read_sids(failures.loc[~of_day, ["sid", "account_sid"]])
-    named = [(account, date.fromisoformat(day)) for account, day in days]
-    return CallList(**asked), Again(named, list(calls))

@@ -101,7 +101,8 @@ def fetched(sandbox: HostileSandbox, calls: callkit.CallList | pd.DataFrame) -> 
 
 
 def of_days(calls: pd.DataFrame, days: list[date]) -> pd.Series[bool]:
-    return calls["start_time"].dt.strftime("%Y-%m-%d").isin(list(map(str, days)))
+    on_them: pd.Series[bool] = calls["start_time"].dt.date.isin(days)
+    return on_them
 
 
 def assert_only_these_days_fail(got: FetchResult, days: list[date], truth: pd.DataFrame) -> None:
@@ -246,6 +247,33 @@ def test_an_absolute_address_on_the_same_host_is_followed(
     sandbox.play(trick)
     got = fetched(sandbox, asked())
     pd.testing.assert_frame_equal(got.frame, truth)
+
+
+def test_a_call_whose_price_cannot_be_read_is_a_failure_of_its_own(
+    sandbox: HostileSandbox, truth: pd.DataFrame, two_days: list[date]
+) -> None:
+    sandbox.play(hostile.has_a_price_that_is_none, two_days)
+    got = fetched(sandbox, asked())
+    assert set(got.failures["day"]) == set(map(str, two_days))
+    assert got.failures["sid"].notna().all()
+    missing = truth["sid"].isin(got.failures["sid"])
+    pd.testing.assert_frame_equal(got.frame, truth[~missing].reset_index(drop=True))
+    assert_completed(got, sandbox, truth)
+
+
+def test_days_of_several_accounts_are_listed_again(
+    sandbox: HostileSandbox, two_days: list[date]
+) -> None:
+    sandbox.play(None)
+    accounts = [sandbox.account_sid, sandbox.subaccount_sid]
+    right = fetched(sandbox, asked(account_sid=accounts))
+    sandbox.play(hostile.leads_to_itself, two_days)
+    got = fetched(sandbox, asked(account_sid=accounts))
+    assert set(got.failures["account_sid"]) == set(accounts)
+    sandbox.play(None)
+    again = fetched(sandbox, got.failures)
+    both = pd.concat([got.frame, again.frame]).drop_duplicates("sid", keep="last")
+    pd.testing.assert_frame_equal(in_order(both), in_order(right.frame))
 
 
 def test_calls_that_never_started_are_counted(sandbox: HostileSandbox) -> None:
