@@ -59,7 +59,7 @@ _sid_of = msgspec.json.Decoder(_Sid).decode
 
 
 class Again(NamedTuple):
-    """What to list and fetch again after failures: single days, and single calls."""
+    """What to list and fetch again after failures: single days, and single calls of other days."""
 
     days: list[tuple[str, date]]
     calls: list[CallKey]
@@ -108,7 +108,10 @@ class ListRun:
         request.
         """
         if self._again is not None:
-            yield from self._singly.tables()
+            for fetched in self._singly.tables():
+                calls = self._wanted(fetched)
+                self._calls += len(calls)
+                yield calls
             self.price_changes += self._singly.price_changes
             self._note_times(self._singly.as_of)
         with ExitStack() as stack:
@@ -139,7 +142,7 @@ class ListRun:
 
     @property
     def calls(self) -> int:
-        return self._singly.calls + self._calls
+        return self._calls
 
     @property
     def failures(self) -> list[Failure]:
@@ -207,11 +210,18 @@ class ListRun:
             }
         return said
 
+    def _wanted(self, calls: pa.Table) -> pa.Table:
+        """Return those asked for: until it is valid, a call of a day may be of any range."""
+        within = self._asked.between().of(calls)
+        return within.filter(self._asked.matching(within))
+
     def _plan(self, inquiry: Inquiry, own_account: str) -> None:
         """Find the accounts, the range and the days; a request is made only if it must be."""
         asked = self._asked
         if asked.account_sid == "all":
             self._statuses = inquiry.accounts()
+        elif self._again is not None:
+            self._statuses = dict.fromkeys(account for account, _ in self._again.days)
         else:
             self._statuses = dict.fromkeys(asked.accounts or [own_account])
         self._range = asked.between(inquiry.now() if asked.is_relative else None)
