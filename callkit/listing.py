@@ -5,9 +5,10 @@ next one; it types a page as soon as it is there, stores its calls, and lets the
 of their day. The pages of a day come one after the other; days are listed side by side.
 """
 
+import logging
 import warnings
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime
 from operator import attrgetter
@@ -22,7 +23,13 @@ import pyarrow as pa
 from callkit.cache.store import Cache, DayNotCompleteError, Refresh, final_rows
 from callkit.call_list import CallList, Range
 from callkit.day import Day, Dropped
-from callkit.errors import AgeWarning, CallListError, FetchInterrupted
+from callkit.errors import (
+    AgeWarning,
+    CallListError,
+    FetchInterrupted,
+    RunStoppedError,
+    WrongAccountError,
+)
 from callkit.fetch import Client
 from callkit.fetch.pages import Page, PageKey, first_page
 from callkit.fetch.pool import Pool
@@ -31,9 +38,12 @@ from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched, PriceChange
 from callkit.plan import Inquiry
+from callkit.schema import SCHEMA
 from callkit.sids import CallKey, SidSource, canonical_call_sid, read_sids
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 from callkit.waiting import Memory, WaitingRows
+
+_log = logging.getLogger(__name__)
 
 _AHEAD = 4  # days under way beside those in flight: their pages are being typed
 _UNTYPED = 8  # pages: while more wait to be typed, no other is requested
@@ -138,6 +148,34 @@ class ListRun:
     def keeps(self) -> bool:
         return self._cache is not None and self._cache.writable
 
+    @property
+    def range(self) -> Range:
+        assert self._range is not None  # noqa: S101  (it is planned)
+        return self._range
+
+    @property
+    def accounts(self) -> Collection[str]:
+        return self._statuses
+
+    def are_final(self, calls: pa.Table) -> list[bool]:
+        """Say for each call whether its record was final when the run began."""
+        return final_rows(calls, self._as_of[:1] * len(calls))
+
+    def fetch_again(self, keys: list[CallKey]) -> tuple[pa.Table, list[bool]]:
+        """Fetch further calls one by one, and say which are final; some may be gone by now."""
+        run = Run(keys, self._client, self._cache_path, None, self._progress)
+        tables = [SCHEMA.empty_table()]
+        try:
+            tables += run.tables()
+        except WrongAccountError:  # all are gone
+            run.failures.clear()
+        except RunStoppedError:
+            _log.warning("calls that were not final could not all be fetched again")
+        self._failures += [each for each in run.failures if each.reason != "not_found"]
+        self.price_changes += run.price_changes
+        calls = pa.concat_tables(tables)
+        return calls, final_rows(calls, run.as_of[:1] * len(calls))
+
     def failures_frame(self) -> pd.DataFrame:
         """Make the frame of failures; its attrs say what was asked, so that it can be again."""
         frame = failures_frame(self.failures)
@@ -220,8 +258,7 @@ class ListRun:
         if isinstance(outcome, Failure):
             day.fault = day.fault or outcome
         else:
-            assert self._range is not None  # noqa: S101  (it was planned)
-            calls = day.read(outcome, self._asked, self._range, self._dropped)
+            calls = day.read(outcome, self._asked, self.range, self._dropped)
             self._store(day, outcome, calls)
             day.rows.add(calls)
             if bar is not None:
@@ -270,10 +307,9 @@ class ListRun:
     def _take_from_cache(self, day: Day, pool: Pool, bar: Bar | None) -> None:
         """Type the calls of a day that is complete in the cache; list it if one is invalid."""
         assert self._cache is not None  # noqa: S101  (which knows the day)
-        assert self._range is not None  # noqa: S101
         try:
             for calls in self._cache.listed(*day.key):
-                day.rows.add(self._range.of(_all_typed(calls)))
+                day.rows.add(self.range.of(_all_typed(calls)))
                 self._note_times(call.fetched_at for call in calls)
         except DayNotCompleteError:
             day.rows.close()
@@ -292,7 +328,7 @@ class ListRun:
     def _warn_of_age(self, now: datetime) -> None:
         """Warn once if the range begins before what can be listed."""
         oldest = pd.Timestamp(now) - _REACHABLE
-        if self._looked_at_age or self._range is None or self._range.start >= oldest:
+        if self._looked_at_age or self.range.start >= oldest:
             return
         self._looked_at_age = True
         warnings.warn(

@@ -55,7 +55,7 @@ class Run:
         self._chunks = Chunks()
         self.failures = self._chunks.failures
         self.price_changes = self._chunks.price_changes
-        self._as_of: list[datetime] = []
+        self.as_of: list[datetime] = []
         self._list = SidList(keys)
         self._client = client
         self._pool: Pool | None = None
@@ -108,7 +108,7 @@ class Run:
         return failures_frame(self.failures)
 
     def attributes(self) -> dict[str, Any]:
-        return attributes(self.calls, len(self.failures), self._as_of)
+        return attributes(self.calls, len(self.failures), self.as_of)
 
     def _ask_for(self, keys: list[CallKey], bar: Bar | None, stack: ExitStack) -> None:
         """Take from the cache what is final and valid there, and have the rest fetched."""
@@ -166,8 +166,8 @@ class Run:
 
     def _add(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
         self._chunks.add(table)
-        times = self._as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
-        self._as_of = [min(times), max(times)] if times else []
+        times = self.as_of + [calls[sid].fetched_at for sid in table["sid"].to_pylist()]
+        self.as_of = [min(times), max(times)] if times else []
 
     def _located(self, failure: Failure, calls: dict[str, Fetched]) -> Failure:
         """Say of a body that breaks the contract how it was fetched."""

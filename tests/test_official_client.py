@@ -4,12 +4,12 @@ Its calls are held against what the sandbox *meant*, not against what it wrote.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
@@ -77,13 +77,15 @@ def test_fifty_calls_of_all_kinds_are_what_the_sandbox_meant(sandbox: Sandbox) -
     assert len(meant) >= FETCHED
     client = client_of(sandbox)
     for call in meant:
-        fetched = client.api.v2010.accounts(call.account_sid).calls(call.sid).fetch()
-        for column in ATTRIBUTES:
-            shown = getattr(fetched, "_from" if column.name == "from" else column.name)
-            assert (
-                understood(shown, call.attributes()[column.name])
-                == (call.attributes()[column.name])
-            ), column.name
+        check(client.api.v2010.accounts(call.account_sid).calls(call.sid).fetch(), call)
+
+
+def check(read: Any, meant: Call) -> None:
+    """Compare every attribute of a call that the client has read."""
+    for column in ATTRIBUTES:
+        shown = getattr(read, "_from" if column.name == "from" else column.name)
+        value = meant.attributes()[column.name]
+        assert understood(shown, value) == value, column.name
 
 
 def understood(shown: object, meant: Value) -> object:
@@ -136,3 +138,61 @@ def test_an_api_key_signs_in_for_the_account(sandbox: Sandbox) -> None:
     )
     sid = sandbox.sids(1)[0]
     assert client.calls(sid).fetch().sid == sid
+
+
+MARCH = (datetime(2025, 3, 1, tzinfo=UTC), datetime(2025, 4, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def of_march(sandbox: Sandbox) -> dict[str, Call]:
+    calls = {sid: sandbox.call(sid) for sid in sandbox.sids(16_000)}
+    since, before = MARCH
+    return {s: c for s, c in calls.items() if c.start_time and since <= c.start_time < before}
+
+
+def test_a_listed_month_is_what_the_sandbox_meant(
+    sandbox: Sandbox, of_march: dict[str, Call]
+) -> None:
+    since, before = MARCH
+    listed = client_of(sandbox).calls.list(
+        start_time_after=since, start_time_before=before, page_size=1_000
+    )
+    assert sorted(call.sid for call in listed) == sorted(of_march)
+    for call in listed:
+        check(call, of_march[call.sid])
+
+
+def test_a_streamed_month_is_the_listed_one_whatever_the_size_of_its_pages(
+    sandbox: Sandbox, of_march: dict[str, Call]
+) -> None:
+    since, before = MARCH
+    streamed = client_of(sandbox).calls.stream(
+        start_time_after=since, start_time_before=before, page_size=777
+    )
+    assert sorted(call.sid for call in streamed) == sorted(of_march)
+
+
+def test_calls_with_a_status_are_listed(sandbox: Sandbox) -> None:
+    listed = client_of(sandbox).calls.list(status="busy", start_time_after=MARCH[0], limit=20)
+    assert [call.status for call in listed] == ["busy"] * 20
+
+
+def test_the_accounts_are_listed(sandbox: Sandbox) -> None:
+    listed = client_of(sandbox).api.accounts.list()
+    assert {account.sid: account.status for account in listed} == {
+        sandbox.account_sid: "active",
+        sandbox.subaccount_sid: "active",
+        sandbox.closed_subaccount_sid: "closed",
+    }
+
+
+def test_a_restricted_key_may_not_list(sandbox: Sandbox) -> None:
+    client = Client(
+        sandbox.restricted_api_key,
+        sandbox.restricted_api_secret,
+        account_sid=sandbox.account_sid,
+        http_client=ToTheSandbox(sandbox.url),
+    )
+    # The client raises the answer to a list as it came, not as an error of the API.
+    with pytest.raises(TwilioException, match='HTTP 403 {"code":20403'):
+        client.calls.list(limit=1)

@@ -55,8 +55,10 @@ def shown(answer: requests.Response) -> tuple[int, dict[str, str], bytes]:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-@pytest.mark.parametrize("sign_in", ["token", "key", "wrong", "none"])
-@pytest.mark.parametrize("asked", ["own", "sub", "elsewhere", "unknown", "malformed", "%00", "/"])
+@pytest.mark.parametrize("sign_in", ["token", "key", "restricted", "wrong", "none"])
+@pytest.mark.parametrize(
+    "asked", ["own", "sub", "elsewhere", "unknown", "malformed", "%00", "calls", "accounts"]
+)
 def test_every_answer_is_the_servers(
     running: Sandbox, session: requests.Session, method: str, sign_in: str, asked: str
 ) -> None:
@@ -72,11 +74,13 @@ def test_every_answer_is_the_servers(
         "unknown": path_of(running.account_sid, running.unknown_sids(1)[0]),
         "malformed": path_of(running.account_sid, "CA123"),
         "%00": path_of(running.account_sid, "%00"),
-        "/": "/2010-04-01/Accounts.json?PageSize=50",
+        "calls": f"/2010-04-01/Accounts/{running.account_sid}/Calls.json?Status=busy&PageSize=2",
+        "accounts": "/2010-04-01/Accounts.json?PageSize=2&Status=active",
     }[asked]
     auth = {
         "token": (running.account_sid, running.auth_token),
         "key": (running.api_key, running.api_secret),
+        "restricted": (running.restricted_api_key, running.restricted_api_secret),
         "wrong": (running.account_sid, "wrong"),
         "none": None,
     }[sign_in]

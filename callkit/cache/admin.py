@@ -143,8 +143,8 @@ def prune(path: str | PathLike[str], older_than: timedelta) -> int:
     --------
     >>> sandbox = callkit.sandbox.Sandbox(calls=100)
     >>> df = callkit.to_frame(sandbox.sids(20), client=sandbox.client(), cache="calls.sqlite")
-    >>> callkit.cache.prune("calls.sqlite", timedelta(days=90))
-    0
+    >>> callkit.cache.prune("calls.sqlite", timedelta(0))
+    20
     """
     if older_than < timedelta(0):
         raise ValueError(f"Invalid older_than {older_than!r}: expected a timedelta of zero or more")

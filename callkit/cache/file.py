@@ -97,6 +97,21 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return db
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open, a second time, a cache file that this process has open.
+
+    Through SQLite alone, since closing a file that Python opened would release the locks of this
+    process on it: https://www.sqlite.org/howtocorrupt.html
+    """
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=_PATIENCE_WITH_OTHERS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
 def _upgrade(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     with db:

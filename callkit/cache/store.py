@@ -15,7 +15,7 @@ from typing import Literal, Self, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.cache.file import cache_errors, connect
+from callkit.cache.file import cache_errors, connect, connect_to_read
 from callkit.errors import CacheWarning
 from callkit.normaliser.casts import one_price
 from callkit.outcomes import Fetched, PriceChange
@@ -108,7 +108,7 @@ class Cache:
         """
         of_day = _of_day(account_sid, day)
         # A connection of its own, since this transaction lasts while other calls are stored.
-        with cache_errors(self._path), closing(connect(self._path, create=False)) as db:
+        with cache_errors(self._path), closing(connect_to_read(self._path)) as db:
             db.execute("BEGIN")
             if db.execute(_IS_MARKED, of_day).fetchone() is None:
                 raise DayNotCompleteError(f"{day} of {account_sid} is not complete in the cache")

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from types import FrameType
 
 import callkit
-from callkit.cli.arguments import complain
+from callkit.cli.arguments import complain, days_back_joined
 from callkit.cli.commands import add_cache, add_demo, add_report, add_sandbox, add_summary
 from callkit.cli.export import add_export
 from callkit.errors import CallkitError, CredentialsError, SignInError
@@ -37,7 +37,8 @@ Run "callkit COMMAND --help" for the options of a command and an example.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code, which ``callkit --help`` explains."""
     whole = parser()
-    options, unknown = whole.parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options, unknown = whole.parse_known_args(days_back_joined(given))
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.run is None:

@@ -7,7 +7,7 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 _Number = TypeVar("_Number", int, float)
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
+_DAYS_BACK = re.compile(r"-[0-9]+[a-z]")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -52,6 +53,17 @@ def add_fetching(command: argparse.ArgumentParser) -> None:
     loudness.add_argument(
         "-v", "--verbose", action="store_true", help="log each request and response (no secrets)"
     )
+
+
+def days_back_joined(arguments: Sequence[str]) -> list[str]:
+    """Write ``--started -3d`` as one word: argparse takes the second for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--started" and _DAYS_BACK.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def progress(options: argparse.Namespace) -> bool | None:

@@ -18,16 +18,15 @@ from callkit.cli.arguments import (
     add_fetching,
     calls_counted,
     complain,
-    lines_of_standard_input,
     note,
     output_errors,
     progress,
 )
+from callkit.cli.calls import add_sids_or_range, calls_asked
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.files import FormatName
-from callkit.files.paths import check_list_apart, holds, name_beside
+from callkit.files.paths import holds, name_beside
 from callkit.pseudonyms import Pseudonyms
-from callkit.sids import CallKey, read_sids
 
 _SOME_FAILED = 1
 _VARIABLE = "CALLKIT_PSEUDONYM_KEY"
@@ -38,17 +37,15 @@ def add_export(commands: Commands) -> None:
     export = commands.add_parser(
         "export",
         help="fetch calls into a file",
-        description="Fetch the calls of a SID list into a Parquet, CSV or JSON Lines file. "
-        "Credentials are read from the environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or "
-        "TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls that fail are listed in "
-        "a CSV file beside the output (calls.failures.csv for calls.parquet, "
-        "calls.csv.failures.csv for calls.csv); the exit code is then 1.",
-        epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
+        description="Fetch the calls of a SID list, or of a date range, into a Parquet, CSV or "
+        "JSON Lines file. Credentials are read from the environment: TWILIO_ACCOUNT_SID and "
+        "TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls "
+        "that fail are listed in a CSV file beside the output (calls.failures.csv for "
+        "calls.parquet, calls.csv.failures.csv for calls.csv); the exit code is then 1.",
+        epilog="examples: callkit export sids.txt -o calls.parquet --cache calls.sqlite; "
+        "callkit export --started 2025-03-01 2025-04-01 --tz Europe/Berlin -o march.parquet",
     )
-    export.add_argument(
-        "sids",
-        help="a SID list: a text, CSV or Parquet file, or - for standard input (one SID per line)",
-    )
+    add_sids_or_range(export)
     export.add_argument(
         "-o",
         "--out",
@@ -125,11 +122,7 @@ def _run(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> FetchResult:
     beside = name_beside(path, by_month=options.by_month)
     pseudonyms = _pseudonyms(options, written=(path, beside))
-    sids: list[str] | pd.DataFrame
-    if options.sids == "-":
-        sids = lines_of_standard_input("one SID per line")
-    else:
-        sids = _listed(Path(options.sids), path, beside)
+    calls = calls_asked(options, path, beside)
     with (
         # _report tells both.
         warnings.catch_warnings(action="ignore", category=IncompleteWarning),
@@ -137,7 +130,7 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
         callkit.Client(concurrency=options.concurrency) as client,
     ):
         return callkit.export(
-            sids,
+            calls,
             path,
             client=client,
             format=format_name,
@@ -178,15 +171,6 @@ def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
     if any(holds(place, file) for place in written):
         raise CommandError("the export would replace the key file: export to another file")
     return key
-
-
-def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
-    """Read a SID list once, since it may be a pipe. An empty list may come from a failed query."""
-    keys = list(read_sids(source))
-    if not keys:
-        raise CommandError(f"{str(source)!r} contains no SIDs: expected at least one")
-    check_list_apart(source, path, beside)
-    return pd.DataFrame(keys, columns=list(CallKey._fields))
 
 
 def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:

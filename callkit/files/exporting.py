@@ -32,10 +32,12 @@ from callkit.files.paths import (
     check_list_apart,
     check_writable,
     leave_failures,
+    months_in,
     name_beside,
     set_aside,
     writing,
 )
+from callkit.files.updates import bringing_up_to_date
 from callkit.listing import ListRun, run_over
 from callkit.loop import Run
 from callkit.normaliser import table_to_frame
@@ -120,6 +122,8 @@ def export(
     """
     check_options(refresh, errors)
     target = Path(path)
+    updates = isinstance(sids, CallList) and bool(months_in(target))
+    by_month = by_month or updates
     form = format_named(format, target, by_month=by_month)
     check_writable(target, folder=by_month)
     beside = name_beside(target, by_month=by_month)
@@ -130,9 +134,18 @@ def export(
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
-    with writing(target, folder=by_month) as part:
-        stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
-        read = partial(_read, form, schema, run.attributes())
+    place = writing(target, folder=by_month)
+    written: Callable[..., AbstractContextManager[Write]] = form.written
+    if by_month and isinstance(run, ListRun):
+        written = partial(month_files, are_final=run.are_final)
+        if updates:
+            place = bringing_up_to_date(
+                target, run, pseudonyms, lambda part: _read_parquet(part, schema)
+            )
+    with place as part:
+        stop = _write(run, pseudonyms, written(part, schema, run.attributes))
+        # The months of a dataset say together what it covers.
+        read = partial(_read, form, schema, {} if updates else run.attributes())
         failures = run.failures_frame()
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
             if run.calls == 0:
@@ -143,6 +156,7 @@ def export(
                 raise stop
             finally:
                 del stop  # else its own traceback would keep it, and with it what was set aside
+    failures = run.failures_frame()
     failures_path = leave_failures(failures, beside)
     if stop is not None:
         stop.attach(partial(read, target), failures)

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +26,8 @@ from callkit.schema import ARROW_TYPES, Kind
 Write: TypeAlias = Callable[[pa.Table], None]
 Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
 
-_ROWS = 4_096  # of one month are collected, so that small batches do not make tiny row groups
+NOT_FINAL = "callkit.not_final"  # in a file's footer: a JSON list of SIDs
+ROWS = 4_096  # of one month are collected, so that small batches do not make tiny row groups
 _EXPLAINED = (b"description", b"unit", b"personal")
 _BLOCK = 1 << 24  # bytes that Arrow reads at a time: more than a row, of one answer, can have
 _PLAIN = {
@@ -36,24 +38,39 @@ _PLAIN = {
 
 
 @contextmanager
-def parquet_file(path: Path, schema: pa.Schema, attributes: Attributes) -> Iterator[Write]:
-    """Give a function that writes tables to a file; `attributes` are asked for at the end."""
+def parquet_file(
+    path: Path, schema: pa.Schema, attributes: Attributes, not_final: Sequence[str] | None = None
+) -> Iterator[Write]:
+    """Give a function that writes tables to a file.
+
+    `attributes`, and the SIDs of calls that are `not_final`, are asked for at the end.
+    """
     with (
         path.open("wb") as raw,  # Arrow refuses a name that is not UTF-8
         pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         yield writer.write_table
         writer.add_key_value_metadata(_footer(attributes().get("callkit"), schema))
+        if not_final is not None:
+            writer.add_key_value_metadata({NOT_FINAL: json.dumps(not_final)})
 
 
 @contextmanager
-def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iterator[Write]:
+def month_files(
+    folder: Path,
+    schema: pa.Schema,
+    attributes: Attributes,
+    are_final: Callable[[pa.Table], Sequence[bool]] | None = None,
+) -> Iterator[Write]:
     """Give a function that deals the calls of a table out to the Parquet files of their months.
 
     That of calls never started always exists: without files, a dataset would have no columns.
+    With `are_final`, which says for each call of a table whether its record was final when it was
+    fetched, each file lists the SIDs of the others, so that an update can fetch them again.
     """
     _check_columns(schema)
     writes: dict[str, Write] = {}
+    not_final: dict[str, list[str]] = defaultdict(list)
     gathered = {NEVER_STARTED: schema.empty_table()}
     with ExitStack() as stack:
 
@@ -61,25 +78,34 @@ def month_files(folder: Path, schema: pa.Schema, attributes: Attributes) -> Iter
             if month not in writes:
                 place = folder / f"{KEY}={month}"
                 place.mkdir()
-                writes[month] = stack.enter_context(parquet_file(place / PART, schema, attributes))
+                noted = None if are_final is None else not_final[month]
+                file = parquet_file(place / PART, schema, attributes, noted)
+                writes[month] = stack.enter_context(file)
             writes[month](gathered.pop(month))
 
         def deal_out(table: pa.Table) -> None:
-            # Without its zone, a time is read as UTC.
-            started = table["start_time"].cast(pa.timestamp("us"))
-            months = pc.fill_null(pc.strftime(started, "%Y-%m"), NEVER_STARTED)
+            months = months_of(table)
             for month in pc.unique(months).to_pylist():
                 rows = table.filter(pc.equal(months, month))
+                if are_final is not None:
+                    unfinished = pc.invert(pa.array(are_final(rows), pa.bool_()))
+                    not_final[month] += rows["sid"].filter(unfinished).to_pylist()
                 if gathered.get(month):
                     rows = pa.concat_tables([gathered[month], rows])
                     rows = rows.unify_dictionaries().combine_chunks()
                 gathered[month] = rows
-                if len(rows) >= _ROWS:
+                if len(rows) >= ROWS:
                     write(month)
 
         yield deal_out
         for month in list(gathered):
             write(month)
+
+
+def months_of(table: pa.Table) -> pa.ChunkedArray:
+    """Name the month in which each call started, in UTC."""
+    started = table["start_time"].cast(pa.timestamp("us"))  # without its zone, it is read as UTC
+    return pc.fill_null(pc.strftime(started, "%Y-%m"), NEVER_STARTED)
 
 
 @contextmanager

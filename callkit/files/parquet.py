@@ -1,8 +1,6 @@
 """A frame → Parquet, and back with the dtypes it had: one file, or a folder of them."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.errors import ParquetError
 from callkit.files.dtypes import as_promised, in_our_types, noted, plain_array, restored
+from callkit.files.footers import attributes_in, outermost_as_of, united_ranges
 from callkit.files.formats import month_files, parquet_file
 from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors, writing
 from callkit.normaliser import table_to_frame
@@ -111,8 +110,9 @@ def read_parquet(
         ``df.attrs`` as it was written, with counts of calls only if all fetched calls are present,
         so not for one month of a dataset. A dataset is read month by month, with calls that never
         started last and no column ``month``; a folder, file by file in order of name. ``df.attrs``
-        then has the earliest ``as_of_first``, the latest ``as_of_last``, and whatever else is equal
-        in all files; for several breakdowns it has no counts.
+        then has the earliest ``as_of_first``, the latest ``as_of_last``, the whole range
+        ``started`` if those of the files overlap or touch, and whatever else is equal in all files;
+        for several breakdowns it has no counts.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
     with file_errors(path, "cannot be read", (ParquetError, *_UNREADABLE)):
         table.validate(full=True)  # finds invalid UTF-8 now rather than on first use
         table = in_our_types(table if names is None else table.select(names))
-    return table, held, {} if written is None else {"callkit": _attributes(written, path)}
+    return table, held, {} if written is None else {"callkit": attributes_in(written, path)}
 
 
 def _check_alike(
@@ -290,18 +290,8 @@ def _check_alike(
             )
 
 
-def _attributes(written: bytes, path: Path) -> dict[str, Any]:
-    try:
-        attributes = json.loads(written)
-    except ValueError:
-        attributes = None
-    if not isinstance(attributes, dict):
-        raise ParquetError(f"{str(path)!r} is damaged: its metadata 'callkit' is not a JSON object")
-    return attributes
-
-
 def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Merge the attrs of files: what all agree on, and the outermost as-of times."""
+    """Merge the attrs of files: what all agree on, outermost as-of times, and their whole range."""
     if len(attributes) == 1:
         return attributes[0]
     first, *others = said = [each.get("callkit", {}) for each in attributes]
@@ -310,12 +300,6 @@ def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
         for key, value in first.items()
         if key != "calls_covered" and all(key in other and other[key] == value for other in others)
     }
-    for key, outermost in (("as_of_first", min), ("as_of_last", max)):
-        if all(key in each for each in said):
-            # A file of no calls has none.
-            instants = [each[key] for each in said if each[key] is not None]
-            try:
-                agreed[key] = outermost(instants, key=datetime.fromisoformat, default=None)
-            except (TypeError, ValueError):  # this is somebody else's
-                agreed[key] = None
-    return {"callkit": agreed}
+    agreed |= outermost_as_of(said)
+    agreed.pop("started", None)
+    return {"callkit": agreed | united_ranges(said)}

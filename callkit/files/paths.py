@@ -63,8 +63,7 @@ def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
             temporary.chmod(usual & ~0o077)  # after a kill it stays, and may name people
             yield temporary
             for part in temporary.glob(f"*/{PART}") if folder else [temporary]:
-                with part.open("rb+") as file:
-                    os.fsync(file.fileno())  # bytes before names: a power cut leaves none hollow
+                _flush(part)
             temporary.chmod(mode)
             check_writable(target, folder=folder)  # much may have come there in the meantime
             if folder and target.exists():
@@ -73,6 +72,35 @@ def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
                 temporary.replace(target)
         finally:
             _remove(temporary)
+
+
+@contextmanager
+def updating(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside a dataset, for the months that are to replace those there.
+
+    Once all are complete, each takes its place at once, in order of name; other months stay. If the
+    block raises, all stay. A process killed in between leaves every month old or new.
+    """
+    target = check_writable(path, folder=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    with file_errors(path):
+        try:
+            temporary.mkdir(mode=0o700)  # after a kill it stays, and may name people
+            yield temporary
+            parts = sorted(temporary.glob(f"*/{PART}"))
+            for part in parts:
+                _flush(part)
+            check_writable(target, folder=True)  # much may have come there in the meantime
+            for part in parts:
+                _replace_month(part, target / part.parent.name)
+        finally:
+            _remove(temporary)
+
+
+def months_in(dataset: Path) -> dict[str, Path]:
+    """Find the files of a dataset by month, in order; that of calls never started is the last."""
+    files = sorted(dataset.glob(f"{KEY}=*/{PART}"))
+    return {file.parent.name.removeprefix(f"{KEY}="): file for file in files}
 
 
 def check_writable(path: Path, *, folder: bool = False) -> Path:
@@ -197,6 +225,21 @@ def _is_ours(file: Path) -> bool:
         )
     except pa.ArrowException:
         return False
+
+
+def _flush(part: Path) -> None:
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())  # bytes before names: a power cut leaves none hollow
+
+
+def _replace_month(part: Path, month: Path) -> None:
+    old = month / PART
+    # Windows does not replace a file that is open anywhere.
+    with file_errors(old, "cannot be replaced; another program may have it open", (OSError,)):
+        month.mkdir(exist_ok=True)
+        if old.exists():
+            part.chmod(stat.S_IMODE(old.stat().st_mode))
+        part.replace(old)
 
 
 def _swap(temporary: Path, path: Path) -> None:

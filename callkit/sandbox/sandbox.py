@@ -33,8 +33,8 @@ class Sandbox:
     the sandbox is also a real HTTP server, with a latency and a limit.
 
     Calls are listed newest first, and the pages of a date range are found at once, however many
-    calls there are. Filters by party, parent call or status make every call of the range to look
-    at it: combine them with dates if there are millions of calls. A date is a day in UTC; a date
+    calls there are. Filters by party, parent call or status have to generate every call of the
+    range: combine them with dates if there are millions of calls. A date is a day in UTC; a date
     and time is an instant, in UTC unless it has an offset. Parameters with other names are ignored.
 
     Parameters
@@ -44,7 +44,7 @@ class Sandbox:
     seed : int, default 7
         The same seed and number of calls give the same calls and credentials.
     latency : float, default 0.0
-        Seconds that the server takes to look up a call; at 0, requests hardly overlap.
+        Seconds that the server takes to look up a call or a page; at 0, requests hardly overlap.
     limit : int, optional
         How many requests may be in flight: the server refuses more with a 429. 0 refuses all.
     retry_after : int, optional

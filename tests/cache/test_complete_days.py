@@ -181,6 +181,23 @@ def test_calls_are_stored_while_a_day_is_listed(marked: Path) -> None:
         assert cache.writable
 
 
+def test_a_path_may_have_any_characters(tmp_path: Path) -> None:
+    path = tmp_path / "100 % of März?#.sqlite"
+    with Cache(path) as cache:
+        store(cache, call(1))
+        cache.mark_complete(ACCOUNT, FIRST)
+    assert listed(path) == [sid(1)]
+
+
+def test_another_process_that_closes_the_file_leaves_it_to_this_one(marked: Path) -> None:
+    use = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT 1 FROM calls').close()"
+    with Cache(marked) as cache:
+        store(cache, call(4))
+        list(cache.listed(ACCOUNT, FIRST))
+        subprocess.run([sys.executable, "-c", use, str(marked)], check=True)
+        assert marked.with_name(f"{marked.name}-wal").exists()
+
+
 @pytest.mark.parametrize(
     "remove",
     [

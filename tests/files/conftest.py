@@ -28,3 +28,8 @@ def calls(fetched: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "calls.parquet"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "calls"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -221,3 +222,27 @@ def test_a_process_of_its_own_does_not_outlive_who_started_it() -> None:
         starter.kill()
         # Both have the pipe open, and its end is read only when both have ended.
         assert starter.stdout.read() == ""
+
+
+def test_the_present_time_can_be_moved(sandbox: FaultySandbox) -> None:
+    sandbox.now = datetime(2025, 2, 1, tzinfo=UTC)
+    assert sandbox.now == datetime(2025, 2, 1, tzinfo=UTC)
+    answer = requests.get(sandbox.url, timeout=30)
+    assert answer.headers["Date"] == "Sat, 01 Feb 2025 00:00:00 GMT"
+
+
+def test_a_present_time_that_was_set_before_it_started_is_its_processs_too() -> None:
+    sandbox = FaultySandbox(calls=10, own_process=True)
+    sandbox.now = datetime(2025, 2, 1, tzinfo=UTC)
+    with sandbox:
+        answer = requests.get(sandbox.url, timeout=30)
+    assert answer.headers["Date"] == "Sat, 01 Feb 2025 00:00:00 GMT"
+
+
+def test_a_page_meets_what_is_asked_for_it_and_is_counted(sandbox: FaultySandbox) -> None:
+    page = f"/2010-04-01/Accounts/{sandbox.account_sid}/Calls.json?PageSize=10"
+    auth = (sandbox.account_sid, sandbox.auth_token)
+    sandbox.answer_with(page, "503", times=1)
+    seen = [requests.get(sandbox.url + page, auth=auth, timeout=30).status_code for _ in range(2)]
+    assert seen == [503, 200]
+    assert sandbox.ledger()[page] == (2, 1, ("503",))

@@ -1,0 +1,83 @@
+"""Which calls a command is about: a SID list, or the options of a date range."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from callkit.call_list import CallList
+from callkit.cli.arguments import CommandError, lines_of_standard_input
+from callkit.files.paths import check_list_apart
+from callkit.sids import CallKey, read_sids
+
+_RANGE = ("tz", "account", "status", "to", "from_", "parent")
+
+
+def add_sids_or_range(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "sids",
+        nargs="?",
+        help="a SID list: a text, CSV or Parquet file, or - for standard input (one SID per line)",
+    )
+    group = command.add_argument_group("date range, instead of a SID list")
+    group.add_argument(
+        "--started",
+        nargs="+",
+        metavar=("FIRST", "AFTER"),
+        help="calls that started from the first date or datetime up to, but not including, the "
+        "second; or one of: today, yesterday, -3d (the three days before today), -2w, -1m",
+    )
+    group.add_argument("--tz", help="time zone of the range (default: UTC, by which Twilio bills)")
+    group.add_argument(
+        "--account",
+        action="append",
+        metavar="SID",
+        help="list the calls of this account; can be repeated. The word all means the account and "
+        "its subaccounts (default: the account that signs in)",
+    )
+    group.add_argument("--status", help="only calls with this status")
+    group.add_argument("--to", metavar="PARTY", help="only calls to this number or address")
+    group.add_argument(
+        "--from", dest="from_", metavar="PARTY", help="only calls from this number or address"
+    )
+    group.add_argument("--parent", metavar="SID", help="only the legs that this call dialled")
+
+
+def calls_asked(
+    options: argparse.Namespace, path: Path, beside: Path
+) -> CallList | list[str] | pd.DataFrame:
+    """Return what to fetch; a list is read once, since it may be a pipe."""
+    if options.started is not None:
+        if options.sids is not None:
+            raise CommandError("expected either a SID list or --started, not both")
+        return _range_asked(options)
+    given = [name for name in _RANGE if getattr(options, name) is not None]
+    if given:
+        raise CommandError(f"--{given[0].rstrip('_')} needs --started")
+    if options.sids is None:
+        raise CommandError("expected a SID list, or a date range: --started FIRST AFTER")
+    if options.sids == "-":
+        return lines_of_standard_input("one SID per line")
+    return _listed(Path(options.sids), path, beside)
+
+
+def _range_asked(options: argparse.Namespace) -> CallList:
+    accounts = options.account
+    return CallList(
+        started=options.started[0] if len(options.started) == 1 else options.started,
+        tz=options.tz or "UTC",
+        status=options.status,
+        to=options.to,
+        from_=options.from_,
+        parent_call_sid=options.parent,
+        account_sid="all" if accounts == ["all"] else accounts,
+    )
+
+
+def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
+    """Read the calls of a file. An empty list may come from a failed query."""
+    keys = list(read_sids(source))
+    if not keys:
+        raise CommandError(f"{str(source)!r} contains no SIDs: expected at least one")
+    check_list_apart(source, path, beside)
+    return pd.DataFrame(keys, columns=list(CallKey._fields))
