@@ -108,8 +108,9 @@ class ListRun:
         What ends the run early is raised after the last table; a CacheError before the first
         request.
         """
-        yield from self._singly.tables()
-        self.price_changes += self._singly.price_changes
+        if self._again is not None and self._again.calls:
+            yield from self._singly.tables()
+            self.price_changes += self._singly.price_changes
         with ExitStack() as stack:
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
