@@ -308,7 +308,6 @@ PAIR = "Invalid started .*: expected a pair of dates or datetimes, such as .* or
         (pd.NaT, pd.NaT),
         (date(2025, 1, 1), pd.NaT),
     ],
-    ids=repr,
 )
 def test_what_is_no_range_is_refused(started: Any) -> None:
     with pytest.raises(CallListError, match=PAIR):
