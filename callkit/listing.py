@@ -107,7 +107,7 @@ class ListRun:
         What ends the run early is raised after the last table; a CacheError before the first
         request.
         """
-        if self._again is not None:
+        if self._again is not None and self._again.calls:
             for fetched in self._singly.tables():
                 calls = self._wanted(fetched)
                 self._calls += len(calls)
@@ -298,7 +298,8 @@ class ListRun:
     def _end(self, day: Day, bar: Bar | None) -> None:
         day.done = True
         self._under_way[day.account_sid] -= 1
-        if day.is_closed and self._cache is not None:
+        is_whole = day.is_closed and not self._asked.filters()
+        if is_whole and self._cache is not None:
             self._cache.mark_complete(*day.key)
         if bar is not None:
             bar.add(1, None, failed=len(day.failures))
