@@ -52,10 +52,10 @@ _ASKED = ("tz", "status", "to", "from_", "parent_call_sid")
 
 
 class _Sid(msgspec.Struct):
-    sid: str | None = None
+    sid: str
 
 
-_sid_of = msgspec.json.Decoder(_Sid).decode
+_read_sid = msgspec.json.Decoder(_Sid).decode
 
 
 class Again(NamedTuple):
@@ -285,7 +285,7 @@ class ListRun:
         if self._cache is None:
             return
         day.note_dropped(some=not all(final_rows(calls, [page.fetched_at] * len(calls))))
-        bodies = {canonical_call_sid(_sid_of(row).sid): row for row in page.rows}
+        bodies = {_sid_of(row): row for row in page.rows}
         fetched = [
             Fetched(
                 *(sid, day.account_sid, bodies[sid]),
@@ -371,6 +371,13 @@ class ListRun:
             )
         if pool.stop.error is not None:
             raise pool.stop.error
+
+
+def _sid_of(row: bytes) -> str | None:
+    try:
+        return canonical_call_sid(_read_sid(row).sid)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # it is no valid call
+        return None
 
 
 def _all_typed(calls: Sequence[Fetched]) -> pa.Table:
