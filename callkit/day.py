@@ -117,7 +117,7 @@ class Day:
         return kept
 
     def note_dropped(self, *, some: bool) -> None:
-        """Note whether a call of the day was not kept, or not as final."""
+        """Note whether a row of the day was not kept, or not as final."""
         self._all_kept &= not some
 
     def _of_day(
@@ -151,7 +151,9 @@ class Day:
     def _look_for_news(self, page: Page, sids: list[str]) -> None:
         known = len(self._sids)
         self._sids.update(map(hash, sids))
-        self._without_news = 0 if len(self._sids) > known else self._without_news + 1
+        new = len(self._sids) - known
+        self.note_dropped(some=new < len(page.rows))  # of a repeated call, the cache has the last
+        self._without_news = 0 if new else self._without_news + 1
         if self._without_news == _PAGES_WITHOUT_NEWS and page.next_uri is not None:
             self._fail(page, f"{_PAGES_WITHOUT_NEWS} pages in a row have no new calls")
 

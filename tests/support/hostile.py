@@ -214,8 +214,7 @@ def lists_old_versions(turn: Turn) -> Page:
 
 def _earlier(row: Page) -> Page:
     updated = parsedate_to_datetime(row["date_updated"]) - timedelta(hours=1)
-    before = {"status": "in-progress", "price": None, "end_time": None, "duration": "0"}
-    return {**row, **before, "date_updated": format_datetime(updated)}
+    return {**row, "price": "-0.99", "duration": "0", "date_updated": format_datetime(updated)}
 
 
 def lists_calls_that_never_started(turn: Turn) -> Page:
