@@ -1,9 +1,12 @@
 """One UTC day of an account while its calls are being listed: what arrived, and what is wrong."""
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -18,6 +21,13 @@ _CLOSES_AFTER = timedelta(days=1)  # a day that is listed earlier may still lack
 _DAY = timedelta(days=1)
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class _Update(msgspec.Struct):
+    date_updated: str
+
+
+_update_of = msgspec.json.Decoder(_Update).decode
 
 
 @dataclass
@@ -69,6 +79,11 @@ class Day:
             return False
         return not self.failures and self._began_at >= self.begin + _DAY + _CLOSES_AFTER
 
+    def close(self) -> None:
+        """Forget its calls, which have been handed over."""
+        self.rows.close()
+        self._sids.clear()
+
     def next_page(self, page: Page, origin: str) -> PageKey | None:
         """Return the page after this one; None at the end, or where there is no following it."""
         self._began_at = self._began_at or page.fetched_at
@@ -91,6 +106,9 @@ class Day:
         What the server should not have listed is dropped, and is the day's fault.
         """
         calls, broken = to_table(page.rows)
+        if len(calls) + len(broken) < len(page.rows):  # then the last of several rows is taken
+            page.rows.sort(key=_updated)
+            calls, broken = to_table(page.rows)
         for failure in broken:
             if failure.sid is None:
                 self._fail(page, f"a call cannot be identified ({failure.message})")
@@ -159,6 +177,15 @@ class Day:
         if self.fault is None:
             how = {"http_status": 200, "request_id": page.request_id, "attempts": page.attempts}
             self.fault = failure_of(page.key, self.account_sid, "bad_response", message, **how)
+
+
+def _updated(row: bytes) -> float:
+    """Return when a call was last updated; a row that does not say comes before all others."""
+    try:
+        updated = parsedate_to_datetime(_update_of(row).date_updated)
+        return updated.replace(tzinfo=updated.tzinfo or UTC).timestamp()
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError):
+        return -math.inf
 
 
 def _same_account(found: str | None, asked: str) -> bool:
