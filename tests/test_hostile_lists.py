@@ -19,6 +19,7 @@ from tests.support.scripted import QUICK_RETRIES, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from callkit import FetchResult
     from tests.support.hostile import Trick
@@ -171,6 +172,17 @@ def test_a_day_that_may_lack_calls_is_a_failure_and_can_be_listed_again(
     assert got.failures["message"].str.contains(message).all()
     assert max(sandbox.listed.values()) < 20
     assert_completed(got, sandbox, truth)
+
+
+def test_rows_that_are_no_calls_keep_the_others_from_no_cache(
+    sandbox: HostileSandbox, two_days: list[date], tmp_path: Path
+) -> None:
+    sandbox.play(hostile.has_rows_that_are_no_calls, two_days)
+    cache = tmp_path / "calls.sqlite"
+    with sandbox.client(retry_policy=QUICK_RETRIES) as client:
+        got = callkit.collect(asked(), client=client, cache=cache)
+    assert len(got.failures) == 2
+    assert callkit.cache.info(cache).calls == got.calls
 
 
 def test_rows_of_another_account_are_left_out_and_fail_the_day(
