@@ -24,9 +24,9 @@ from callkit.errors import (
     PriceChangeWarning,
 )
 from callkit.fetch import Client
-from callkit.listing import run_over
 from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
+from callkit.runs import run_over
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource
 
@@ -261,7 +261,12 @@ def raise_or_warn(result: FetchResult, errors: Errors) -> None:
     if result.failures.empty:
         return
     counts = count_failures(result.failures["reason"])
-    message = f"{counts}, of {result.calls + len(result.failures):,} calls"
+    days = result.failures[result.failures["sid"].isna()]
+    message = f"{counts}, of {result.calls + len(result.failures) - len(days):,} calls"
+    if len(days):
+        count = "1 day" if len(days) == 1 else f"{len(days):,} days"
+        first = days.iloc[0]
+        message += f"; {count} could not be listed completely ({first['day']}: {first['message']})"
     if errors == "warn":
         warnings.warn(message, IncompleteWarning, stacklevel=3)
         return

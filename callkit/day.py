@@ -1,9 +1,12 @@
 """One UTC day of an account while its calls are being listed: what arrived, and what is wrong."""
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -18,6 +21,13 @@ _CLOSES_AFTER = timedelta(days=1)  # a day that is listed earlier may still lack
 _DAY = timedelta(days=1)
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class _Update(msgspec.Struct):
+    date_updated: str
+
+
+_update_of = msgspec.json.Decoder(_Update).decode
 
 
 @dataclass
@@ -69,6 +79,11 @@ class Day:
             return False
         return not self.failures and self._began_at >= self.begin + _DAY + _CLOSES_AFTER
 
+    def close(self) -> None:
+        """Forget its calls, which have been handed over."""
+        self.rows.close()
+        self._sids.clear()
+
     def next_page(self, page: Page, origin: str) -> PageKey | None:
         """Return the page after this one; None at the end, or where there is no following it."""
         self._began_at = self._began_at or page.fetched_at
@@ -91,6 +106,9 @@ class Day:
         What the server should not have listed is dropped, and is the day's fault.
         """
         calls, broken = to_table(page.rows)
+        if len(calls) + len(broken) < len(page.rows):  # then the last of several rows is taken
+            page.rows.sort(key=_updated)
+            calls, broken = to_table(page.rows)
         for failure in broken:
             if failure.sid is None:
                 self._fail(page, f"a call cannot be identified ({failure.message})")
@@ -104,7 +122,7 @@ class Day:
         return kept
 
     def note_dropped(self, *, some: bool) -> None:
-        """Note whether a call of the day was not kept, or not as final."""
+        """Note whether a row of the day was not kept, or not as a final call."""
         self._all_kept &= not some
 
     def _of_day(
@@ -138,7 +156,9 @@ class Day:
     def _look_for_news(self, page: Page, sids: list[str]) -> None:
         known = len(self._sids)
         self._sids.update(map(hash, sids))
-        self._without_news = 0 if len(self._sids) > known else self._without_news + 1
+        news = len(self._sids) - known
+        self.note_dropped(some=news < len(page.rows))  # where rows move, others may be missing
+        self._without_news = 0 if news else self._without_news + 1
         if self._without_news == _PAGES_WITHOUT_NEWS and page.next_uri is not None:
             self._fail(page, f"{_PAGES_WITHOUT_NEWS} pages in a row have no new calls")
 
@@ -157,6 +177,15 @@ class Day:
         if self.fault is None:
             how = {"http_status": 200, "request_id": page.request_id, "attempts": page.attempts}
             self.fault = failure_of(page.key, self.account_sid, "bad_response", message, **how)
+
+
+def _updated(row: bytes) -> float:
+    """Return when a call was last updated; a row that does not say comes before all others."""
+    try:
+        updated = parsedate_to_datetime(_update_of(row).date_updated)
+        return updated.replace(tzinfo=updated.tzinfo or UTC).timestamp()
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError):
+        return -math.inf
 
 
 def _same_account(found: str | None, asked: str) -> bool:

@@ -25,7 +25,6 @@ from callkit.call_list import CallList, Range
 from callkit.day import Day, Dropped
 from callkit.errors import (
     AgeWarning,
-    CallListError,
     FetchInterrupted,
     RunStoppedError,
     WrongAccountError,
@@ -39,7 +38,7 @@ from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched, PriceChange
 from callkit.plan import Inquiry
 from callkit.schema import SCHEMA
-from callkit.sids import CallKey, SidSource, canonical_call_sid, read_sids
+from callkit.sids import CallKey, canonical_call_sid
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 from callkit.waiting import Memory, WaitingRows
 
@@ -53,14 +52,14 @@ _ASKED = ("tz", "status", "to", "from_", "parent_call_sid")
 
 
 class _Sid(msgspec.Struct):
-    sid: str | None = None
+    sid: str
 
 
-_sid_of = msgspec.json.Decoder(_Sid).decode
+_read_sid = msgspec.json.Decoder(_Sid).decode
 
 
 class Again(NamedTuple):
-    """What to list and fetch again after failures: single days, and single calls."""
+    """What to list and fetch again after failures: single days, and single calls of other days."""
 
     days: list[tuple[str, date]]
     calls: list[CallKey]
@@ -108,8 +107,13 @@ class ListRun:
         What ends the run early is raised after the last table; a CacheError before the first
         request.
         """
-        yield from self._singly.tables()
-        self.price_changes += self._singly.price_changes
+        if self._again is not None and self._again.calls:
+            for fetched in self._singly.tables():
+                calls = self._wanted(fetched)
+                self._calls += len(calls)
+                yield calls
+            self.price_changes += self._singly.price_changes
+            self._note_times(self._singly.as_of)
         with ExitStack() as stack:
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
@@ -138,7 +142,7 @@ class ListRun:
 
     @property
     def calls(self) -> int:
-        return self._singly.calls + self._calls
+        return self._calls
 
     @property
     def failures(self) -> list[Failure]:
@@ -147,6 +151,10 @@ class ListRun:
     @property
     def keeps(self) -> bool:
         return self._cache is not None and self._cache.writable
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self._asked.filters())
 
     @property
     def range(self) -> Range:
@@ -202,11 +210,18 @@ class ListRun:
             }
         return said
 
+    def _wanted(self, calls: pa.Table) -> pa.Table:
+        """Return those asked for: until it is valid, a call of a day may be of any range."""
+        within = self._asked.between().of(calls)
+        return within.filter(self._asked.matching(within))
+
     def _plan(self, inquiry: Inquiry, own_account: str) -> None:
         """Find the accounts, the range and the days; a request is made only if it must be."""
         asked = self._asked
         if asked.account_sid == "all":
             self._statuses = inquiry.accounts()
+        elif self._again is not None:
+            self._statuses = dict.fromkeys(account for account, _ in self._again.days)
         else:
             self._statuses = dict.fromkeys(asked.accounts or [own_account])
         self._range = asked.between(inquiry.now() if asked.is_relative else None)
@@ -270,7 +285,7 @@ class ListRun:
         if self._cache is None:
             return
         day.note_dropped(some=not all(final_rows(calls, [page.fetched_at] * len(calls))))
-        bodies = {canonical_call_sid(_sid_of(row).sid): row for row in page.rows}
+        bodies = {_sid_of(row): row for row in page.rows}
         fetched = [
             Fetched(
                 *(sid, day.account_sid, bodies[sid]),
@@ -283,7 +298,8 @@ class ListRun:
     def _end(self, day: Day, bar: Bar | None) -> None:
         day.done = True
         self._under_way[day.account_sid] -= 1
-        if day.is_closed and self._cache is not None:
+        is_whole = day.is_closed and not self._asked.filters()
+        if is_whole and self._cache is not None:
             self._cache.mark_complete(*day.key)
         if bar is not None:
             bar.add(1, None, failed=len(day.failures))
@@ -300,8 +316,8 @@ class ListRun:
             for table in day.rows.in_order():
                 self._calls += len(table)
                 yield table
-            day.rows.close()
             self._failures += day.failures
+            day.close()
 
     def _take_from_cache(self, day: Day, pool: Pool, bar: Bar | None) -> None:
         """Type the calls of a day that is complete in the cache; list it if one is invalid."""
@@ -357,44 +373,15 @@ class ListRun:
             raise pool.stop.error
 
 
+def _sid_of(row: bytes) -> str | None:
+    try:
+        return canonical_call_sid(_read_sid(row).sid)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # it is no valid call
+        return None
+
+
 def _all_typed(calls: Sequence[Fetched]) -> pa.Table:
     table, broken = to_table(map(attrgetter("body"), calls))
     if broken:
         raise DayNotCompleteError(f"{broken[0].sid} has become invalid")
     return table
-
-
-def run_over(
-    calls: SidSource | CallList,
-    client: Client | None,
-    cache: str | PathLike[str] | None,
-    refresh: Refresh,
-    progress: bool | None,
-) -> Run | ListRun:
-    """Make the run over a SID list or a date range, or over the failures of a date range."""
-    if isinstance(calls, CallList):
-        return ListRun(calls, client, cache, refresh, progress)
-    if isinstance(calls, pd.DataFrame) and {"sid", "day"} <= set(calls.columns):
-        whole = calls[calls["sid"].isna() & calls["day"].notna()]
-        if len(whole):
-            asked, again = _asked_again(calls, whole)
-            return ListRun(asked, client, cache, refresh, progress, again=again)
-    return Run(read_sids(calls), client, cache, refresh, progress)
-
-
-def _asked_again(failures: pd.DataFrame, whole: pd.DataFrame) -> tuple[CallList, Again]:
-    """Read from a frame of failures what was asked, and which days and calls are missing.
-
-    A call of a day that is listed again is not fetched as well.
-    """
-    asked = failures.attrs.get("callkit", {}).get("call_list")
-    if asked is None:
-        raise CallListError(
-            "The failures name days to list again, but not the range and the filters that were "
-            "asked for: a file does not keep them. Pass the CallList again"
-        )
-    days = list(zip(whole["account_sid"], whole["day"], strict=True))
-    of_day = pd.MultiIndex.from_frame(failures[["account_sid", "day"]]).isin(days)
-    calls = read_sids(failures.loc[~of_day, ["sid", "account_sid"]])
-    named = [(account, date.fromisoformat(day)) for account, day in days]
-    return CallList(**asked), Again(named, list(calls))

@@ -3,8 +3,9 @@
 Its calls are held against what the sandbox *meant*, not against what it wrote.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+import callkit
 from callkit.sandbox import Call, Sandbox
 from callkit.sandbox.calls import Value
 from callkit.schema import ATTRIBUTES
@@ -100,6 +102,40 @@ def understood(shown: object, meant: Value) -> object:
             return type(meant)(shown)
         case _:
             return shown
+
+
+def test_a_month_is_the_same_to_callkit(sandbox: Sandbox) -> None:
+    start, end = (datetime(2025, month, 1, tzinfo=UTC) for month in (3, 4))
+    listed = client_of(sandbox).calls.stream(
+        start_time_after=start, start_time_before=end, page_size=1_000
+    )
+    shown = {call.sid: call for call in listed}
+    with sandbox.client() as client:
+        got = callkit.collect(callkit.CallList(started=(start, end)), client=client)
+    rows = got.table.to_pylist()
+    assert {row["sid"] for row in rows} == shown.keys()
+    for row in rows:
+        for name, value in row.items():
+            theirs = getattr(shown[row["sid"]], "_from" if name == "from" else name)
+            assert typed(theirs, name) == value, name
+
+
+def typed(shown: object, name: str) -> object:
+    """Read what the official client shows of an attribute as callkit types it."""
+    if shown in (None, ""):
+        return None
+    if name == "subresource_uris":
+        return json.dumps(shown, separators=(",", ":"))
+    if isinstance(shown, str) and name in NUMBERS:
+        return NUMBERS[name](shown)
+    return shown
+
+
+NUMBERS: dict[str, Callable[[str], object]] = {
+    "price": Decimal,
+    "duration": lambda text: timedelta(seconds=int(text)),
+    "queue_time": lambda text: timedelta(milliseconds=int(text)),
+}
 
 
 def test_the_kinds_are_all_there(sandbox: Sandbox) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import tqdm
 
 import callkit
+from callkit import CallList
+from callkit.sandbox import Sandbox
 from callkit.terminal import Bar, progress_bar
 from tests.support.scripted import Reply, ScriptedServer, call_body, sid, silent_until
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     import pytest
 
     from callkit import Client
-    from callkit.sandbox import Sandbox
+
+MARCH = CallList(started=("2025-03-01", "2025-04-01"))
 
 
 class Watched(io.StringIO):
@@ -101,6 +105,47 @@ def test_few_calls_are_not_worth_a_bar(
     terminal = Watched("calls")
     monkeypatch.setattr(sys, "stderr", terminal)
     callkit.collect(sandbox.sids(299), client=client)
+    assert terminal.getvalue() == ""
+
+
+def test_the_bar_of_a_date_range_counts_days_and_shows_calls(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Watched("31/31 days")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    df = callkit.to_frame(MARCH, client=client)
+    assert terminal.seen.is_set()
+    assert f"calls={len(df):,}" in terminal.getvalue()
+
+
+def test_days_and_calls_of_the_cache_are_counted_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = Sandbox(calls=2_000, now=datetime(2025, 6, 1, tzinfo=UTC))
+    cache = tmp_path / "calls.sqlite"
+    df = callkit.to_frame(MARCH, client=sandbox.client(), cache=cache)
+    terminal = Watched("31/31 days")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    callkit.to_frame(MARCH, client=sandbox.client(), cache=cache)
+    assert terminal.seen.is_set()
+    assert f"calls={len(df):,}" in terminal.getvalue()
+
+
+def test_a_date_range_has_one_bar(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Watched("days")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    callkit.to_frame(MARCH, client=client, progress=True)
+    assert " calls [" not in terminal.getvalue()
+
+
+def test_one_day_is_not_worth_a_bar(
+    sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Watched("days")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    callkit.to_frame(CallList(started=("2025-03-01", "2025-03-02")), client=client)
     assert terminal.getvalue() == ""
 
 

@@ -37,12 +37,13 @@ from callkit.files.paths import (
     set_aside,
     writing,
 )
-from callkit.files.updates import bringing_up_to_date
-from callkit.listing import ListRun, run_over
+from callkit.files.updates import bringing_up_to_date, check_updatable
+from callkit.listing import ListRun
 from callkit.loop import Run
 from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
 from callkit.pseudonyms import Pseudonyms
+from callkit.runs import run_over
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource
 
@@ -135,15 +136,15 @@ def export(
         check_list_apart(Path(sids), target, beside)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     place = writing(target, folder=by_month)
-    written: Callable[..., AbstractContextManager[Write]] = form.written
-    if by_month and isinstance(run, ListRun):
-        written = partial(month_files, are_final=run.are_final)
+    if isinstance(run, ListRun) and by_month:
+        form = form._replace(written=partial(month_files, are_final=run.are_final))
         if updates:
+            check_updatable(target, run, schema)
             place = bringing_up_to_date(
-                target, run, pseudonyms, lambda part: _read_parquet(part, schema)
+                target, run, pseudonyms, partial(_read_parquet, schema=schema)
             )
     with place as part:
-        stop = _write(run, pseudonyms, written(part, schema, run.attributes))
+        stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
         # The months of a dataset say together what it covers.
         read = partial(_read, form, schema, {} if updates else run.attributes())
         failures = run.failures_frame()
