@@ -123,7 +123,7 @@ def export(
     """
     check_options(refresh, errors)
     target = Path(path)
-    updates = isinstance(sids, CallList) and bool(months_in(target))
+    updates = _is_update(sids, target)
     by_month = by_month or updates
     form = format_named(format, target, by_month=by_month)
     check_writable(target, folder=by_month)
@@ -173,6 +173,20 @@ def export(
     )
     raise_or_warn(result, errors)
     return result
+
+
+def _is_update(sids: SidSource | CallList, target: Path) -> bool:
+    """Whether a date range replaces months of a dataset; with filters, it would lose calls."""
+    if not (isinstance(sids, CallList) and months_in(target)):
+        return False
+    filters = ", ".join(name for name, _ in sids.filters())
+    if filters:
+        raise ParquetError(
+            f"Cannot update {str(target)!r} with a date range that is filtered (by {filters}): it "
+            "would remove the other calls of the range. Export to another folder, or list the "
+            "range without filters"
+        )
+    return True
 
 
 def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:

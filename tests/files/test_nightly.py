@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 
 import callkit
+from callkit import CallList
 from callkit.cache.store import final_rows
+from callkit.errors import ParquetError
 from callkit.files.datasets import Listed, Refreshed, not_final_calls
+from callkit.sandbox import Sandbox
 from tests.files.updating import A, B, call, day, numbers, table_of, update, write
 
 
@@ -68,6 +71,16 @@ def test_thirty_nightly_updates_make_what_one_export_at_the_end_makes(
         update_nightly(target, traffic, now)
     once = write(target.with_name("once"), *traffic.between(nights[0], now), now=now)
     pd.testing.assert_frame_equal(callkit.read_parquet(target), callkit.read_parquet(once))
+
+
+def test_an_update_with_a_filter_is_refused_since_it_would_remove_other_calls(
+    tmp_path: Path,
+) -> None:
+    client, target = Sandbox(calls=1_000).client(), tmp_path / "calls"
+    out = callkit.export(CallList(started="-3d"), target, by_month=True, client=client)
+    with pytest.raises(ParquetError, match="Status"):
+        callkit.export(CallList(started="-3d", status="busy"), target, client=client)
+    assert len(callkit.read_parquet(target)) == out.calls
 
 
 KILLED_AT_EACH_STEP = """
