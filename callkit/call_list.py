@@ -131,7 +131,7 @@ class CallList:
         """Return the range; a relative one is counted back from `now`."""
         zone = zone_named(self.tz)
         if is_text(self.started):
-            assert now is not None  # noqa: S101  (whoever asks has looked at is_relative)
+            assert now is not None  # noqa: S101  (callers check is_relative)
             days = _counted_back(self.started, now.astimezone(zone).date())
             return Range(*(_midnight(day, zone) for day in days))
         if not (isinstance(self.started, tuple | list) and len(self.started) == _A_PAIR):

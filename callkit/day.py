@@ -130,7 +130,8 @@ class Day:
     ) -> Flags:
         """Say which calls are those of the day, the account and the filters; the rest is a fault.
 
-        Users report that "before a date" includes its midnight, so that is none.
+        Users report that "before a date" includes its midnight, so a call at that time is
+        not a fault.
         """
         begin, after = (np.datetime64(self.day, "us") + np.timedelta64(n, "D") for n in (0, 1))
         never, of_day = np.isnat(start), (start >= begin) & (start < after)

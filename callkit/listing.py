@@ -376,7 +376,7 @@ class ListRun:
 def _sid_of(row: bytes) -> str | None:
     try:
         return canonical_call_sid(_read_sid(row).sid)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # it is no valid call
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # not a valid call
         return None
 
 

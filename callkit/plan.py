@@ -1,6 +1,7 @@
 """What must be known before days can be listed: the server's clock, and the accounts."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -12,7 +13,7 @@ from callkit.terminal import Interrupts
 
 
 class _Account(msgspec.Struct):
-    sid: str
+    sid: Annotated[str, msgspec.Meta(pattern=r"^AC[0-9a-fA-F]{32}\Z")]
     status: str | None = None
 
 
@@ -36,18 +37,18 @@ class Inquiry:
         """List the account and its subaccounts, with their status."""
         statuses: dict[str, str | None] = {}
         key: PageKey | None = accounts_page(self._account_sid)
-        asked = set()
         while key is not None:
-            if key.query in asked:
-                raise self._cannot_go_on("the pages lead in a circle")
-            asked.add(key.query)
             page = self._page(key)
             try:
-                accounts = list(map(_account_of, page.rows))
+                found = {account.sid: account.status for account in map(_account_of, page.rows)}
                 key = None if page.next_uri is None else key.next(page.next_uri, self._origin)
-            except (msgspec.DecodeError, ValueError) as error:
+            except msgspec.DecodeError as error:
+                raise self._cannot_go_on(f"an account cannot be read ({error})") from None
+            except ValueError as error:
                 raise self._cannot_go_on(str(error)) from None
-            statuses |= {account.sid: account.status for account in accounts}
+            if key is not None and found.keys() <= statuses.keys():
+                raise self._cannot_go_on("a page of accounts has no new account")
+            statuses |= found
         return statuses
 
     def _page(self, key: PageKey) -> Page:

@@ -96,9 +96,11 @@ def asked(**filters: Any) -> callkit.CallList:
     return callkit.CallList(started=STARTED, tz=TZ, **filters)
 
 
-def fetched(sandbox: HostileSandbox, calls: callkit.CallList | pd.DataFrame) -> FetchResult:
+def fetched(
+    sandbox: HostileSandbox, calls: callkit.CallList | pd.DataFrame, cache: Path | None = None
+) -> FetchResult:
     with sandbox.client(retry_policy=QUICK_RETRIES) as client:
-        return callkit.collect(calls, client=client)
+        return callkit.collect(calls, client=client, cache=cache)
 
 
 def of_days(calls: pd.DataFrame, days: list[date]) -> pd.Series[bool]:
@@ -286,6 +288,21 @@ def test_days_of_several_accounts_are_listed_again(
     again = fetched(sandbox, got.failures)
     both = pd.concat([got.frame, again.frame]).drop_duplicates("sid", keep="last")
     pd.testing.assert_frame_equal(in_order(both), in_order(right.frame))
+
+
+def test_a_day_on_which_a_call_was_listed_twice_is_not_complete_in_the_cache(
+    sandbox: HostileSandbox, truth: pd.DataFrame, two_days: list[date], tmp_path: Path
+) -> None:
+    sandbox.play(hostile.lists_old_versions, two_days)
+    fetched(sandbox, whole_days(), tmp_path / "calls.sqlite")
+    sandbox.play(None)
+    got = fetched(sandbox, whole_days(), tmp_path / "calls.sqlite")
+    assert set(sandbox.listed) == set(two_days)
+    assert_all_true(truth, got.frame)
+
+
+def whole_days() -> callkit.CallList:
+    return callkit.CallList(started=(UTC_DAYS[0], UTC_DAYS[-1] + timedelta(days=1)))
 
 
 def test_calls_that_never_started_are_counted(sandbox: HostileSandbox) -> None:

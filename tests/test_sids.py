@@ -333,7 +333,7 @@ def test_a_wrong_list_shows_few_frames_and_one_error(fetch: Any, wrong: Any) -> 
         fetch(wrong)
     package = Path(callkit.__file__).parent
     frames = [entry for entry in caught.traceback if package in Path(entry.path).parents]
-    assert len(frames) <= 3
+    assert len(frames) <= 4
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None or caught.value.__suppress_context__
 

@@ -19,7 +19,10 @@ def add_sids_or_range(command: argparse.ArgumentParser) -> None:
         nargs="?",
         help="a SID list: a text, CSV or Parquet file, or - for standard input (one SID per line)",
     )
-    group = command.add_argument_group("date range, instead of a SID list")
+    group = command.add_argument_group(
+        "date range, instead of a SID list",
+        "such as --started 2025-03-01 2025-04-01 --tz Europe/Berlin",
+    )
     group.add_argument(
         "--started",
         nargs="+",

@@ -42,8 +42,7 @@ def add_export(commands: Commands) -> None:
         "TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls "
         "that fail are listed in a CSV file beside the output (calls.failures.csv for "
         "calls.parquet, calls.csv.failures.csv for calls.csv); the exit code is then 1.",
-        epilog="examples: callkit export sids.txt -o calls.parquet --cache calls.sqlite; "
-        "callkit export --started 2025-03-01 2025-04-01 --tz Europe/Berlin -o march.parquet",
+        epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
     )
     add_sids_or_range(export)
     export.add_argument(

@@ -48,20 +48,6 @@ class MidnightCalls(CallGenerator):
         return call if call.start_time is None else replace(call, start_time=self.start_of(index))
 
 
-class RememberingApi(Api):
-    """An API that makes each page once: it is asked for the same ones again and again."""
-
-    def __init__(self, generator: CallGenerator) -> None:
-        super().__init__(generator)
-        self._known: dict[tuple[str, str], Answer] = {}
-
-    def look_up(self, request: Request) -> Answer:
-        asked = request.path, request.query
-        if asked not in self._known:
-            self._known[asked] = super().look_up(request)
-        return self._known[asked]
-
-
 @dataclass(frozen=True)
 class Turn:
     """A request for a page of a day's calls, and ways to answer it.
@@ -69,7 +55,7 @@ class Turn:
     ``number`` counts the requests for pages of that day from 1, repeated ones included.
     """
 
-    api: Api
+    api: HostileApi
     request: Request
     number: int
     dice: random.Random
@@ -94,7 +80,7 @@ class Turn:
         """Return the right page, or that of a changed query (None leaves a parameter out)."""
         asked = {**self.asked, "PageSize": str(_ROWS), **changes}
         query = urlencode({name: value for name, value in asked.items() if value is not None})
-        answer = self.api.look_up(
+        answer = self.api.right_answer(
             replace(self.request, path=path or self.request.path, query=query)
         )
         page: Page = msgspec.json.decode(answer.body)
@@ -114,26 +100,38 @@ class CutShort(Answer):
     chunked: bool = False
 
 
-class HostileApp(App):
-    def __init__(self, api: Api, seed: int) -> None:
-        super().__init__(api)
+class HostileApi(Api):
+    """An API that plays a trick where calls of one of the days are listed."""
+
+    def __init__(self, generator: CallGenerator, seed: int) -> None:
+        super().__init__(generator)
         self.trick: Trick | None = None
         self.days: Collection[date] | None = None
         self.listed: Counter[date] = Counter()
         self._dice = random.Random(seed)
+        self._known: dict[tuple[str, str], Answer] = {}
 
-    async def look_up(self, exchange: Exchange) -> Answer:
-        request = exchange.request
-        asked = dict(parse_qsl(request.query))
+    def right_answer(self, request: Request) -> Answer:
+        """Answer as the sandbox does; each page is made once, since all tests ask for the same."""
+        asked = request.path, request.query
+        if asked not in self._known:
+            self._known[asked] = super().look_up(request)
+        return self._known[asked]
+
+    def look_up(self, request: Request) -> Answer:
         if request.calls_of is None:
-            return await super().look_up(exchange)
-        if "StartTime>" not in asked:
-            return _sent(Turn(self.api, request, 0, self._dice).page())
-        day = date.fromisoformat(asked["StartTime>"])
-        self.listed[day] += 1
-        turn = Turn(self.api, request, self.listed[day], self._dice)
-        plays = self.trick is not None and (self.days is None or day in self.days)
+            return super().look_up(request)
+        turn = Turn(self, request, 0, self._dice)
+        if "StartTime>" not in turn.asked:
+            return _sent(turn.page())
+        self.listed[turn.day] += 1
+        turn = replace(turn, number=self.listed[turn.day])
+        plays = self.trick is not None and (self.days is None or turn.day in self.days)
         return _sent(self.trick(turn) if self.trick and plays else turn.page())
+
+
+class HostileApp(App):
+    """An application that can stop in the middle of an answer."""
 
     async def deliver(self, exchange: Exchange, answer: Answer) -> None:
         if not isinstance(answer, CutShort):
@@ -155,11 +153,12 @@ class _BreakableServer(Server):
 class HostileSandbox(Sandbox):
     """A sandbox whose pages have 40 rows, and which plays :meth:`play`'s trick on some days."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, latency: float = 0.0) -> None:
         super().__init__(calls=9_000, seed=seed)
         self.seed = seed
         self._generator = MidnightCalls(calls=9_000, seed=seed)
-        self._app: HostileApp = HostileApp(RememberingApi(self._generator), seed)
+        self._api = HostileApi(self._generator, seed)
+        self._app = HostileApp(self._api, latency)
 
     def __enter__(self) -> Self:
         self._server = _BreakableServer(self._app, self._port)
@@ -167,13 +166,13 @@ class HostileSandbox(Sandbox):
 
     def play(self, trick: Trick | None, days: Collection[date] | None = None) -> None:
         """Play a trick from now on, on the calls of these UTC days or of all; None plays none."""
-        self._app.listed.clear()
-        self._app.trick, self._app.days = trick, days
+        self._api.listed.clear()
+        self._api.trick, self._api.days = trick, days
 
     @property
     def listed(self) -> Counter[date]:
         """How many pages of each day were requested since the last :meth:`play`."""
-        return self._app.listed.copy()
+        return self._api.listed.copy()
 
     def calls_of(self, first: date, after: date) -> list[Call]:
         """List the parent account's calls of the UTC days from `first` to before `after`."""
@@ -214,8 +213,7 @@ def lists_old_versions(turn: Turn) -> Page:
 
 def _earlier(row: Page) -> Page:
     updated = parsedate_to_datetime(row["date_updated"]) - timedelta(hours=1)
-    before = {"status": "in-progress", "price": None, "end_time": None, "duration": "0"}
-    return {**row, **before, "date_updated": format_datetime(updated)}
+    return {**row, "price": "-0.99", "duration": "0", "date_updated": format_datetime(updated)}
 
 
 def lists_calls_that_never_started(turn: Turn) -> Page:
