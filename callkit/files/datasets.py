@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,16 +168,16 @@ class _Month:
             yield from self._old_rows(None)
             yield self.arriving
             return
-        before, within, after = self.listed.before, self.listed.within, self.listed.after
         for account in self.listed.accounts:
             own = account_sid == account
-            arriving = self.arriving.filter(own)
-            yield from _inserted(self._old_rows(own & before), arriving.filter(before))
-            to_keep = own & within & one_of(call_sid, self.keep)
-            kept = self._old_rows(to_keep) if self.keep else ()
-            more = _sorted(pa.concat_tables([arriving.filter(within), *kept]))
-            yield from _inserted(self._rows(self.new, own), more)
-            yield from _inserted(self._old_rows(own & after), arriving.filter(after))
+            kept = own & self.listed.within & one_of(call_sid, self.keep)
+            calls = chain(
+                self._old_rows(own & self.listed.before),
+                self._rows(self.new, own),
+                self._old_rows(own & self.listed.after),
+            )
+            more = [self.arriving.filter(own), *(self._old_rows(kept) if self.keep else ())]
+            yield from _inserted(calls, _sorted(pa.concat_tables(more)))
         yield from self._old_rows(self.listed.of_others)
         yield self.arriving.filter(self.listed.of_others)
 
