@@ -241,8 +241,8 @@ class ListRun:
         pool.put(self._following, first=True)
         self._following = []
         for account, waiting in self._unasked.items():
-            room = min(most - self._under_way[account], len(waiting))
-            self._under_way[account] += max(0, room)
+            room = max(0, min(most - self._under_way[account], len(waiting)))
+            self._under_way[account] += room
             days = [waiting.popleft().day for _ in range(room)]
             pool.put(first_page(account, day, self._asked.filters()) for day in days)
 
