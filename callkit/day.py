@@ -69,6 +69,11 @@ class Day:
             return False
         return not self.failures and self._began_at >= self.begin + _DAY + _CLOSES_AFTER
 
+    def close(self) -> None:
+        """Forget its calls, which have been handed over."""
+        self.rows.close()
+        self._sids.clear()
+
     def next_page(self, page: Page, origin: str) -> PageKey | None:
         """Return the page after this one; None at the end, or where there is no following it."""
         self._began_at = self._began_at or page.fetched_at

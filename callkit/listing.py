@@ -300,8 +300,8 @@ class ListRun:
             for table in day.rows.in_order():
                 self._calls += len(table)
                 yield table
-            day.rows.close()
             self._failures += day.failures
+            day.close()
 
     def _take_from_cache(self, day: Day, pool: Pool, bar: Bar | None) -> None:
         """Type the calls of a day that is complete in the cache; list it if one is invalid."""
