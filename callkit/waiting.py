@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from callkit.normaliser.casts import categorical
 from callkit.schema import ATTRIBUTES, SCHEMA, Kind
 
+Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
 _IN_MEMORY = 32_000  # rows, of all that wait together: some 1 kB each
-_AT_ONCE = 16_000  # rows handed over
+_AT_ONCE = 4_000  # rows handed over
 _KEYS = ["sid", "start_time", "date_updated"]
 # A file of Arrow's has one dictionary for all batches, so categories are written as text.
 _ON_DISK = pa.schema(
@@ -75,15 +77,7 @@ class WaitingRows:
             self._writer.close()
             reader = pa.ipc.open_file(self._file)
         for start in range(0, len(places), _AT_ONCE):
-            wanted = places[start : start + _AT_ONCE]
-            batches = np.searchsorted(bounds, wanted, side="right") - 1
-            parts, order = [], []
-            for batch in np.unique(batches).tolist():
-                there = np.flatnonzero(batches == batch)
-                parts.append(self._batch(batch, reader).take(wanted[there] - bounds[batch]))
-                order.append(there)
-            table = pa.concat_tables(parts).combine_chunks()
-            yield _typed(table.take(np.argsort(np.concatenate(order))))
+            yield self._at(places[start : start + _AT_ONCE], bounds, reader)
 
     def close(self) -> None:
         self._memory.rows -= sum(map(len, self._tables))
@@ -92,13 +86,23 @@ class WaitingRows:
             self._file.close()
         self._file = self._writer = None
 
+    def _at(self, places: Places, bounds: Places, reader: Any) -> pa.Table:
+        """Return the rows at `places`; batches begin at `bounds`."""
+        batches = np.searchsorted(bounds, places, side="right") - 1
+        parts, order = [], []
+        for batch in np.unique(batches).tolist():
+            there = np.flatnonzero(batches == batch)
+            parts.append(self._batch(batch, reader).take(places[there] - bounds[batch]))
+            order.append(there)
+        return _typed(pa.concat_tables(parts).take(np.argsort(np.concatenate(order))))
+
     def _batch(self, number: int, reader: Any) -> pa.Table:
         if number < len(self._tables):
             return self._tables[number].cast(_ON_DISK)
         return pa.Table.from_batches([reader.get_batch(number - len(self._tables))])
 
 
-def _sorted(keys: pa.Table) -> "np.ndarray[Any, np.dtype[Any]]":
+def _sorted(keys: pa.Table) -> Places:
     """Return the places of the calls in order of start and SID, of each call the newest record's.
 
     Of records that were updated at the same time, the one that arrived last is the newest.
@@ -115,7 +119,7 @@ def _sorted(keys: pa.Table) -> "np.ndarray[Any, np.dtype[Any]]":
         is_first = pc.not_equal(sids[1:], sids[:-1])
         keys = keys.filter(pa.concat_arrays([pa.array([True]), is_first]))
     in_order = keys.sort_by([("start_time", "ascending"), ("sid", "ascending")])
-    places: np.ndarray[Any, np.dtype[Any]] = in_order["place"].to_numpy()
+    places: Places = in_order["place"].to_numpy()
     return places
 
 
