@@ -21,6 +21,7 @@ Started: TypeAlias = str | Sequence[Moment]
 
 _BACK = re.compile(r"-([1-9][0-9]{0,3})([dwm])")
 _A_PAIR = 2
+_LONGEST = timedelta(days=3_653)
 _STATUSES = (*LIVE_STATUSES, *ENDED_STATUSES)
 _EXPECTED = (
     "expected a pair of dates or datetimes, such as ('2025-03-01', '2025-04-01'), or 'today', "
@@ -141,6 +142,11 @@ class CallList:
             raise CallListError(
                 f"Invalid started {self.started!r}: the second must be later than the first, "
                 "since the range does not include it"
+            )
+        if end - start > _LONGEST:
+            raise CallListError(
+                f"Invalid started {self.started!r}: the range is longer than ten years; the list "
+                "reaches back 13 months"
             )
         return Range(start, end)
 

@@ -153,10 +153,6 @@ class ListRun:
         return self._cache is not None and self._cache.writable
 
     @property
-    def is_filtered(self) -> bool:
-        return bool(self._asked.filters())
-
-    @property
     def range(self) -> Range:
         assert self._range is not None  # noqa: S101  (it is planned)
         return self._range

@@ -314,6 +314,11 @@ def test_what_is_no_range_is_refused(started: Any) -> None:
         CallList(started=started)
 
 
+def test_a_range_of_more_than_ten_years_is_a_typing_error() -> None:
+    with pytest.raises(CallListError, match="longer than ten years"):
+        CallList(started=("2025-03-01", "2205-04-01"))
+
+
 @pytest.mark.parametrize(
     "started",
     [

@@ -15,6 +15,7 @@ from callkit.call_list import CallList
 from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
+from callkit.files.datasets import check_columns
 from callkit.files.formats import (
     Attributes,
     Write,
@@ -37,7 +38,7 @@ from callkit.files.paths import (
     set_aside,
     writing,
 )
-from callkit.files.updates import bringing_up_to_date, check_updatable
+from callkit.files.updates import bringing_up_to_date
 from callkit.listing import ListRun
 from callkit.loop import Run
 from callkit.normaliser import table_to_frame
@@ -145,7 +146,7 @@ def export(
     if isinstance(run, ListRun) and by_month:
         form = form._replace(written=partial(month_files, are_final=run.are_final))
         if updates:
-            check_updatable(target, run, schema)
+            check_columns(target, schema)
             place = bringing_up_to_date(
                 target, run, pseudonyms, partial(_read_parquet, schema=schema)
             )

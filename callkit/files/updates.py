@@ -7,23 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-import pyarrow as pa
 
-from callkit.errors import FetchInterrupted, ParquetError
-from callkit.files.datasets import Listed, Refreshed, check_columns, not_final_calls, update_months
+from callkit.errors import FetchInterrupted
+from callkit.files.datasets import Listed, Refreshed, not_final_calls, update_months
 from callkit.files.paths import file_errors, resolved, set_aside
 from callkit.listing import ListRun
 from callkit.pseudonyms import Pseudonyms
-
-
-def check_updatable(target: Path, run: ListRun, schema: pa.Schema) -> None:
-    """Refuse, before the first request, what would lose calls of the dataset."""
-    if run.is_filtered:
-        raise ParquetError(
-            f"Refusing to update {str(target)!r} with a filtered date range: the other calls of "
-            "that range would be lost. Export without the filter, or to another folder"
-        )
-    check_columns(target, schema)
 
 
 @contextmanager
