@@ -1,4 +1,4 @@
-"""SID list in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
+"""SID list or date range in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
@@ -78,6 +78,11 @@ def export(
     ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; if none do, one left
     by an earlier export is removed.
 
+    A date range (:class:`callkit.CallList`) updates a dataset by month that exists already: its
+    calls replace those of that range and of those accounts, and all others stay. Each month is
+    replaced whole or not at all; one with a day that could not be listed completely stays as it
+    was. Calls outside the range that were not final are fetched again.
+
     CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
     (``-0.01700000``), in JSON as text, since its readers turn numbers into floats; ``duration`` in
     whole seconds and ``queue_time`` in milliseconds; times as ISO 8601 (``2025-03-09T08:05:17Z``);
@@ -88,7 +93,7 @@ def export(
     sids, client, cache, refresh, errors, progress
         As for :func:`callkit.to_frame`. To retry failures, pass the whole list and the same
         `cache`, so final calls are not requested again; or export the failures to another file,
-        since this one is replaced entirely.
+        since this one is replaced entirely (unless a date range updates a dataset).
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
     path, by_month, pseudonyms
@@ -107,7 +112,8 @@ def export(
     ParquetError
         The file cannot be written, has the extension of another format, or would replace the SID
         list or the cache; or the dataset or failures file would replace something that callkit did
-        not write. Raised before the first request.
+        not write; or a dataset cannot be updated, since its columns or pseudonyms differ or the
+        date range is filtered. Raised before the first request.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`callkit.collect`. If calls had been fetched, they are in the file; if none
         had, existing files are left as they were.
