@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from callkit.cache.store import Cache, DayNotCompleteError, Refresh, final_rows
 from callkit.call_list import CallList, Range
@@ -59,10 +60,14 @@ _read_sid = msgspec.json.Decoder(_Sid).decode
 
 
 class Again(NamedTuple):
-    """What to list and fetch again after failures: single days, and single calls of other days."""
+    """What to list and fetch again after failures: single days, and single calls of other days.
+
+    Calls named ``anywhere``, of no day of the list, are wanted though they are not in the range.
+    """
 
     days: list[tuple[str, date]]
     calls: list[CallKey]
+    anywhere: list[str]
 
 
 class ListRun:
@@ -82,7 +87,7 @@ class ListRun:
         self._asked = asked
         self._again = again
         self._singly = Run([] if again is None else again.calls, client, cache, refresh, progress)
-        self._range: Range | None = None
+        self._range = None if asked.is_relative else asked.between()
         self._client = client
         self._cache_path = cache
         self._cache: Cache | None = None
@@ -121,6 +126,7 @@ class ListRun:
             client = self._client or stack.enter_context(Client())
             pool = client.pool()
             stack.callback(pool.close)
+            stack.callback(self._forget_days)
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(client.base_url))
             self._plan(Inquiry(pool, interrupts, client.account_sid, origin), client.account_sid)
             bar = stack.enter_context(
@@ -208,8 +214,11 @@ class ListRun:
 
     def _wanted(self, calls: pa.Table) -> pa.Table:
         """Return those asked for: until it is valid, a call of a day may be of any range."""
-        within = self._asked.between().of(calls)
-        return within.filter(self._asked.matching(within))
+        anywhere = pa.array([] if self._again is None else self._again.anywhere, pa.string())
+        named = pc.is_in(calls["sid"], anywhere)
+        within = self.range.of(calls.filter(pc.invert(named)))
+        matching = within.filter(self._asked.matching(within))
+        return pa.concat_tables([calls.filter(named), matching])
 
     def _plan(self, inquiry: Inquiry, own_account: str) -> None:
         """Find the accounts, the range and the days; a request is made only if it must be."""
@@ -220,7 +229,8 @@ class ListRun:
             self._statuses = dict.fromkeys(account for account, _ in self._again.days)
         else:
             self._statuses = dict.fromkeys(asked.accounts or [own_account])
-        self._range = asked.between(inquiry.now() if asked.is_relative else None)
+        if self._range is None:
+            self._range = asked.between(inquiry.now())
         memory = Memory()
         days = [(account, day) for account in self._statuses for day in self._range.days()]
         for account, each in days if self._again is None else self._again.days:
@@ -314,6 +324,10 @@ class ListRun:
                 self._calls += len(table)
                 yield table
             self._failures += day.failures
+            day.close()
+
+    def _forget_days(self) -> None:
+        for day in self._named.values():
             day.close()
 
     def _take_from_cache(self, day: Day, pool: Pool, bar: Bar | None) -> None:

@@ -51,4 +51,5 @@ def _asked_again(failures: pd.DataFrame) -> tuple[CallList, Again] | None:
     of_day = pd.MultiIndex.from_frame(failures[["account_sid", "day"]]).isin(days)
     calls = read_sids(failures.loc[~of_day, ["sid", "account_sid"]])
     named = [(account, date.fromisoformat(day)) for account, day in days]
-    return CallList(**asked), Again(named, list(calls))
+    anywhere = failures.loc[failures["day"].isna(), "sid"].dropna().tolist()
+    return CallList(**asked), Again(named, list(calls), anywhere)

@@ -290,6 +290,20 @@ def test_days_of_several_accounts_are_listed_again(
     pd.testing.assert_frame_equal(in_order(both), in_order(right.frame))
 
 
+def test_calls_of_no_day_are_fetched_again_though_they_are_not_in_the_range(
+    sandbox: HostileSandbox, two_days: list[date]
+) -> None:
+    """As an update of a dataset leaves them: it fetches calls again that were not final."""
+    sandbox.play(hostile.leads_to_itself, two_days)
+    failures = fetched(sandbox, asked()).failures
+    sandbox.play(None)
+    [other] = sandbox.sids(1)
+    with_call = pd.concat([failures, pd.DataFrame({"sid": [other]})], ignore_index=True)
+    with_call.attrs = failures.attrs
+    again = fetched(sandbox, with_call)
+    assert other in set(again.frame["sid"])
+
+
 def test_a_day_on_which_a_call_was_listed_twice_is_not_complete_in_the_cache(
     sandbox: HostileSandbox, truth: pd.DataFrame, two_days: list[date], tmp_path: Path
 ) -> None:

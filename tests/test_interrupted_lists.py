@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ import pytest
 import callkit
 from callkit.cache.store import Cache
 from callkit.errors import FetchInterrupted
+from callkit.runs import run_over
 from tests.support.hostile import HostileSandbox, error_429
 from tests.support.scripted import ACCOUNT, QUICK_RETRIES, Reply, ScriptedServer, sid
 
@@ -133,12 +135,13 @@ def complete_days(cache: Path) -> set[date]:
         return opened.complete_days(HostileSandbox(seed=4).account_sid, days)
 
 
-def page_of_a_thousand(handler: Handler) -> None:
+def page_of_a_thousand(handler: Handler, number: int = 0, last: int = 0) -> None:
     """Answer with calls of the day that is asked for, as short as they can be."""
     [day] = re.findall(r"StartTime%3E=([\d-]+)", handler.path)
     start = f"{date.fromisoformat(day):%d %b %Y} 12:00:00 +0000"
-    first = 1_000 * date.fromisoformat(day).toordinal()
-    following = f"{handler.path}&Page=1" if day == "2025-01-01" else None
+    first = 1_000 * (100 * date.fromisoformat(day).toordinal() + number)
+    query = handler.path.partition("&Page=")[0]
+    following = f"{query}&Page={number + 1}" if number < last else None
     calls = [
         {"sid": sid(first + n), "account_sid": ACCOUNT, "start_time": start} for n in range(1_000)
     ]
@@ -154,7 +157,7 @@ def test_an_interrupt_closes_the_file_of_rows_that_wait(
 
     def interrupt_when_rows_are_in_a_file(handler: Handler) -> None:
         if "&Page=1" not in handler.path:
-            page_of_a_thousand(handler)
+            page_of_a_thousand(handler, last=int("2025-01-01" in handler.path))
             return
         deadline = time.monotonic() + 60
         while not open_files(tmp_path) and time.monotonic() < deadline:
@@ -174,6 +177,24 @@ def test_an_interrupt_closes_the_file_of_rows_that_wait(
     assert open_files(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
     assert len(caught.value.frame) > 30_000
+
+
+def test_a_run_that_is_given_up_closes_the_file_of_rows_that_wait(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forty_pages(handler: Handler) -> None:
+        _, _, number = handler.path.partition("&Page=")
+        page_of_a_thousand(handler, int(number or 0), last=39)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    server.always = forty_pages
+    day = callkit.CallList(started=("2025-01-01", "2025-01-02"))
+    with server.client() as client:
+        run = run_over(day, client, None, None, None)
+        with closing(run.tables()) as tables:
+            next(tables)
+            assert open_files(tmp_path)
+        assert open_files(tmp_path) == []
 
 
 EXPORT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,16 @@ def test_a_dataset_that_exists_is_brought_up_to_date_without_being_asked(tmp_pat
     first = (FIRST_NIGHT - 3 * DAY).date()
     at_once = exported_at_once(sandbox, tmp_path / "once", first, sandbox.now.date())
     pd.testing.assert_frame_equal(callkit.read_parquet(tmp_path / "calls"), at_once)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_the_result_travels_in_a_pickle(tmp_path: Path, runs: int) -> None:
+    sandbox = callkit.sandbox.Sandbox(calls=3_000)
+    sandbox.now = FIRST_NIGHT
+    for _ in range(runs):
+        out = exported(sandbox, tmp_path / "calls", by_month=True)
+    again = pickle.loads(pickle.dumps(out))
+    pd.testing.assert_frame_equal(again.frame, callkit.read_parquet(tmp_path / "calls"))
 
 
 def test_a_month_of_which_a_day_failed_stays_as_it_was(tmp_path: Path) -> None:

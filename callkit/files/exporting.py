@@ -153,7 +153,7 @@ def export(
     with place as part:
         stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
         # The months of a dataset say together what it covers.
-        read = partial(_read, form, schema, {} if updates else run.attributes())
+        read = partial(_read, form.read, schema, {} if updates else run.attributes())
         failures = run.failures_frame()
         if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
             if run.calls == 0:
@@ -229,8 +229,13 @@ def _write(
     return None
 
 
-def _read(form: Format, schema: pa.Schema, attributes: dict[str, Any], path: Path) -> pd.DataFrame:
-    frame = form.read(path, schema)
+def _read(
+    read: Callable[[Path, pa.Schema], pd.DataFrame],
+    schema: pa.Schema,
+    attributes: dict[str, Any],
+    path: Path,
+) -> pd.DataFrame:
+    frame = read(path, schema)
     frame.attrs.update(attributes)
     return frame
 
