@@ -130,23 +130,19 @@ def export(
     """
     check_options(refresh, errors)
     target = Path(path)
-    updates = _is_update(sids, target)
+    updates = isinstance(sids, CallList) and bool(months_in(target))
     by_month = by_month or updates
     form = format_named(format, target, by_month=by_month)
-    check_writable(target, folder=by_month)
     beside = name_beside(target, by_month=by_month)
-    if cache is not None:
-        check_cache_apart(Path(cache), (target, beside))
-    check_beside(beside)
+    check_writable(target, folder=by_month)
+    _check_places(sids, target, beside, cache)
     run = run_over(sids, client, cache, refresh, progress)
-    if isinstance(sids, str | PathLike):
-        check_list_apart(Path(sids), target, beside)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     place = writing(target, folder=by_month)
     if isinstance(run, ListRun) and by_month:
         form = form._replace(written=partial(month_files, are_final=run.are_final))
-        if updates:
-            check_columns(target, schema)
+        if months_in(target):
+            _check_update(sids, target, schema)
             place = bringing_up_to_date(
                 target, run, pseudonyms, partial(_read_parquet, schema=schema)
             )
@@ -182,18 +178,29 @@ def export(
     return result
 
 
-def _is_update(sids: SidSource | CallList, target: Path) -> bool:
-    """Whether a date range replaces months of a dataset; with filters, it would lose calls."""
-    if not (isinstance(sids, CallList) and months_in(target)):
-        return False
-    filters = ", ".join(name for name, _ in sids.filters())
-    if filters:
+def _check_places(
+    sids: SidSource | CallList, target: Path, beside: Path, cache: str | PathLike[str] | None
+) -> None:
+    """See that neither of the two files replaces the cache, the list, or somebody else's file."""
+    if cache is not None:
+        check_cache_apart(Path(cache), (target, beside))
+    check_beside(beside)
+    if isinstance(sids, str | PathLike):
+        check_list_apart(Path(sids), target, beside)
+
+
+def _check_update(calls: SidSource | CallList, target: Path, schema: pa.Schema) -> None:
+    """Refuse to update a dataset with part of a date range: its other calls would be lost."""
+    part = "the failures of a date range"
+    if isinstance(calls, CallList):
+        filters = ", ".join(name for name, _ in calls.filters())
+        part = f"a date range that is filtered (by {filters})" if filters else ""
+    if part:
         raise ParquetError(
-            f"Cannot update {str(target)!r} with a date range that is filtered (by {filters}): it "
-            "would remove the other calls of the range. Export to another folder, or list the "
-            "range without filters"
+            f"Cannot update {str(target)!r} with {part}: it would remove the other calls of the "
+            "range. Export to another folder, or list the whole range"
         )
-    return True
+    check_columns(target, schema)
 
 
 def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
