@@ -36,7 +36,7 @@ from callkit.fetch.pool import Pool
 from callkit.loop import Run, attributes
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
-from callkit.outcomes import Failure, Fetched, PriceChange
+from callkit.outcomes import Failure, Fetched
 from callkit.plan import Inquiry
 from callkit.schema import SCHEMA
 from callkit.sids import CallKey, canonical_call_sid
@@ -83,10 +83,12 @@ class ListRun:
         *,
         again: Again | None = None,
     ) -> None:
-        self.price_changes: list[PriceChange] = []
         self._asked = asked
         self._again = again
         self._singly = Run([] if again is None else again.calls, client, cache, refresh, progress)
+        self.calls = 0
+        self.failures = self._singly.failures
+        self.price_changes = self._singly.price_changes
         self._range = None if asked.is_relative else asked.between()
         self._client = client
         self._cache_path = cache
@@ -103,8 +105,6 @@ class ListRun:
         self._following: list[PageKey] = []
         self._arrived: deque[tuple[Page | Failure, bool]] = deque()  # and whether it is the last
         self._looked_at_age = False
-        self._calls = 0
-        self._failures: list[Failure] = []
 
     def tables(self) -> Generator[pa.Table, None, None]:
         """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
@@ -113,12 +113,7 @@ class ListRun:
         request.
         """
         if self._again is not None and self._again.calls:
-            for fetched in self._singly.tables():
-                calls = self._wanted(fetched)
-                self._calls += len(calls)
-                yield calls
-            self.price_changes += self._singly.price_changes
-            self._note_times(self._singly.as_of)
+            yield from self._fetched_singly(self._again.anywhere)
         with ExitStack() as stack:
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
@@ -147,14 +142,6 @@ class ListRun:
         self._raise_why_it_ended(pool, interrupts)
 
     @property
-    def calls(self) -> int:
-        return self._calls
-
-    @property
-    def failures(self) -> list[Failure]:
-        return self._singly.failures + self._failures
-
-    @property
     def keeps(self) -> bool:
         return self._cache is not None and self._cache.writable
 
@@ -181,7 +168,7 @@ class ListRun:
             run.failures.clear()
         except RunStoppedError:
             _log.warning("calls that were not final could not all be fetched again")
-        self._failures += [each for each in run.failures if each.reason != "not_found"]
+        self.failures += [each for each in run.failures if each.reason != "not_found"]
         self.price_changes += run.price_changes
         calls = pa.concat_tables(tables)
         return calls, final_rows(calls, run.as_of[:1] * len(calls))
@@ -212,13 +199,16 @@ class ListRun:
             }
         return said
 
-    def _wanted(self, calls: pa.Table) -> pa.Table:
-        """Return those asked for: until it is valid, a call of a day may be of any range."""
-        anywhere = pa.array([] if self._again is None else self._again.anywhere, pa.string())
-        named = pc.is_in(calls["sid"], anywhere)
-        within = self.range.of(calls.filter(pc.invert(named)))
-        matching = within.filter(self._asked.matching(within))
-        return pa.concat_tables([calls.filter(named), matching])
+    def _fetched_singly(self, anywhere: list[str]) -> Iterator[pa.Table]:
+        """Fetch single calls again: until it is valid, a call of a day may be of any range."""
+        for calls in self._singly.tables():
+            self._note_times(self._singly.as_of)
+            named = pc.is_in(calls["sid"], pa.array(anywhere, pa.string()))
+            within = self.range.of(calls.filter(pc.invert(named)))
+            matching = within.filter(self._asked.matching(within))
+            wanted = pa.concat_tables([calls.filter(named), matching])
+            self.calls += len(wanted)
+            yield wanted
 
     def _plan(self, inquiry: Inquiry, own_account: str) -> None:
         """Find the accounts, the range and the days; a request is made only if it must be."""
@@ -321,9 +311,9 @@ class ListRun:
                 return
             self._days.popleft()
             for table in day.rows.in_order():
-                self._calls += len(table)
+                self.calls += len(table)
                 yield table
-            self._failures += day.failures
+            self.failures += day.failures
             day.close()
 
     def _forget_days(self) -> None:

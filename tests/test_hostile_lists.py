@@ -304,6 +304,21 @@ def test_calls_of_no_day_are_fetched_again_though_they_are_not_in_the_range(
     assert other in set(again.frame["sid"])
 
 
+def test_days_and_calls_that_failed_are_exported_by_month(
+    sandbox: HostileSandbox, two_days: list[date], tmp_path: Path
+) -> None:
+    sandbox.play(hostile.has_a_price_that_is_none, two_days[:1])
+    calls = fetched(sandbox, asked()).failures
+    sandbox.play(hostile.leads_to_itself, two_days[1:])
+    days = fetched(sandbox, asked()).failures
+    sandbox.play(None)
+    both = pd.concat([calls, days], ignore_index=True)
+    both.attrs = days.attrs
+    with sandbox.client() as client:
+        out = callkit.export(both, tmp_path / "calls", by_month=True, client=client)
+    assert set(calls["sid"]) < set(out.frame["sid"])
+
+
 def test_a_day_on_which_a_call_was_listed_twice_is_not_complete_in_the_cache(
     sandbox: HostileSandbox, truth: pd.DataFrame, two_days: list[date], tmp_path: Path
 ) -> None:
