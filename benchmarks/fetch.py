@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from benchmarks.report import save
+from callkit.sandbox import Sandbox
 from tests.support.sandbox import FaultySandbox
 
 CONTENDERS = {"callkit": 1.0, "official pool": 1.0, "aiohttp": 1.0, "official loop": 0.01}
@@ -32,7 +33,7 @@ def run(name: str, sids: list[str], environment: dict[str, str]) -> dict[str, An
     return result
 
 
-def environment_of(sandbox: FaultySandbox) -> dict[str, str]:
+def environment_of(sandbox: Sandbox) -> dict[str, str]:
     return {
         "TWILIO_ACCOUNT_SID": sandbox.account_sid,
         "TWILIO_AUTH_TOKEN": sandbox.auth_token,

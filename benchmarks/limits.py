@@ -1,4 +1,4 @@
-"""What a bulk fetch makes of a limit: alone, as it moves, shared by two, and beside production.
+"""What a bulk fetch makes of a limit: alone, as it moves, shared, beside production, for pages.
 
 Usage: python -m benchmarks.limits [--calls 20000]
 """
@@ -17,12 +17,14 @@ from typing import Any
 
 from benchmarks.fetch import environment_of
 from benchmarks.report import save
-from callkit import Client, Fetched
+from callkit import CallList, Client, Fetched, to_frame
+from tests.support.hostile import HostileSandbox
 from tests.support.sandbox import FaultySandbox
 
 LATENCY = 0.05
 LIMIT = 40
 IN_FLIGHT = 100
+QUARTER = CallList(started=("2025-01-01", "2025-04-01"))
 
 
 def arrivals(client: Client, sids: list[str], seconds: float | None = None) -> Counter[int]:
@@ -119,9 +121,9 @@ def two(calls: int) -> list[dict[str, Any]]:
     ]
 
 
-def one_of_two(seconds: float) -> None:
+def one_of_two(seconds: float, in_flight: int) -> None:
     sids = sys.stdin.read().split()
-    with Client(concurrency=IN_FLIGHT) as client:
+    with Client(concurrency=in_flight) as client:
         print(json.dumps({"calls": sum(arrivals(client, sids, seconds).values())}))
 
 
@@ -141,16 +143,57 @@ def beside_production() -> dict[str, Any]:
     }
 
 
+def listing(wanted: int) -> dict[str, Any]:
+    """List days again and again while another process wants so many single calls in flight."""
+    with HostileSandbox(seed=1, latency=0.1) as sandbox:
+        with sandbox.client() as client:
+            to_frame(QUARTER, client=client, progress=False)  # pages are made once, and slowly
+        before, sandbox.limit = sandbox.served, LIMIT
+        sandbox.play(None)
+        environment = {**os.environ, **environment_of(sandbox)}
+        command = [sys.executable, "-m", "benchmarks.limits"]
+        one_by_one = [*command, "--one-of-two", "40", "--in-flight", str(wanted)]
+        with (
+            subprocess.Popen(
+                one_by_one,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as singly,
+            subprocess.Popen([*command, "--list-for", "40"], env=environment),
+        ):
+            singly.communicate("\n".join(sandbox.sids(7_000)))
+        served = sandbox.served - before
+    pages, calls = sandbox.listed.total(), served.total() - sandbox.listed.total()
+    return {
+        "case": f"{pages:,} pages, 25 wanted at once, beside {calls:,} calls, {wanted} wanted",
+        "answered_429": round(served[429] / served.total(), 5),
+    }
+
+
+def list_for(seconds: float) -> None:
+    ends = time.monotonic() + seconds
+    with Client() as client:
+        while time.monotonic() < ends:
+            to_frame(QUARTER, client=client, columns=["sid"], progress=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--one-of-two", type=float)
+    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT)
+    parser.add_argument("--list-for", type=float)
     options = parser.parse_args()
+    if options.list_for is not None:
+        list_for(options.list_for)
+        return
     if options.one_of_two is not None:
-        one_of_two(options.one_of_two)
+        one_of_two(options.one_of_two, options.in_flight)
         return
     rows = [alone(options.calls, None), alone(options.calls, 1), *moving()]
-    rows += [*two(options.calls), beside_production()]
+    rows += [*two(options.calls), beside_production(), listing(25), listing(IN_FLIGHT)]
     save("limits", rows)
 
 

@@ -1,6 +1,7 @@
 """callkit: what Twilio calls cost and where the minutes went.
 
-A list of Call SIDs goes in; a typed DataFrame, Parquet, and charts of cost and duration come out.
+A date range or a list of Call SIDs goes in; a typed DataFrame, Parquet, and charts of cost and
+duration come out.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The calls of a SID list: `to_frame` and `collect`, and what they return, raise or warn of."""
+"""The calls of a SID list or date range: `to_frame`, `collect`, and what they return or raise."""
 
 import warnings
 from collections import Counter
@@ -35,15 +35,15 @@ Errors: TypeAlias = Literal["raise", "warn"]
 
 @dataclass(frozen=True)
 class FetchResult:
-    """The result of a SID list: every call is in the frame or among the failures.
+    """The result of a run: every SID, or UTC day of a date range, is fetched or among the failures.
 
     Attributes
     ----------
     calls : int
         How many calls were fetched.
     frame, table : pandas.DataFrame, pyarrow.Table
-        One row per distinct call fetched, in the order of first mention. The table of `collect` is
-        made without pandas. For an export, each is read back from the file on first access.
+        One row per distinct call fetched, in the order of :func:`to_frame`. The table of `collect`
+        is made without pandas. For an export, each is read back from the file on first access.
     failures : pandas.DataFrame
         One row per failed call, or UTC day that could not be listed completely: ``sid`` (null for
         a day), ``account_sid``, ``reason`` (category), ``message``, ``http_status`` and ``code``
@@ -103,9 +103,10 @@ def collect(
 
     Raises
     ------
-    InvalidSidError, SidListError, CredentialsError, CacheError
-        The list is not a SID list, credentials are missing or invalid, or the cache cannot be
-        opened: all before the first request (for a generator, when the entry is reached).
+    InvalidSidError, SidListError, CallListError, CredentialsError, CacheError
+        The list is not a SID list, failures do not name the range of the days to list again,
+        credentials are missing or invalid, or the cache cannot be opened: all before the first
+        request (for a generator, when the entry is reached).
     SignInError, WrongAccountError, RunStoppedError
         The cause would have affected every call. What was fetched is in ``.frame``.
     FetchInterrupted
@@ -152,42 +153,50 @@ def to_frame(
 
     Parameters
     ----------
-    sids : str, path, DataFrame, Series, Index or any iterable
-        The calls to fetch: the path of a text, CSV or Parquet file, a DataFrame with a column
-        ``sid`` (and ``account_sid``, for calls of several accounts), or the SIDs themselves.
+    sids : CallList, str, path, DataFrame, Series, Index or any iterable
+        The calls to fetch: a date range (:class:`CallList`), or a SID list: the path of a text, CSV
+        or Parquet file, a DataFrame with a column ``sid`` (and ``account_sid``, for calls of
+        several accounts), or the SIDs themselves. Failures can be passed too, to fetch and list
+        them again.
     client : Client, optional
         The client; by default one with the credentials in the environment.
     cache : str or path, optional
         A file that keeps calls as received; created if missing. Final calls are not requested
-        again, and an interrupted run can be resumed. It contains personal data, and only its owner
-        can read it.
+        again, days that are complete are not listed again, and an interrupted run can be resumed.
+        It contains personal data, and only its owner can read it.
     refresh : {"all", "unpriced"} or datetime, optional
         Request final calls again: all, those without a price, or those fetched before that time.
+        Any of these lists all days of a date range again.
     errors : {"raise", "warn"}, default "raise"
-        Whether to raise or warn, at the end, if calls could not be fetched.
+        Whether to raise or warn, at the end, if calls could not be fetched or days not be listed.
     columns : sequence of str, optional
         The columns to return, in this order; by default all of :data:`callkit.SCHEMA`.
     progress : bool, optional
-        Whether to show a progress bar; by default in a terminal or notebook, for 300 or more calls.
+        Whether to show a progress bar; by default in a terminal or notebook, for 300 or more calls
+        or several days.
 
     Returns
     -------
     pandas.DataFrame
-        One row per distinct call, in the order of first mention. SIDs, parties and names are
+        One row per distinct call, in the order of first mention; of a date range by account, in the
+        order given, then by ``start_time`` and ``sid``. SIDs, parties and names are
         ``str``; ``status``, ``direction`` and ``answered_by`` categories; times
         ``datetime64[us, UTC]``; ``duration`` and ``queue_time`` ``timedelta64[ms]``; ``price`` an
-        exact Arrow ``decimal128(18, 8)``. ``df.attrs["callkit"]`` holds counts and as-of times.
+        exact Arrow ``decimal128(18, 8)``. ``df.attrs["callkit"]`` holds counts, as-of times and, of
+        a date range, what was asked.
 
     Raises
     ------
     FetchError
-        Calls could not be fetched: see ``.failures``; the others are in ``.frame``. :func:`collect`
+        Calls could not be fetched or days not be listed: see ``.failures``; the others are in
+        ``.frame``. :func:`collect`
         lists the other exceptions, which are raised here too.
 
     Warns
     -----
-    IncompleteWarning, PriceChangeWarning
-        Calls could not be fetched (``errors="warn"``); prices differ from the cached ones.
+    IncompleteWarning, PriceChangeWarning, AgeWarning
+        Calls could not be fetched (``errors="warn"``); prices differ from the cached ones; a date
+        range begins more than 13 months ago.
 
     Examples
     --------

@@ -100,21 +100,24 @@ class Day:
             return None
         return following
 
-    def read(self, page: Page, asked: CallList, within: Range, dropped: Dropped) -> pa.Table:
-        """Type a page, and return the calls on it that are asked for.
+    def read(
+        self, page: Page, rows: list[bytes], asked: CallList, within: Range, dropped: Dropped
+    ) -> pa.Table:
+        """Type the rows of a page, and return the calls that are asked for.
 
-        What the server should not have listed is dropped, and is the day's fault.
+        What the server should not have listed is dropped, and is the day's fault. Rows of one call
+        are sorted, so that the last of them is the newest.
         """
-        calls, broken = to_table(page.rows)
-        if len(calls) + len(broken) < len(page.rows):  # then the last of several rows is taken
-            page.rows.sort(key=_updated)
-            calls, broken = to_table(page.rows)
+        calls, broken = to_table(rows)
+        if len(calls) + len(broken) < len(rows):  # then the last of several rows is taken
+            rows.sort(key=_updated)
+            calls, broken = to_table(rows)
         for failure in broken:
             if failure.sid is None:
                 self._fail(page, f"a call cannot be identified ({failure.message})")
             else:
                 self.broken[failure.sid] = self._located(failure, page)
-        self._look_for_news(page, calls["sid"].to_pylist())
+        self._look_for_news(page, calls["sid"].to_pylist(), len(rows))
         start = calls["start_time"].to_numpy()
         of_day = self._of_day(page, calls, start, asked, dropped)
         kept = within.of(calls.filter(pa.array(of_day)))
@@ -154,11 +157,11 @@ class Day:
         right: Flags = of_day & owned & matching
         return right
 
-    def _look_for_news(self, page: Page, sids: list[str]) -> None:
+    def _look_for_news(self, page: Page, sids: list[str], rows: int) -> None:
         known = len(self._sids)
         self._sids.update(map(hash, sids))
         news = len(self._sids) - known
-        self.note_dropped(some=news < len(page.rows))  # where rows move, others may be missing
+        self.note_dropped(some=news < rows)  # where rows move, others may be missing
         self._without_news = 0 if news else self._without_news + 1
         if self._without_news == _PAGES_WITHOUT_NEWS and page.next_uri is not None:
             self._fail(page, f"{_PAGES_WITHOUT_NEWS} pages in a row have no new calls")

@@ -269,19 +269,20 @@ class ListRun:
         if isinstance(outcome, Failure):
             day.fault = day.fault or outcome
         else:
-            calls = day.read(outcome, self._asked, self.range, self._dropped)
-            self._store(day, outcome, calls)
+            rows = outcome.rows
+            calls = day.read(outcome, rows, self._asked, self.range, self._dropped)
+            self._store(day, outcome, rows, calls)
             day.rows.add(calls)
             if bar is not None:
                 bar.add(0, None, calls=len(calls))
         if is_last or day.fault:
             self._end(day, bar)
 
-    def _store(self, day: Day, page: Page, calls: pa.Table) -> None:
+    def _store(self, day: Day, page: Page, rows: list[bytes], calls: pa.Table) -> None:
         if self._cache is None:
             return
         day.note_dropped(some=not all(final_rows(calls, [page.fetched_at] * len(calls))))
-        bodies = {_sid_of(row): row for row in page.rows}
+        bodies = {_sid_of(row): row for row in rows}
         fetched = [
             Fetched(
                 *(sid, day.account_sid, bodies[sid]),

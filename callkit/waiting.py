@@ -15,7 +15,7 @@ from callkit.schema import ATTRIBUTES, SCHEMA, Kind
 Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _IN_MEMORY = 32_000  # rows, of all that wait together: some 1 kB each
-_AT_ONCE = 16_000  # rows handed over
+_AT_ONCE = 4_000  # rows handed over
 _KEYS = ["sid", "start_time", "date_updated"]
 # A file of Arrow's has one dictionary for all batches, so categories are written as text.
 _ON_DISK = pa.schema(

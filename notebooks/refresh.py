@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +26,6 @@ NAMES = ("01_calls", "02_cost", "03_duration")
 
 _SAMPLE = HERE.parent / "data" / "sample_sids.txt"
 _ACCOUNTS = ("TWILIO_", "CALLKIT_")
-_FETCHED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00")
 _BAR = "application/vnd.jupyter.widget-view+json"
 _SECONDS = 300  # that a cell may take, on however slow a machine
 
@@ -74,20 +72,12 @@ def execute(notebook: Path, **environment: str) -> NotebookNode:
 
 
 def steady(notebook: NotebookNode) -> NotebookNode:
-    """Leave out what no two runs have alike: progress bars, times of fetching, Python's version."""
+    """Leave out what no two runs have alike: progress bars, Python's version."""
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            shown = [output for output in cell.outputs if _BAR not in output.get("data", {})]
-            cell.outputs = [_without_times(output) for output in shown]
+            cell.outputs = [each for each in cell.outputs if _BAR not in each.get("data", {})]
     return notebook
-
-
-def _without_times(output: NotebookNode) -> NotebookNode:
-    for kind, text in output.get("data", {}).items():
-        if kind.startswith("text/"):
-            output.data[kind] = _FETCHED_AT.sub("(when it was fetched)", text)
-    return output
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from callkit import CallList
@@ -39,7 +40,9 @@ class Listing:
         """Have a page arrive, and return the numbers of the calls that are kept of it."""
         page = page_of(*rows, next_uri=next_uri, at=at)
         self.day.next_page(page, ORIGIN)
-        return numbers(self.day.read(page, self.asked, self.asked.between(), self.dropped))
+        return numbers(
+            self.day.read(page, page.rows, self.asked, self.asked.between(), self.dropped)
+        )
 
     @property
     def fault(self) -> str:
@@ -51,7 +54,7 @@ def page_of(
 ) -> Page:
     key = first_page(ACCOUNT, THE_DAY, [])
     key = key if query is None else key._replace(query=query)
-    return Page(key, list(rows), next_uri, "RQ1", at, 2)
+    return Page(key, list(map(msgspec.Raw, rows)), next_uri, "RQ1", at, 2)
 
 
 def call(number: int, start: datetime | None = MIDNIGHT, **attributes: Any) -> bytes:

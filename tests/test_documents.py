@@ -91,6 +91,12 @@ def test_the_recipes_of_common_questions_do_what_they_say(folder: Path) -> None:
     assert len(lines) == 51
 
 
+def test_calls_that_a_list_lacks_are_fetched_by_sid_as_the_page_says(folder: Path) -> None:
+    made = run_page(ROOT / "docs" / "date-ranges.md")
+    fetched = [*made["found"]["sid"], *made["rest"]["sid"]]
+    assert sorted(fetched) == sorted(made["mine"])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_no_block_is_in_a_language_that_is_not_run(page: Path) -> None:
     assert {block.language for block in blocks_of(page)} <= RUNS | SHOWN

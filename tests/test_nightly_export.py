@@ -11,6 +11,7 @@ import pytest
 
 import callkit
 from callkit import CallList
+from callkit.errors import ParquetError
 from tests.support import hostile
 from tests.support.hostile import HostileSandbox
 from tests.support.scripted import QUICK_RETRIES
@@ -111,3 +112,14 @@ def test_calls_deleted_meanwhile_stay_as_they_were(
     assert exported(sandbox, target).failures.empty
     new = callkit.read_parquet(target)
     pd.testing.assert_frame_equal(new[new["sid"].isin(old["sid"])].reset_index(drop=True), old)
+
+
+def test_the_failures_of_a_date_range_replace_no_dataset(tmp_path: Path) -> None:
+    target = tmp_path / "calls"
+    asked = CallList(started=("2025-02-01", "2025-02-03"))
+    with HostileSandbox(1) as sandbox, sandbox.client(retry_policy=QUICK_RETRIES) as client:
+        callkit.export(asked, target, by_month=True, client=client)
+        sandbox.play(hostile.never_ends, [date(2025, 2, 2)])
+        failures = callkit.collect(asked, client=client).failures
+        with pytest.raises(ParquetError, match="failures of a date range"):
+            callkit.export(failures, target, by_month=True, client=client)

@@ -55,6 +55,10 @@ SEARCHES = [
     ("resume", "cache"),
     ("rate limit", "tuning"),
     ("subaccount", "questions"),
+    ("subaccount", "date-ranges"),
+    ("date range", "date-ranges"),
+    ("nightly", "date-ranges"),
+    ("cron", "date-ranges"),
 ]
 
 

@@ -60,11 +60,15 @@ class Page:
     """A page: the JSON objects on it, each as the server sent it, and the URI of the next one."""
 
     key: PageKey
-    rows: list[bytes]
+    parts: list[msgspec.Raw]  # of one body: a thousand objects of bytes would scatter memory
     next_uri: str | None
     request_id: str | None
     fetched_at: datetime
     attempts: int
+
+    @property
+    def rows(self) -> list[bytes]:
+        return list(map(bytes, self.parts))
 
 
 def first_page(account_sid: str, day: date, filters: Iterable[tuple[str, str]]) -> PageKey:
@@ -111,13 +115,13 @@ _calls_of = msgspec.json.Decoder(_Calls).decode
 _accounts_of = msgspec.json.Decoder(_Accounts).decode
 
 
-def read_page(key: PageKey, body: bytes) -> tuple[list[bytes], str | None]:
+def read_page(key: PageKey, body: bytes) -> tuple[list[msgspec.Raw], str | None]:
     """Read the objects on a page and the next page's URI, or raise a msgspec.DecodeError.
 
     A page that does not say whether another one follows is refused: it might be cut short.
     """
     if key.of_calls:
         calls = _calls_of(body)
-        return list(map(bytes, calls.calls)), calls.next_page_uri
+        return calls.calls, calls.next_page_uri
     accounts = _accounts_of(body)
-    return list(map(bytes, accounts.accounts)), accounts.next_page_uri
+    return accounts.accounts, accounts.next_page_uri

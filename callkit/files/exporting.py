@@ -1,4 +1,4 @@
-"""SID list in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
+"""SID list or date range in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
@@ -78,6 +78,11 @@ def export(
     ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; if none do, one left
     by an earlier export is removed.
 
+    A date range (:class:`callkit.CallList`) updates a dataset by month that exists already: its
+    calls replace those of that range and of those accounts, and all others stay. Each month is
+    replaced whole or not at all; one with a day that could not be listed completely stays as it
+    was. Calls outside the range that were not final are fetched again.
+
     CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
     (``-0.01700000``), in JSON as text, since its readers turn numbers into floats; ``duration`` in
     whole seconds and ``queue_time`` in milliseconds; times as ISO 8601 (``2025-03-09T08:05:17Z``);
@@ -88,7 +93,7 @@ def export(
     sids, client, cache, refresh, errors, progress
         As for :func:`callkit.to_frame`. To retry failures, pass the whole list and the same
         `cache`, so final calls are not requested again; or export the failures to another file,
-        since this one is replaced entirely.
+        since this one is replaced entirely (unless a date range updates a dataset).
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
     path, by_month, pseudonyms
@@ -107,7 +112,8 @@ def export(
     ParquetError
         The file cannot be written, has the extension of another format, or would replace the SID
         list or the cache; or the dataset or failures file would replace something that callkit did
-        not write. Raised before the first request.
+        not write; or a dataset cannot be updated, since its columns or pseudonyms differ or the
+        date range is filtered. Raised before the first request.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`callkit.collect`. If calls had been fetched, they are in the file; if none
         had, existing files are left as they were.
@@ -124,23 +130,19 @@ def export(
     """
     check_options(refresh, errors)
     target = Path(path)
-    updates = _is_update(sids, target)
+    updates = isinstance(sids, CallList) and bool(months_in(target))
     by_month = by_month or updates
     form = format_named(format, target, by_month=by_month)
-    check_writable(target, folder=by_month)
     beside = name_beside(target, by_month=by_month)
-    if cache is not None:
-        check_cache_apart(Path(cache), (target, beside))
-    check_beside(beside)
+    check_writable(target, folder=by_month)
+    _check_places(sids, target, beside, cache)
     run = run_over(sids, client, cache, refresh, progress)
-    if isinstance(sids, str | PathLike):
-        check_list_apart(Path(sids), target, beside)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     place = writing(target, folder=by_month)
     if isinstance(run, ListRun) and by_month:
         form = form._replace(written=partial(month_files, are_final=run.are_final))
-        if updates:
-            check_columns(target, schema)
+        if months_in(target):
+            _check_update(sids, target, schema)
             place = bringing_up_to_date(
                 target, run, pseudonyms, partial(_read_parquet, schema=schema)
             )
@@ -176,18 +178,29 @@ def export(
     return result
 
 
-def _is_update(sids: SidSource | CallList, target: Path) -> bool:
-    """Whether a date range replaces months of a dataset; with filters, it would lose calls."""
-    if not (isinstance(sids, CallList) and months_in(target)):
-        return False
-    filters = ", ".join(name for name, _ in sids.filters())
-    if filters:
+def _check_places(
+    sids: SidSource | CallList, target: Path, beside: Path, cache: str | PathLike[str] | None
+) -> None:
+    """See that neither of the two files replaces the cache, the list, or somebody else's file."""
+    if cache is not None:
+        check_cache_apart(Path(cache), (target, beside))
+    check_beside(beside)
+    if isinstance(sids, str | PathLike):
+        check_list_apart(Path(sids), target, beside)
+
+
+def _check_update(calls: SidSource | CallList, target: Path, schema: pa.Schema) -> None:
+    """Refuse to update a dataset with part of a date range: its other calls would be lost."""
+    part = "the failures of a date range"
+    if isinstance(calls, CallList):
+        filters = ", ".join(name for name, _ in calls.filters())
+        part = f"a date range that is filtered (by {filters})" if filters else ""
+    if part:
         raise ParquetError(
-            f"Cannot update {str(target)!r} with a date range that is filtered (by {filters}): it "
-            "would remove the other calls of the range. Export to another folder, or list the "
-            "range without filters"
+            f"Cannot update {str(target)!r} with {part}: it would remove the other calls of the "
+            "range. Export to another folder, or list the whole range"
         )
-    return True
+    check_columns(target, schema)
 
 
 def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:

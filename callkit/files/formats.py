@@ -88,18 +88,21 @@ def month_files(
             for month in pc.unique(months).to_pylist():
                 rows = table.filter(pc.equal(months, month))
                 if are_final is not None:
-                    unfinished = pc.invert(pa.array(are_final(rows), pa.bool_()))
-                    not_final[month] += rows["sid"].filter(unfinished).to_pylist()
-                if gathered.get(month):
-                    rows = pa.concat_tables([gathered[month], rows])
-                    rows = rows.unify_dictionaries().combine_chunks()
-                gathered[month] = rows
+                    final = pa.array(are_final(rows), pa.bool_())
+                    not_final[month] += rows["sid"].filter(pc.invert(final)).to_pylist()
+                gathered[month] = rows = _joined(gathered.get(month), rows)
                 if len(rows) >= ROWS:
                     write(month)
 
         yield deal_out
         for month in list(gathered):
             write(month)
+
+
+def _joined(before: pa.Table | None, table: pa.Table) -> pa.Table:
+    if not before:
+        return table
+    return pa.concat_tables([before, table]).unify_dictionaries().combine_chunks()
 
 
 def months_of(table: pa.Table) -> pa.ChunkedArray:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from callkit.fetch.concurrency import Limiter, RetryPolicy, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _ON_THE_WAY = 0.002  # seconds at most, each way
 _REFUSED_IN = 0.003
@@ -22,6 +22,7 @@ _REFUSED_IN = 0.003
 class Client:
     limiter: Limiter
     calls: int
+    latency: float
     arrived: int = 0
     refused: int = 0
     finished_at: float | None = None
@@ -61,9 +62,13 @@ class Simulation:
         calls: int = 10**9,
         seconds: float = 1e9,
         apart: float = 0.0,
+        latencies: Sequence[float] = (),
     ) -> None:
+        """Run a client for each of `concurrencies`; `latencies` are theirs, if they differ."""
+        each = latencies or [self._latency] * len(concurrencies)
         self.clients = [
-            Client(Limiter(concurrency, RetryPolicy()), calls) for concurrency in concurrencies
+            Client(Limiter(concurrency, RetryPolicy()), calls, latency)
+            for concurrency, latency in zip(concurrencies, each, strict=True)
         ]
         for _ in range(self._foreign):
             self._after(self._rng.random() * self._latency, self._come_from_elsewhere)
@@ -98,7 +103,7 @@ class Simulation:
             self._after(_REFUSED_IN, lambda: self._refuse(client, sent, counted))
         else:
             self._in_flight += 1
-            self._after(self._latency, lambda: self._finish(client, sent, counted))
+            self._after(client.latency, lambda: self._finish(client, sent, counted))
 
     def _refuse(self, client: Client, sent: Sent, counted: int | None) -> None:
         client.refused += 1

@@ -234,6 +234,29 @@ def test_others_keep_their_share_and_meet_next_to_no_429s() -> None:
     assert client.arrived >= 0.7 * 60 * 400
 
 
+@pytest.mark.parametrize("tells", [True, False], ids=["header", "no header"])
+@pytest.mark.parametrize("retry_after", [None, 1.0], ids=["no Retry-After", "Retry-After"])
+def test_slow_pages_and_single_requests_of_another_process_hardly_overstep_a_shared_limit(
+    retry_after: float | None, tells: bool
+) -> None:
+    simulation = Simulation(lambda _: 40, 0.1, retry_after=retry_after, tells=tells)
+    simulation.run(25, 100, latencies=(1.1, 0.1), seconds=120)
+    refused = sum(client.refused for client in simulation.clients)
+    assert refused <= 0.02 * (refused + sum(client.arrived for client in simulation.clients))
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["header", "no header"])
+@pytest.mark.parametrize("retry_after", [None, 1.0], ids=["no Retry-After", "Retry-After"])
+def test_slow_pages_beside_a_steady_load_are_hardly_refused(
+    retry_after: float | None, tells: bool
+) -> None:
+    simulation = Simulation(lambda _: 40, 0.1, retry_after=retry_after, tells=tells, foreign=20)
+    simulation.run(25, latencies=(1.1,), seconds=120)
+    [client] = simulation.clients
+    assert client.refused <= 0.02 * (client.arrived + client.refused)
+    assert simulation.foreign_refused <= 0.002 * simulation.foreign_requests
+
+
 @pytest.mark.parametrize("failures", [1, 5, 100, 10**6])
 def test_back_off_grows_and_is_bounded(failures: int) -> None:
     longest = min(30.0, 0.25 * 2.0 ** min(failures - 1, 40))
