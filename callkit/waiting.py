@@ -13,7 +13,7 @@ from callkit.schema import ATTRIBUTES, SCHEMA, Kind
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-_IN_MEMORY = 32_000  # rows, of all that wait together: some 1 kB each
+_IN_MEMORY = 8_000  # rows, of all that wait together: some 1 kB each
 _AT_ONCE = 4_000  # rows handed over
 _KEY = np.dtype([("start_time", "i8"), ("sid", ">u8", 2), ("date_updated", "i8")])
 # A file of Arrow's has one dictionary for all batches, so categories are written as text.
