@@ -128,6 +128,19 @@ def test_the_failures_of_a_date_range_replace_no_dataset(tmp_path: Path) -> None
             callkit.export(failures, target, by_month=True, client=client)
 
 
+def test_a_dataset_of_filtered_calls_is_not_updated_and_nothing_is_requested(
+    tmp_path: Path,
+) -> None:
+    target, started = tmp_path / "calls", ("2025-02-01", "2025-02-03")
+    with HostileSandbox(1) as sandbox, sandbox.client() as client:
+        busy = CallList(started=started, status="busy")
+        callkit.export(busy, target, by_month=True, client=client)
+        sandbox.play(None)  # counts anew
+        with pytest.raises(ParquetError, match=r"it holds calls filtered by Status\. Export to an"):
+            callkit.export(CallList(started=started), target, client=client)
+    assert not sandbox.listed
+
+
 def page_of(*bodies: bytes) -> Reply:
     page = {"calls": [json.loads(body) for body in bodies], "next_page_uri": None}
     now = {"Date": "Sat, 05 Apr 2025 02:00:00 GMT"}

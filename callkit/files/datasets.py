@@ -87,6 +87,16 @@ def check_columns(target: Path, schema: pa.Schema) -> None:
             )
 
 
+def check_unfiltered(target: Path) -> None:
+    """Refuse to update a dataset of which it is not known which calls a filter left out."""
+    for path in months_in(target).values():
+        if filters := read_metadata(path).attributes.get("filters"):
+            raise ParquetError(
+                f"Cannot update {str(target)!r}: it holds calls filtered by {', '.join(filters)}. "
+                "Export to another folder"
+            )
+
+
 def not_final_calls(target: Path, listed: Listed) -> list[CallKey]:
     """Name the calls of a dataset to fetch again: not final yet, and outside of what is listed."""
     outside = listed.of_others | start_time.is_null() | listed.before | listed.after
