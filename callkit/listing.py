@@ -105,6 +105,7 @@ class ListRun:
         self._following: list[PageKey] = []
         self._arrived: deque[tuple[Page | Failure, bool]] = deque()  # and whether it is the last
         self._looked_at_age = False
+        self._stopped = False
 
     def tables(self) -> Generator[pa.Table, None, None]:
         """Yield the calls as tables of :data:`callkit.SCHEMA`, some thousand at a time.
@@ -159,7 +160,12 @@ class ListRun:
         return final_rows(calls, self._as_of[:1] * len(calls))
 
     def fetch_again(self, keys: list[CallKey]) -> tuple[pa.Table, list[bool]]:
-        """Fetch further calls one by one, and say which are final; some may be gone by now."""
+        """Fetch further calls one by one, and say which are final; some may be gone by now.
+
+        After a run that stopped early none is fetched: that would wait as long once more.
+        """
+        if self._stopped:
+            return SCHEMA.empty_table(), []
         run = Run(keys, self._client, self._cache_path, None, self._progress)
         tables = [SCHEMA.empty_table()]
         try:
@@ -371,6 +377,7 @@ class ListRun:
                 f"calls that had arrived are kept: {where}"
             )
         if pool.stop.error is not None:
+            self._stopped = True
             raise pool.stop.error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,18 @@ import pytest
 
 import callkit
 from callkit import CallList
-from callkit.errors import ParquetError
+from callkit.errors import ParquetError, SignInError
+from tests.files.updating import call, day, held, not_final, write
 from tests.support import hostile
 from tests.support.hostile import HostileSandbox
-from tests.support.scripted import QUICK_RETRIES
+from tests.support.scripted import QUICK_RETRIES, Reply, sid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from callkit import FetchResult
     from callkit.sandbox import Sandbox
+    from tests.support.scripted import Handler, ScriptedServer
 
 FIRST_NIGHT = datetime(2025, 2, 20, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -123,3 +126,41 @@ def test_the_failures_of_a_date_range_replace_no_dataset(tmp_path: Path) -> None
         failures = callkit.collect(asked, client=client).failures
         with pytest.raises(ParquetError, match="failures of a date range"):
             callkit.export(failures, target, by_month=True, client=client)
+
+
+def test_a_dataset_of_filtered_calls_is_not_updated_and_nothing_is_requested(
+    tmp_path: Path,
+) -> None:
+    target, started = tmp_path / "calls", ("2025-02-01", "2025-02-03")
+    with HostileSandbox(1) as sandbox, sandbox.client() as client:
+        busy = CallList(started=started, status="busy")
+        callkit.export(busy, target, by_month=True, client=client)
+        sandbox.play(None)  # counts anew
+        with pytest.raises(ParquetError, match=r"it holds calls filtered by Status\. Export to an"):
+            callkit.export(CallList(started=started), target, client=client)
+    assert not sandbox.listed
+
+
+def page_of(*bodies: bytes) -> Reply:
+    page = {"calls": [json.loads(body) for body in bodies], "next_page_uri": None}
+    now = {"Date": "Sat, 05 Apr 2025 02:00:00 GMT"}
+    return Reply(body=json.dumps(page).encode(), headers=now)
+
+
+def lists_march_and_refuses_april(handler: Handler) -> None:
+    is_of_march = "StartTime%3E=2025-03" in handler.path
+    handler.answer(page_of(call(2, day(31))) if is_of_march else Reply(401, b"{}"))
+
+
+def test_after_a_run_that_stopped_early_calls_that_were_not_final_stay_as_they_were(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    target = write(tmp_path / "calls", call(1, day(10), price=None))
+    server.always = lists_march_and_refuses_april
+    with (
+        server.client(retry_policy=QUICK_RETRIES, concurrency=1) as client,
+        pytest.raises(SignInError),
+    ):
+        callkit.export(CallList(started=("2025-03-31", "2025-04-05")), target, client=client)
+    assert (held(target), not_final(target, "2025-03")) == ([1, 2], [1])
+    assert server.asked[sid(1)] == 0

@@ -151,7 +151,7 @@ class Queue:
 
     def give_up(self, why: object) -> None:
         """Record every waiting call as failed, with its last failure or as not attempted."""
-        message = f"the run ended before this call was requested: {why}"
+        message = f"the run ended before this was requested: {why}"
         for job in [
             *(job for account in self._turns for job in account.waiting),
             *(job for _, _, job in self._later),

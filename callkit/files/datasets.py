@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from callkit.errors import ParquetError
-from callkit.files.footers import outermost_as_of, united_ranges
+from callkit.files.footers import brought_up_to_date, outermost_as_of
 from callkit.files.formats import ROWS, months_of, parquet_file
 from callkit.files.paths import KEY, NEVER_STARTED, PART, months_in, updating
 from callkit.files.scanning import (
@@ -84,6 +84,16 @@ def check_columns(target: Path, schema: pa.Schema) -> None:
                 f"Cannot update {str(target)!r}, since its columns differ: "
                 f"{'; '.join(differing)}. Export with the same pseudonyms=… as before, or to "
                 "another folder"
+            )
+
+
+def check_unfiltered(target: Path) -> None:
+    """Refuse to update a dataset of which it is not known which calls a filter left out."""
+    for path in months_in(target).values():
+        if filters := read_metadata(path).attributes.get("filters"):
+            raise ParquetError(
+                f"Cannot update {str(target)!r}: it holds calls filtered by {', '.join(filters)}. "
+                "Export to another folder"
             )
 
 
@@ -213,10 +223,10 @@ class _Month:
         return listed | ((self.was_not_final - refreshed | self.is_not_final) - self.gone)
 
     def _attributes(self, new: dict[str, Any]) -> dict[str, Any]:
-        said = [new] if self.old is None else [new, read_metadata(self.old).attributes]
-        latest = new if self.listed else said[-1]
-        merged = {key: value for key, value in latest.items() if key not in _OF_ONE_RUN}
-        return merged | outermost_as_of(said) | (united_ranges(said) if self.listed else {})
+        old = new if self.old is None else read_metadata(self.old).attributes
+        said = brought_up_to_date(new, old) if self.listed else old
+        kept = {key: value for key, value in said.items() if key not in _OF_ONE_RUN}
+        return kept | outermost_as_of([new, old])
 
 
 def _months(

@@ -15,7 +15,7 @@ from callkit.call_list import CallList
 from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
-from callkit.files.datasets import check_columns
+from callkit.files.datasets import check_columns, check_unfiltered
 from callkit.files.formats import (
     Attributes,
     Write,
@@ -113,7 +113,7 @@ def export(
         The file cannot be written, has the extension of another format, or would replace the SID
         list or the cache; or the dataset or failures file would replace something that callkit did
         not write; or a dataset cannot be updated, since its columns or pseudonyms differ or the
-        date range is filtered. Raised before the first request.
+        date range, or what the dataset holds, is filtered. Raised before the first request.
     InvalidSidError, SidListError, CredentialsError, SignInError, WrongAccountError, CacheError
         As for :func:`callkit.collect`. If calls had been fetched, they are in the file; if none
         had, existing files are left as they were.
@@ -190,7 +190,7 @@ def _check_places(
 
 
 def _check_update(calls: SidSource | CallList, target: Path, schema: pa.Schema) -> None:
-    """Refuse to update a dataset with part of a date range: its other calls would be lost."""
+    """Refuse to update a dataset with part of a date range, and one that holds but part of it."""
     part = "the failures of a date range"
     if isinstance(calls, CallList):
         filters = ", ".join(name for name, _ in calls.filters())
@@ -200,6 +200,7 @@ def _check_update(calls: SidSource | CallList, target: Path, schema: pa.Schema) 
             f"Cannot update {str(target)!r} with {part}: it would remove the other calls of the "
             "range. Export to another folder, or list the whole range"
         )
+    check_unfiltered(target)
     check_columns(target, schema)
 
 

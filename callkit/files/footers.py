@@ -8,6 +8,9 @@ from typing import Any
 
 from callkit.errors import ParquetError
 
+_COVERAGE = ("started", "accounts", "accounts_closed")
+_LISTED = (*_COVERAGE, "tz", "filters")
+
 
 def attributes_in(written: bytes, path: Path) -> dict[str, Any]:
     attributes = _decoded(written)
@@ -38,11 +41,60 @@ def outermost_as_of(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def united_ranges(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Merge the ranges that were listed, if they overlap or touch and are of the same accounts."""
-    accounts = said[0].get("accounts")
-    if not all("started" in each and each.get("accounts") == accounts for each in said):
-        return {}
+def in_all(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is equal in all files."""
+    first, *others = said
+    return {
+        key: value
+        for key, value in first.items()
+        if all(key in other and other[key] == value for other in others)
+    }
+
+
+def with_coverage(agreed: dict[str, Any], said: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Replace what was listed by what all these files say of it, and by their united range."""
+    listed = {key: value for key, value in in_all(said).items() if key in _LISTED}
+    listed.pop("started", None)
+    if all(each.get("accounts") == said[0].get("accounts") for each in said):
+        listed |= _united_ranges(said)
+    return {key: value for key, value in agreed.items() if key not in _LISTED} | listed
+
+
+def brought_up_to_date(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Describe a file that a new export was merged into: as the export, but for what it covers."""
+    said = {key: value for key, value in new.items() if key not in _COVERAGE}
+    if new.get("tz") != old.get("tz", new.get("tz")):
+        said.pop("tz", None)
+    return said | _merged_coverage(new, old)
+
+
+def _merged_coverage(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """Say of which accounts, in which range, two files together hold all calls.
+
+    That is their united range only where both are of the same accounts. What one says of more
+    accounts stays true; of two that each have accounts of their own, no range is true.
+    """
+    ours, theirs = (set(_names(each, "accounts")) for each in (new, old))
+    if ours >= theirs:
+        both = _united_ranges([new, old]) if ours == theirs else {}
+        return {key: new[key] for key in _COVERAGE if key in new} | both
+    if ours < theirs:
+        return {key: old[key] for key in _COVERAGE if key in old}
+    return {
+        key: list(dict.fromkeys([*_names(new, key), *_names(old, key)]))
+        for key in ("accounts", "accounts_closed")
+    }
+
+
+def _names(said: dict[str, Any], key: str) -> list[str]:
+    names = said.get(key)
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    return []  # there are none, or this is somebody else's
+
+
+def _united_ranges(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Merge the ranges that were listed, if they overlap or touch."""
     try:
         (start, end), *others = sorted(
             (datetime.fromisoformat(start), datetime.fromisoformat(end))
@@ -52,7 +104,7 @@ def united_ranges(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if first > end:
                 return {}
             end = max(end, last)
-    except (TypeError, ValueError):  # this is somebody else's
+    except (KeyError, TypeError, ValueError):  # there is none, or this is somebody else's
         return {}
     return {"started": [start.isoformat(), end.isoformat()]}
 

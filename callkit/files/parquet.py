@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.errors import ParquetError
 from callkit.files.dtypes import as_promised, in_our_types, noted, plain_array, restored
-from callkit.files.footers import attributes_in, outermost_as_of, united_ranges
+from callkit.files.footers import attributes_in, in_all, outermost_as_of, with_coverage
 from callkit.files.formats import month_files, parquet_file
 from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors, writing
 from callkit.normaliser import table_to_frame
@@ -111,8 +111,9 @@ def read_parquet(
         so not for one month of a dataset. A dataset is read month by month, with calls that never
         started last and no column ``month``; a folder, file by file in order of name. ``df.attrs``
         then has the earliest ``as_of_first``, the latest ``as_of_last``, the whole range
-        ``started`` if those of the files overlap or touch, and whatever else is equal in all files;
-        for several breakdowns it has no counts.
+        ``started`` if those of the files are of the same accounts and overlap or touch, and
+        whatever else is equal in all files; for several breakdowns it has no counts. Accounts,
+        range, zone and filters of files without rows do not count.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def read_parquet(
     with file_errors(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
         table = pa.concat_tables(tables)
         frame = restored(table_to_frame(table), table)
-    frame.attrs.update(_counted(_agreed(said), len(table), held))
+    frame.attrs.update(_counted(_agreed(said, tables), len(table), held))
     return frame
 
 
@@ -290,16 +291,13 @@ def _check_alike(
             )
 
 
-def _agreed(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+def _agreed(attributes: list[dict[str, Any]], tables: list[pa.Table]) -> dict[str, Any]:
     """Merge the attrs of files: what all agree on, outermost as-of times, and their whole range."""
     if len(attributes) == 1:
         return attributes[0]
-    first, *others = said = [each.get("callkit", {}) for each in attributes]
-    agreed = {
-        key: value
-        for key, value in first.items()
-        if key != "calls_covered" and all(key in other and other[key] == value for other in others)
-    }
-    agreed |= outermost_as_of(said)
-    agreed.pop("started", None)
-    return {"callkit": agreed | united_ranges(said)}
+    said = [each.get("callkit", {}) for each in attributes]
+    agreed = in_all(said)
+    agreed.pop("calls_covered", None)
+    # An update leaves an empty file as it was: it describes an earlier range than the others.
+    with_rows = [each for each, table in zip(said, tables, strict=True) if len(table)]
+    return {"callkit": with_coverage(agreed, with_rows or said) | outermost_as_of(said)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from callkit.fetch.concurrency import Limiters, RetryPolicy, State
+from callkit.fetch.pages import PageKey, first_page
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Fetched
@@ -19,7 +20,7 @@ OTHER = "AC" + "b" * 32
 POLICY = RetryPolicy()
 
 
-def queue_of(*keys: CallKey, concurrency: int = 4) -> Queue:
+def queue_of(*keys: CallKey | PageKey, concurrency: int = 4) -> Queue:
     queue = Queue(ACCOUNT, Limiters(concurrency, POLICY))
     queue.add(keys)
     return queue
@@ -212,6 +213,13 @@ def test_a_run_that_gives_up_settles_what_waits() -> None:
         sid(2): "not_attempted",
     }
     assert queue.waiting_as_asked == 0
+
+
+def test_a_call_and_a_day_that_were_not_requested_say_so_in_the_same_words() -> None:
+    queue = queue_of(*keys(0), first_page(ACCOUNT, date(2025, 3, 1), []))
+    queue.give_up("enough")
+    messages = [outcome.message for outcome in queue.done if isinstance(outcome, Failure)]
+    assert messages == ["the run ended before this was requested: enough"] * 2
 
 
 def test_a_refused_sign_in_lets_the_other_calls_go_first() -> None:
