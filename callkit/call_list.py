@@ -61,8 +61,8 @@ class CallList:
         The range, half-open: from the first, up to but not including the second. Each is a date
         (its midnight in `tz`), a datetime, or either in ISO 8601 as text; a datetime without a
         zone is in `tz`. Or days counted back from the server's date: ``"today"``,
-        ``"yesterday"``, ``"-3d"``, ``"-2w"`` (the three days, the two times seven days before
-        today) or ``"-1m"`` (the month before this one).
+        ``"yesterday"``, ``"-3d"``, ``"-2w"`` (the three days, the 14 days before today)
+        or ``"-1m"`` (the month before this one).
     tz : str, default "UTC"
         The IANA time zone of dates and of datetimes without a zone. Twilio bills by UTC.
     status : str, optional

@@ -257,6 +257,23 @@ def count_failures(reasons: Iterable[str]) -> str:
     return f"{counts.total():,} failure{'s' if counts.total() > 1 else ''}: {of_each}"
 
 
+def describe_failures(failures: pd.DataFrame, *, of_calls: int | None = None) -> str:
+    """Say how many calls failed, beside how many others, and which days were not listed."""
+    said = []
+    of_days = failures["sid"].isna()
+    if calls := count_failures(failures["reason"][~of_days]):
+        total = (of_calls or 0) + int((~of_days).sum())
+        said.append(calls if of_calls is None else f"{calls}, of {total:,} calls")
+    if days := int(of_days.sum()):
+        first = failures[of_days].iloc[0]
+        count, which = ("1 day", "") if days == 1 else (f"{days:,} days", "the first ")
+        said.append(
+            f"{count} could not be listed completely ({which}{first['day']}, {first['reason']}: "
+            f"{first['message']})"
+        )
+    return "; ".join(said)
+
+
 def raise_or_warn(result: FetchResult, errors: Errors) -> None:
     """Warn of changed prices, but not first ones; raise or warn, by `errors`, if calls failed."""
     changed = result.price_changes["old"].notna().sum()
@@ -269,13 +286,7 @@ def raise_or_warn(result: FetchResult, errors: Errors) -> None:
         )
     if result.failures.empty:
         return
-    counts = count_failures(result.failures["reason"])
-    days = result.failures[result.failures["sid"].isna()]
-    message = f"{counts}, of {result.calls + len(result.failures) - len(days):,} calls"
-    if len(days):
-        count = "1 day" if len(days) == 1 else f"{len(days):,} days"
-        first = days.iloc[0]
-        message += f"; {count} could not be listed completely ({first['day']}: {first['message']})"
+    message = describe_failures(result.failures, of_calls=result.calls)
     if errors == "warn":
         warnings.warn(message, IncompleteWarning, stacklevel=3)
         return

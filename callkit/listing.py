@@ -354,8 +354,8 @@ class ListRun:
             return
         self._looked_at_age = True
         warnings.warn(
-            f"The date range begins more than 13 months ago: calls before {oldest:%d %B %Y} are "
-            "available only from Bulk Export, and may be missing here",
+            "The date range begins more than 13 months ago: calls before "
+            f"{oldest.day} {oldest:%B %Y} are available only from Bulk Export, and may be missing",
             AgeWarning,
             stacklevel=2,
         )
@@ -373,8 +373,8 @@ class ListRun:
             else:
                 where = "they are in the exception's .frame (with cache=… a run can be resumed)"
             raise FetchInterrupted(
-                f"interrupted after {done:,} of {len(self._named):,} days; the {self.calls:,} "
-                f"calls that had arrived are kept: {where}"
+                f"interrupted after {done:,} of {len(self._named):,} days; {self.calls:,} calls "
+                f"had arrived; {where}"
             )
         if pool.stop.error is not None:
             self._stopped = True

@@ -56,9 +56,10 @@ class Inquiry:
         while not self._interrupts.heard:
             for outcome in self._pool.take(wait=True):
                 if isinstance(outcome, Failure):
-                    raise self._pool.stop.error or self._cannot_go_on(
-                        f"{outcome.reason}: {outcome.message}"
-                    )
+                    why = f"{outcome.reason}: {outcome.message}"
+                    if outcome.reason == "forbidden":
+                        why = "the API key may not list them; use another key, or fetch by SID"
+                    raise self._pool.stop.error or self._cannot_go_on(why)
                 if isinstance(outcome, Page):
                     return outcome
         raise FetchInterrupted("interrupted before the first day was listed")

@@ -24,8 +24,8 @@ _WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
 _EXIT_CODES = """\
 exit codes:
   0    done
-  1    some calls failed; the others were written, and a CSV file beside them
-       lists the failures
+  1    some calls, or days of a date range, failed; the others were written, and
+       a CSV file beside them lists the failures
   2    incorrect usage, or an error that is described in one sentence
   3    authentication failed
   130  interrupted by Ctrl-C or SIGTERM

@@ -28,7 +28,8 @@ def add_sids_or_range(command: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar=("FIRST", "AFTER"),
         help="calls that started from the first date or datetime up to, but not including, the "
-        "second; or one of: today, yesterday, -3d (the three days before today), -2w, -1m",
+        "second; or one of: today, yesterday, -3d (the three days before today), -2w (the 14 "
+        "days before today), -1m (the last calendar month)",
     )
     group.add_argument("--tz", help="time zone of the range (default: UTC, by which Twilio bills)")
     group.add_argument(
@@ -39,7 +40,11 @@ def add_sids_or_range(command: argparse.ArgumentParser) -> None:
         "its subaccounts (default: the account that signs in)",
     )
     group.add_argument("--status", help="only calls with this status")
-    group.add_argument("--to", metavar="PARTY", help="only calls to this number or address")
+    group.add_argument(
+        "--to",
+        metavar="PARTY",
+        help="only calls to this number in international form, such as +442079460000, or address",
+    )
     group.add_argument(
         "--from", dest="from_", metavar="PARTY", help="only calls from this number or address"
     )

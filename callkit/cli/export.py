@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 import callkit
-from callkit.calls import FetchResult, count_failures
+from callkit.calls import FetchResult, describe_failures
 from callkit.cli.arguments import (
     CommandError,
     Commands,
@@ -173,13 +173,14 @@ def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
 
 
 def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
-    note(f"{calls_counted(exported.calls)}{where}", quiet=options.quiet)
+    listed = "" if options.started is None else " listed"
+    note(f"{calls_counted(exported.calls)}{listed}{where}", quiet=options.quiet)
     for sid, old, new in exported.price_changes.dropna(subset="old").itertuples(index=False):
         now = "none" if pd.isna(new) else f"{new:f}"
         complain(f"the price of {sid} changed from {old:f} to {now}", 0)
     if exported.failures.empty:
         return 0
-    counts = count_failures(exported.failures["reason"])
+    counts = describe_failures(exported.failures)
     beside = f"; see {exported.failures_path}" if where else ""
     return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
 

@@ -91,6 +91,12 @@ def longest_body(key: Key) -> int:
     return _CALL_AT_MOST if isinstance(key, CallKey) else _PAGE_AT_MOST
 
 
+def shown(key: Key, account_sid: str) -> str:
+    """Return the path for a log; of a query only the day, since it may name a party."""
+    path = key.path(account_sid).partition("?")[0]
+    return path if isinstance(key, CallKey) or key.day is None else f"{path} of {key.day}"
+
+
 def failure_of(
     key: Key, account_sid: str, reason: Reason, message: str, **response: Any
 ) -> Failure:

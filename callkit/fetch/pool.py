@@ -10,7 +10,7 @@ from callkit.errors import RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Connection, Transport, describe
 from callkit.fetch.credentials import Credentials
-from callkit.fetch.pages import Key, Page, failure_of, longest_body
+from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
 from callkit.outcomes import Failure, Outcome
@@ -144,8 +144,7 @@ class Pool:
                 if _log.isEnabledFor(logging.DEBUG):
                     done = answer.outcome
                     status = done.http_status or done.message if isinstance(done, Failure) else 200
-                    # A query may name a party.
-                    _log.debug("GET %s: %s", path.partition("?")[0], status)
+                    _log.debug("GET %s: %s", shown(job.key, job.account.sid), status)
             self._transport.release(connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()

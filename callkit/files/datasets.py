@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 
 from callkit.errors import ParquetError
 from callkit.files.footers import brought_up_to_date, outermost_as_of
-from callkit.files.formats import ROWS, months_of, parquet_file
+from callkit.files.formats import months_of, parquet_file
 from callkit.files.paths import KEY, NEVER_STARTED, PART, months_in, updating
 from callkit.files.scanning import (
     account_sid,
@@ -167,7 +167,7 @@ class _Month:
         candidates = pa.array(self._candidates(), pa.string())
         not_final: list[str] = []
         with parquet_file(place / PART, schema, lambda: {"callkit": said}, not_final) as write:
-            for group in _in_groups(self.rows()):
+            for group in self.rows():
                 sids = group["sid"]
                 not_final += sids.filter(pc.is_in(sids, candidates)).to_pylist()
                 write(group)
@@ -291,19 +291,3 @@ def _inserted(tables: Iterable[pa.Table], more: pa.Table) -> Iterator[pa.Table]:
 
 def _sorted(table: pa.Table) -> pa.Table:
     return table.sort_by([("start_time", "ascending"), ("sid", "ascending")])
-
-
-def _in_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Put small tables together, so that they make no tiny row groups."""
-    gathered: list[pa.Table] = []
-    for table in tables:
-        gathered.append(table)
-        if sum(map(len, gathered)) >= ROWS:
-            yield _one(gathered)
-            gathered = []
-    if gathered:
-        yield _one(gathered)
-
-
-def _one(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
