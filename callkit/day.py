@@ -19,8 +19,9 @@ from callkit.waiting import WaitingRows
 _PAGES_WITHOUT_NEWS = 3  # in a row: one may repeat calls that moved while pages were being read
 _CLOSES_AFTER = timedelta(days=1)  # a day that is listed earlier may still lack calls
 _DAY = timedelta(days=1)
+_NONE = np.empty(0, np.int64)
 
-Flags: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Numbers: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Update(msgspec.Struct):
@@ -55,7 +56,8 @@ class Day:
     _all_kept: bool = True
     _began_at: datetime | None = None
     _queries: set[str] = field(default_factory=set)
-    _sids: set[int] = field(default_factory=set)  # their hashes
+    # Of each page its first and last start, and hashes of its SIDs.
+    _seen: list[tuple[int, int, Numbers]] = field(default_factory=list)
     _without_news: int = 0
 
     @property
@@ -69,7 +71,8 @@ class Day:
     @property
     def failures(self) -> list[Failure]:
         """The failures of its calls, but for those that another page had right, and its own."""
-        broken = [each for sid, each in self.broken.items() if hash(sid) not in self._sids]
+        valid = [hashes for *_, hashes in self._seen]
+        broken = [each for sid, each in self.broken.items() if not _holds(valid, hash(sid))]
         return [*broken, *([self.fault] if self.fault else [])]
 
     @property
@@ -82,7 +85,7 @@ class Day:
     def close(self) -> None:
         """Forget its calls, which have been handed over."""
         self.rows.close()
-        self._sids.clear()
+        self._seen.clear()
 
     def next_page(self, page: Page, origin: str) -> PageKey | None:
         """Return the page after this one; None at the end, or where there is no following it."""
@@ -117,7 +120,7 @@ class Day:
                 self._fail(page, f"a call cannot be identified ({failure.message})")
             else:
                 self.broken[failure.sid] = self._located(failure, page)
-        self._look_for_news(page, calls["sid"].to_pylist(), len(rows))
+        self._look_for_news(page, calls, len(rows))
         start = calls["start_time"].to_numpy()
         of_day = self._of_day(page, calls, start, asked, dropped)
         kept = within.of(calls.filter(pa.array(of_day)))
@@ -129,8 +132,8 @@ class Day:
         self._all_kept &= not some
 
     def _of_day(
-        self, page: Page, calls: pa.Table, start: Flags, asked: CallList, dropped: Dropped
-    ) -> Flags:
+        self, page: Page, calls: pa.Table, start: Numbers, asked: CallList, dropped: Dropped
+    ) -> Numbers:
         """Say which calls are those of the day, the account and the filters; the rest is a fault.
 
         Users report that "before a date" includes its midnight, so a call at that time is
@@ -154,13 +157,17 @@ class Day:
         ):
             if wrong.any():
                 self._fail(page, f"{wrong.sum():,} of {len(calls):,} calls on a page {what}")
-        right: Flags = of_day & owned & matching
+        right: Numbers = of_day & owned & matching
         return right
 
-    def _look_for_news(self, page: Page, sids: list[str], rows: int) -> None:
-        known = len(self._sids)
-        self._sids.update(map(hash, sids))
-        news = len(self._sids) - known
+    def _look_for_news(self, page: Page, calls: pa.Table, rows: int) -> None:
+        """Count the calls that no page has had, by hashes: of those that started about then."""
+        hashes = np.fromiter(map(hash, calls["sid"].to_pylist()), np.int64, len(calls))
+        starts = calls["start_time"].to_numpy().astype(np.int64)
+        first, last = (starts.min(), starts.max()) if len(starts) else (0, 0)
+        near = [each for begin, end, each in self._seen if begin <= last and first <= end]
+        news = int(np.isin(hashes, np.concatenate([*near, _NONE]), invert=True).sum())
+        self._seen.append((first, last, hashes))
         self.note_dropped(some=news < rows)  # where rows move, others may be missing
         self._without_news = 0 if news else self._without_news + 1
         if self._without_news == _PAGES_WITHOUT_NEWS and page.next_uri is not None:
@@ -190,6 +197,10 @@ def _updated(row: bytes) -> float:
         return updated.replace(tzinfo=updated.tzinfo or UTC).timestamp()
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError):
         return -math.inf
+
+
+def _holds(arrays: list[Numbers], number: int) -> bool:
+    return any((array == number).any() for array in arrays)
 
 
 def _same_account(found: str | None, asked: str) -> bool:

@@ -46,7 +46,7 @@ from callkit.waiting import Memory, WaitingRows
 _log = logging.getLogger(__name__)
 
 _AHEAD = 4  # days under way beside those in flight: their pages are being typed
-_UNTYPED = 8  # pages: while more wait to be typed, no other is requested
+_UNTYPED = 4  # pages: while more wait to be typed, no other is requested
 _REACHABLE = pd.DateOffset(months=13)
 _WORTH_A_BAR = 2  # days
 _ASKED = ("tz", "status", "to", "from_", "parent_call_sid")

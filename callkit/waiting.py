@@ -7,16 +7,15 @@ from typing import IO, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from callkit.normaliser.casts import categorical
 from callkit.schema import ATTRIBUTES, SCHEMA, Kind
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-_IN_MEMORY = 32_000  # rows, of all that wait together: some 1 kB each
+_IN_MEMORY = 8_000  # rows, of all that wait together: some 1 kB each
 _AT_ONCE = 4_000  # rows handed over
-_KEYS = ["sid", "start_time", "date_updated"]
+_KEY = np.dtype([("start_time", "i8"), ("sid", ">u8", 2), ("date_updated", "i8")])
 # A file of Arrow's has one dictionary for all batches, so categories are written as text.
 _ON_DISK = pa.schema(
     [
@@ -37,7 +36,7 @@ class Memory:
 class WaitingRows:
     """The calls of one day, which arrive in any order and leave by start and SID, each once.
 
-    Only their keys, some 60 bytes a call, are always in memory. The file has no name where the
+    Only their keys, 32 bytes a call, are always in memory. The file has no name where the
     system allows it, so that nothing is left of it if the process is killed.
     """
 
@@ -46,12 +45,12 @@ class WaitingRows:
         self._tables: list[pa.Table] = []  # those in memory; batches in the file come after these
         self._file: IO[bytes] | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
-        self._keys: list[pa.Table] = []
+        self._keys: list[Places] = []
 
     def add(self, calls: pa.Table) -> None:
         if not len(calls):
             return
-        self._keys.append(calls.select(_KEYS).combine_chunks())
+        self._keys.append(_key(calls))
         if self._writer is None and self._memory.rows + len(calls) <= _IN_MEMORY:
             self._memory.rows += len(calls)
             self._tables.append(calls)
@@ -70,7 +69,7 @@ class WaitingRows:
         """Give the calls, some thousand at a time; of a SID that is there twice, the newest."""
         if not self._keys:
             return
-        places = _sorted(pa.concat_tables(self._keys))
+        places = _sorted(np.concatenate(self._keys))
         bounds = np.cumsum([0, *map(len, self._keys)])
         reader = None
         if self._writer is not None:
@@ -102,25 +101,26 @@ class WaitingRows:
         return pa.Table.from_batches([reader.get_batch(number - len(self._tables))])
 
 
-def _sorted(keys: pa.Table) -> Places:
+def _key(calls: pa.Table) -> Places:
+    """Return of each call its start, its SID in two numbers, and when it was updated."""
+    keys = np.empty(len(calls), _KEY)
+    digits = "".join(sid[2:] for sid in calls["sid"].to_pylist())
+    keys["sid"] = np.frombuffer(bytes.fromhex(digits), ">u8").reshape(-1, 2)
+    for name in ("start_time", "date_updated"):
+        keys[name] = calls[name].to_numpy().view(np.int64)
+    return keys
+
+
+def _sorted(keys: Places) -> Places:
     """Return the places of the calls in order of start and SID, of each call the newest record's.
 
     Of records that were updated at the same time, the one that arrived last is the newest.
     """
-    keys = keys.append_column("place", pa.array(np.arange(len(keys))))
-    if pc.count_distinct(keys["sid"]).as_py() < len(keys):
-        newest_first = [
-            ("sid", "ascending"),
-            ("date_updated", "descending"),
-            ("place", "descending"),
-        ]
-        keys = keys.sort_by(newest_first)
-        sids = keys["sid"].combine_chunks()
-        is_first = pc.not_equal(sids[1:], sids[:-1])
-        keys = keys.filter(pa.concat_arrays([pa.array([True]), is_first]))
-    in_order = keys.sort_by([("start_time", "ascending"), ("sid", "ascending")])
-    places: Places = in_order["place"].to_numpy()
-    return places
+    high, low = keys["sid"].T
+    newest_last = np.lexsort((keys["date_updated"], low, high))  # which is stable
+    same = (np.diff(high[newest_last]) == 0) & (np.diff(low[newest_last]) == 0)
+    places: Places = newest_last[np.append(~same, [True])]
+    return places[np.lexsort((low[places], high[places], keys["start_time"][places]))]
 
 
 def _typed(calls: pa.Table) -> pa.Table:

@@ -115,7 +115,7 @@ _calls_of = msgspec.json.Decoder(_Calls).decode
 _accounts_of = msgspec.json.Decoder(_Accounts).decode
 
 
-def read_page(key: PageKey, body: bytes) -> tuple[list[msgspec.Raw], str | None]:
+def read_page(key: PageKey, body: bytes | memoryview) -> tuple[list[msgspec.Raw], str | None]:
     """Read the objects on a page and the next page's URI, or raise a msgspec.DecodeError.
 
     A page that does not say whether another one follows is refused: it might be cut short.

@@ -178,7 +178,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def _read(
-    body: bytes,
+    body: bytes | memoryview,
     key: Key,
     account_sid: str,
     received: tuple[str | None, datetime, int],
@@ -186,6 +186,7 @@ def _read(
 ) -> Fetched | Page | _Fault:
     """Read the body of a 200, or say what is wrong with it."""
     if isinstance(key, CallKey):
+        body = bytes(body)
         fault = _wrong_body(body, key.sid, credentials)
         return fault or Fetched(key.sid, account_sid, body, *received)
     try:

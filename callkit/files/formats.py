@@ -27,7 +27,7 @@ Write: TypeAlias = Callable[[pa.Table], None]
 Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
 
 NOT_FINAL = "callkit.not_final"  # in a file's footer: a JSON list of SIDs
-ROWS = 4_096  # of one month are collected, so that small batches do not make tiny row groups
+ROWS = 4_096  # are gathered, so that small tables do not make tiny row groups
 _EXPLAINED = (b"description", b"unit", b"personal")
 _BLOCK = 1 << 24  # bytes that Arrow reads at a time: more than a row, of one answer, can have
 _PLAIN = {
@@ -41,7 +41,7 @@ _PLAIN = {
 def parquet_file(
     path: Path, schema: pa.Schema, attributes: Attributes, not_final: Sequence[str] | None = None
 ) -> Iterator[Write]:
-    """Give a function that writes tables to a file.
+    """Give a function that writes tables to a file, small ones together in a row group.
 
     `attributes`, and the SIDs of calls that are `not_final`, are asked for at the end.
     """
@@ -49,7 +49,20 @@ def parquet_file(
         path.open("wb") as raw,  # Arrow refuses a name that is not UTF-8
         pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
-        yield writer.write_table
+        gathered: list[pa.Table] = []
+
+        def write(table: pa.Table) -> None:
+            gathered.append(table)
+            if sum(map(len, gathered)) >= ROWS:
+                write_gathered()
+
+        def write_gathered() -> None:
+            writer.write_table(pa.concat_tables(gathered).unify_dictionaries().combine_chunks())
+            gathered.clear()
+
+        yield write
+        if gathered:
+            write_gathered()
         writer.add_key_value_metadata(_footer(attributes().get("callkit"), schema))
         if not_final is not None:
             writer.add_key_value_metadata({NOT_FINAL: json.dumps(not_final)})
@@ -71,17 +84,16 @@ def month_files(
     _check_columns(schema)
     writes: dict[str, Write] = {}
     not_final: dict[str, list[str]] = defaultdict(list)
-    gathered = {NEVER_STARTED: schema.empty_table()}
     with ExitStack() as stack:
 
-        def write(month: str) -> None:
+        def write(month: str, table: pa.Table) -> None:
             if month not in writes:
                 place = folder / f"{KEY}={month}"
                 place.mkdir()
                 noted = None if are_final is None else not_final[month]
                 file = parquet_file(place / PART, schema, attributes, noted)
                 writes[month] = stack.enter_context(file)
-            writes[month](gathered.pop(month))
+            writes[month](table)
 
         def deal_out(table: pa.Table) -> None:
             months = months_of(table)
@@ -90,19 +102,10 @@ def month_files(
                 if are_final is not None:
                     final = pa.array(are_final(rows), pa.bool_())
                     not_final[month] += rows["sid"].filter(pc.invert(final)).to_pylist()
-                gathered[month] = rows = _joined(gathered.get(month), rows)
-                if len(rows) >= ROWS:
-                    write(month)
+                write(month, rows)
 
+        write(NEVER_STARTED, schema.empty_table())
         yield deal_out
-        for month in list(gathered):
-            write(month)
-
-
-def _joined(before: pa.Table | None, table: pa.Table) -> pa.Table:
-    if not before:
-        return table
-    return pa.concat_tables([before, table]).unify_dictionaries().combine_chunks()
 
 
 def months_of(table: pa.Table) -> pa.ChunkedArray:
