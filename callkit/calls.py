@@ -43,7 +43,8 @@ class FetchResult:
         How many calls were fetched.
     frame, table : pandas.DataFrame, pyarrow.Table
         One row per distinct call fetched, in the order of :func:`to_frame`. The table of `collect`
-        is made without pandas. For an export, each is read back from the file on first access.
+        is made without pandas. For an export, each is read back from the file on first access; for
+        a dataset that was updated, that is all its calls.
     failures : pandas.DataFrame
         One row per failed call, or UTC day that could not be listed completely: ``sid`` (null for
         a day), ``account_sid``, ``reason`` (category), ``message``, ``http_status`` and ``code``

@@ -102,8 +102,9 @@ def export(
     Returns
     -------
     FetchResult
-        Where the files are (``.path``, ``.failures_path``), how many calls they hold, and what
-        failed; ``.frame`` and ``.table`` read the calls back on first access.
+        Where the files are (``.path``, ``.failures_path``), how many calls this run wrote, and what
+        failed; ``.frame`` and ``.table`` read the calls back on first access, of an updated dataset
+        all of them.
 
     Raises
     ------

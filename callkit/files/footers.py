@@ -90,7 +90,7 @@ def _names(said: dict[str, Any], key: str) -> list[str]:
     names = said.get(key)
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         return names
-    return []  # there are none, or this is somebody else's
+    return []  # not stated, or written by another tool
 
 
 def _united_ranges(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _united_ranges(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if first > end:
                 return {}
             end = max(end, last)
-    except (KeyError, TypeError, ValueError):  # there is none, or this is somebody else's
+    except (KeyError, TypeError, ValueError):  # not stated, or written by another tool
         return {}
     return {"started": [start.isoformat(), end.isoformat()]}
 
