@@ -22,6 +22,7 @@ Started: TypeAlias = str | Sequence[Moment]
 _BACK = re.compile(r"-([1-9][0-9]{0,3})([dwm])")
 _A_PAIR = 2
 _LONGEST = timedelta(days=3_653)
+_NATIONAL = re.compile(r"[0-9 ().-]{7,}")
 _STATUSES = (*LIVE_STATUSES, *ENDED_STATUSES)
 _EXPECTED = (
     "expected a pair of dates or datetimes, such as ('2025-03-01', '2025-04-01'), or 'today', "
@@ -206,6 +207,10 @@ def _check_party(name: str, party: object) -> None:
     """Check what is to be sent; the message does not show it, since it is personal data."""
     if party is not None and not (is_text(party) and party.strip() and party.isprintable()):
         raise CallListError(f"Invalid {name}: expected a number or an address as text")
+    if is_text(party) and _NATIONAL.fullmatch(party):
+        raise CallListError(
+            f"Invalid {name}: expected a number in international form, such as +442079460000"
+        )
 
 
 def _check_accounts(accounts: object) -> None:

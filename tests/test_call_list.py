@@ -314,6 +314,13 @@ def test_what_is_no_range_is_refused(started: Any) -> None:
         CallList(started=started)
 
 
+@pytest.mark.parametrize("number", ["12125550112", "(212) 555-0112", "0044 20 7946 0000"])
+def test_a_number_without_its_country_would_match_no_call(number: str) -> None:
+    with pytest.raises(CallListError, match="international form") as caught:
+        CallList(started=MARCH, to=number)
+    assert number not in str(caught.value)
+
+
 def test_a_range_of_more_than_ten_years_is_a_typing_error() -> None:
     with pytest.raises(CallListError, match="longer than ten years"):
         CallList(started=("2025-03-01", "2205-04-01"))

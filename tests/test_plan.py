@@ -143,7 +143,10 @@ def test_a_closed_account_is_listed_and_reported(
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        (Reply(403, b'{"message": "Forbidden", "code": 20403}'), "forbidden: Forbidden"),
+        (
+            Reply(403, b'{"message": "Forbidden", "code": 20403}'),
+            "the API key may not list them; use another key, or fetch by SID",
+        ),
         (Reply(404, b'{"message": "No such thing", "code": 20404}'), "not_found: No such thing"),
         (Reply(body=b"[]"), "bad_response: "),
         (Reply(body=b'{"accounts": []}'), "bad_response: "),

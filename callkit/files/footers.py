@@ -74,16 +74,23 @@ def _merged_coverage(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]
     That is their united range only where both are of the same accounts. What one says of more
     accounts stays true; of two that each have accounts of their own, no range is true.
     """
+    new, old = map(without_gaps, (new, old))
     ours, theirs = (set(_names(each, "accounts")) for each in (new, old))
-    if ours >= theirs:
+    if ours >= theirs and ("started" in new or not theirs):
         both = _united_ranges([new, old]) if ours == theirs else {}
         return {key: new[key] for key in _COVERAGE if key in new} | both
-    if ours < theirs:
+    if ours <= theirs:
         return {key: old[key] for key in _COVERAGE if key in old}
     return {
         key: list(dict.fromkeys([*_names(new, key), *_names(old, key)]))
         for key in ("accounts", "accounts_closed")
     }
+
+
+def without_gaps(said: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the range of a listing of which days failed: not all of its calls are there."""
+    failed = said.get("days_failed")
+    return {key: value for key, value in said.items() if not (failed and key == "started")}
 
 
 def _names(said: dict[str, Any], key: str) -> list[str]:

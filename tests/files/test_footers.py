@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import callkit
+from callkit.files.footers import brought_up_to_date
 from tests.files.updating import NOW, A, B, call, day, footer, refreshed, update, write
 
 if TYPE_CHECKING:
@@ -199,3 +200,10 @@ def test_a_dataset_without_calls_says_what_was_listed(target: Path) -> None:
     write(target, **LATER)
     shutil.copytree(target / "month=none", target / "month=2025-03")
     assert callkit.read_parquet(target).attrs["callkit"].items() >= LATER.items()
+
+
+def test_a_listing_of_which_days_failed_claims_no_range() -> None:
+    old = {"accounts": [A], "started": [day(1).isoformat(), day(5).isoformat()]}
+    new = {"accounts": [A], "started": [day(4).isoformat(), day(8).isoformat()], "days_failed": 1}
+    assert brought_up_to_date(new, old)["started"] == old["started"]
+    assert "started" not in brought_up_to_date(new, new)
