@@ -55,10 +55,12 @@ class WaitingRows:
             self._memory.rows += len(calls)
             self._tables.append(calls)
             return
-        if self._writer is None:
+        writer = self._writer
+        if writer is None:
             self._file = tempfile.TemporaryFile(prefix="callkit-")  # noqa: SIM115  (until close)
-            self._writer = pa.ipc.new_file(self._file, _ON_DISK, options=_COMPRESSED)
-        self._writer.write_batch(calls.cast(_ON_DISK).combine_chunks().to_batches()[0])
+            writer = pa.ipc.new_file(self._file, _ON_DISK, options=_COMPRESSED)
+            self._writer = writer
+        writer.write_batch(calls.cast(_ON_DISK).combine_chunks().to_batches()[0])
 
     @property
     def count(self) -> int:
