@@ -6,7 +6,6 @@ A :class:`Transport` looks up proxies, certificates and headers once for all con
 import contextlib
 import errno
 import http.client
-import mmap
 import os
 import socket
 import ssl
@@ -14,7 +13,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
@@ -28,15 +27,13 @@ from urllib3.util import wait_for_read
 
 from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.credentials import Credentials, basic, is_loopback
+from callkit.fetch.decompression import decompressed
 from callkit.outcomes import Reason
 
 _KEPT_ALIVE = 256  # connections through a proxy
 _CONNECT_WITHIN = 10.0  # seconds
 _READ_AT_ONCE = 1 << 16
 _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
-_DECOMPRESSED_AT_ONCE = 1 << 12  # bytes of input, which can be a thousand times as many then
-_OWN_MEMORY_FROM = 1 << 18  # bytes
-_GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
 
 Connection: TypeAlias = "PlainConnection | AdapterConnection"
 
@@ -140,7 +137,7 @@ class PlainConnection:
         if response.length and len(received) <= at_most:  # announced, and did not arrive
             raise http.client.IncompleteRead(b"", response.length)
         is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
-        body = received if is_plain else _decompressed(received, at_most)
+        body = received if is_plain else decompressed(received, at_most)
         if len(body) > at_most:
             return _too_long(at_most)
         return Response(response.status, response.headers, body)
@@ -201,36 +198,6 @@ _CLOSED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 def _too_long(at_most: int) -> NoResponse:
     return NoResponse("bad_response", f"the body is longer than {at_most:,} bytes")
-
-
-def _decompressed(body: bytes, at_most: int) -> bytes | memoryview:
-    """Decompress gzip or zlib, of several members too (RFC 1952), to little more than is wanted.
-
-    A page gets memory of its own, which goes back to the system with it; of the allocator's, each
-    thread would keep a multiple.
-    """
-    announced = int.from_bytes(body[-4:], "little")  # where a gzip has its length
-    if _OWN_MEMORY_FROM <= announced <= at_most:
-        whole = mmap.mmap(-1, announced)
-        with contextlib.suppress(ValueError):  # it was no length
-            for piece in _decompressed_pieces(body, at_most):
-                whole.write(piece)
-            return memoryview(whole)[: whole.tell()]
-    return b"".join(_decompressed_pieces(body, at_most))
-
-
-def _decompressed_pieces(body: bytes, at_most: int) -> Iterator[bytes]:
-    length = 0
-    member = zlib.decompressobj(_GZIP_OR_ZLIB)
-    for start in range(0, len(body), _DECOMPRESSED_AT_ONCE):
-        piece = body[start : start + _DECOMPRESSED_AT_ONCE]
-        while piece and length <= at_most:
-            if member.eof:
-                member = zlib.decompressobj(_GZIP_OR_ZLIB)
-            found = member.decompress(piece)
-            length += len(found)
-            yield found
-            piece = member.unused_data
 
 
 def _explained(error: BaseException) -> NoResponse:
