@@ -13,7 +13,6 @@ from callkit.schema import ATTRIBUTES, SCHEMA, Kind
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-_IN_MEMORY = 8_000  # rows, of all that wait together: some 1 kB each
 _AT_ONCE = 4_000  # rows handed over
 _KEY = np.dtype([("start_time", "i8"), ("sid", ">u8", 2), ("date_updated", "i8")])
 # A file of Arrow's has one dictionary for all batches, so categories are written as text.
@@ -28,9 +27,9 @@ _COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 @dataclass
 class Memory:
-    """How many rows are held in memory by all :class:`WaitingRows` that share it."""
+    """How many rows, of some kilobyte each, still fit; the days of a run share it."""
 
-    rows: int = 0
+    room: int = 8_000
 
 
 class WaitingRows:
@@ -51,8 +50,8 @@ class WaitingRows:
         if not len(calls):
             return
         self._keys.append(_key(calls))
-        if self._writer is None and self._memory.rows + len(calls) <= _IN_MEMORY:
-            self._memory.rows += len(calls)
+        if self._writer is None and len(calls) <= self._memory.room:
+            self._memory.room -= len(calls)
             self._tables.append(calls)
             return
         writer = self._writer
@@ -81,7 +80,7 @@ class WaitingRows:
             yield self._at(places[start : start + _AT_ONCE], bounds, reader)
 
     def close(self) -> None:
-        self._memory.rows -= sum(map(len, self._tables))
+        self._memory.room += sum(map(len, self._tables))
         self._tables, self._keys = [], []
         if self._file is not None:
             self._file.close()

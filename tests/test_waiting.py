@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MORNING = datetime(2025, 3, 1, 8, tzinfo=UTC)
-FULL = 10**9  # rows of other days in memory: those of this one go to its file
+FULL = 0  # room in memory: all rows go to a file
 
 
 def calls(*rows: tuple[int, int], updated: int = 0, **attributes: Any) -> pa.Table:
@@ -47,7 +47,7 @@ def numbers(table: pa.Table) -> list[int]:
     return [int(sid.replace("CA", "0x"), 0) for sid in table["sid"].to_pylist()]
 
 
-@pytest.fixture(params=[0, FULL], ids=["in memory", "in a file"])
+@pytest.fixture(params=[10**9, FULL], ids=["in memory", "in a file"])
 def waiting(request: pytest.FixtureRequest) -> Iterator[WaitingRows]:
     waiting = WaitingRows(Memory(request.param))
     yield waiting
@@ -163,7 +163,7 @@ def newest(pages: list[list[tuple[int, int, int]]]) -> list[tuple[int, int, int]
 def test_rows_leave_the_same_however_they_arrive_and_wherever_they_wait(
     pages: list[list[tuple[int, int, int]]], in_memory: int
 ) -> None:
-    memory = Memory(32_000 - in_memory)
+    memory = Memory(in_memory)
     waiting = WaitingRows(memory)
     for page in pages:
         tables = [calls((number, second), updated=updated) for number, second, updated in page]
@@ -171,7 +171,7 @@ def test_rows_leave_the_same_however_they_arrive_and_wherever_they_wait(
     expected = [calls((number, second), updated=at) for number, second, at in newest(pages)]
     assert leaving(waiting).equals(pa.concat_tables([SCHEMA.empty_table(), *expected]))
     waiting.close()
-    assert memory.rows == 32_000 - in_memory
+    assert memory.room == in_memory
 
 
 @pytest.fixture(scope="module")
@@ -230,13 +230,13 @@ def test_the_file_has_no_name_that_a_killed_process_could_leave_behind(folder: P
 
 
 def test_rows_of_all_days_share_the_memory() -> None:
-    memory = Memory()
+    memory = Memory(room=3)
     first, second = WaitingRows(memory), WaitingRows(memory)
     first.add(calls((1, 0), (2, 0)))
     second.add(calls((3, 0)))
-    assert memory.rows == 3
+    assert memory.room == 0
     first.close()
-    assert memory.rows == 1
+    assert memory.room == 2
 
 
 def test_closing_leaves_nothing_and_may_be_repeated(waiting: WaitingRows) -> None:
