@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from callkit.addresses import canonical, channel_of
 from callkit.errors import CallListError
 from callkit.schema import ENDED_STATUSES, LIVE_STATUSES
-from callkit.sids import canonical_call_sid, is_account_sid
+from callkit.sids import canonical_account_sid, canonical_call_sid, is_account_sid
 
 Moment: TypeAlias = str | date
 Started: TypeAlias = str | Sequence[Moment]
@@ -123,7 +123,7 @@ class CallList:
         if self.account_sid is None or self.account_sid == "all":
             return None
         named = [self.account_sid] if is_text(self.account_sid) else self.account_sid
-        return tuple(dict.fromkeys(f"AC{sid[2:].lower()}" for sid in named))
+        return tuple(dict.fromkeys(map(canonical_account_sid, named)))
 
     @property
     def is_relative(self) -> bool:

@@ -40,6 +40,11 @@ def canonical_call_sid(value: object) -> str | None:
     return None
 
 
+def canonical_account_sid(sid: str) -> str:
+    """Write an Account SID as the API does, with lower-case digits."""
+    return f"AC{sid[2:].lower()}"
+
+
 def is_account_sid(value: object) -> TypeGuard[str]:
     """Whether `value` is written as an Account SID is: ``AC`` and 32 hexadecimal digits."""
     return isinstance(value, str) and _ACCOUNT_SID.fullmatch(value) is not None

@@ -8,8 +8,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from callkit.normaliser.casts import categorical
-from callkit.schema import ATTRIBUTES, SCHEMA, Kind
+from callkit.normaliser.casts import with_categories
+from callkit.schema import SCHEMA
 
 Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -94,7 +94,7 @@ class WaitingRows:
             there = np.flatnonzero(batches == batch)
             parts.append(self._batch(batch, reader).take(places[there] - bounds[batch]))
             order.append(there)
-        return _typed(pa.concat_tables(parts).take(np.argsort(np.concatenate(order))))
+        return with_categories(pa.concat_tables(parts).take(np.argsort(np.concatenate(order))))
 
     def _batch(self, number: int, reader: Any) -> pa.Table:
         if number < len(self._tables):
@@ -122,11 +122,3 @@ def _sorted(keys: Places) -> Places:
     same = (np.diff(high[newest_last]) == 0) & (np.diff(low[newest_last]) == 0)
     places: Places = newest_last[np.append(~same, [True])]
     return places[np.lexsort((low[places], high[places], keys["start_time"][places]))]
-
-
-def _typed(calls: pa.Table) -> pa.Table:
-    columns = calls.columns
-    for place, column in enumerate(ATTRIBUTES):
-        if column.kind is Kind.CATEGORY:
-            columns[place] = categorical(columns[place], column.vocabulary)
-    return pa.table(columns, schema=SCHEMA)

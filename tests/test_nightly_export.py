@@ -16,14 +16,22 @@ from callkit.errors import ParquetError, SignInError
 from tests.files.updating import call, day, held, not_final, write
 from tests.support import hostile
 from tests.support.hostile import HostileSandbox
-from tests.support.scripted import QUICK_RETRIES, Reply, sid
+from tests.support.scripted import (
+    ACCOUNT,
+    QUICK_RETRIES,
+    TOKEN,
+    Reply,
+    ScriptedServer,
+    call_body,
+    sid,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from callkit import FetchResult
     from callkit.sandbox import Sandbox
-    from tests.support.scripted import Handler, ScriptedServer
+    from tests.support.scripted import Handler
 
 FIRST_NIGHT = datetime(2025, 2, 20, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -164,3 +172,19 @@ def test_after_a_run_that_stopped_early_calls_that_were_not_final_stay_as_they_w
         callkit.export(CallList(started=("2025-03-31", "2025-04-05")), target, client=client)
     assert (held(target), not_final(target, "2025-03")) == ([1, 2], [1])
     assert server.asked[sid(1)] == 0
+
+
+def test_an_account_in_capital_letters_is_the_same_account(tmp_path: Path) -> None:
+    target = tmp_path / "calls"
+    day = {"account_sid": ACCOUNT, "start_time": "Sat, 01 Feb 2025 12:00:00 +0000"}
+    with ScriptedServer() as server:
+        client = callkit.Client(
+            account_sid="AC" + ACCOUNT[2:].upper(), auth_token=TOKEN, base_url=server.url
+        )
+        for calls in ([1], [1, 2]):
+            rows = b",".join(call_body(sid(number), **day) for number in calls)
+            page = b'{"calls": [%s], "next_page_uri": null}' % rows
+            server.always = Reply(body=page, headers={"Date": "Tue, 04 Feb 2025 00:00:00 GMT"})
+            asked = CallList(started=("2025-02-01", "2025-02-02"))
+            callkit.export(asked, target, by_month=True, client=client)
+    assert callkit.read_parquet(target)["sid"].tolist() == [sid(1), sid(2)]

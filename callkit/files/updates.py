@@ -13,6 +13,7 @@ from callkit.files.datasets import Listed, Refreshed, not_final_calls, update_mo
 from callkit.files.paths import file_errors, resolved, set_aside
 from callkit.listing import ListRun
 from callkit.pseudonyms import Pseudonyms
+from callkit.sids import canonical_account_sid
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def bringing_up_to_date(
     with temporary as name:
         folder = Path(name)
         yield folder
-        listed = Listed(*run.range, list(run.accounts))
+        listed = Listed(*run.range, list(map(canonical_account_sid, run.accounts)))
         try:
             calls, are_final = run.fetch_again(not_final_calls(target, listed))
         except FetchInterrupted as stop:

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.normaliser.casts import abridged, categorical, typed_columns
+from callkit.normaliser.casts import abridged, typed_columns, with_categories
 from callkit.outcomes import Failure
 from callkit.schema import ATTRIBUTES, SCHEMA, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
@@ -76,11 +76,7 @@ def to_table(
         kept, failures = _last_of_each(rows["sid"].to_pylist(), places, broken)
         if kept != list(range(len(rows))):
             rows = rows.take(pa.array(kept, pa.int64()))
-    columns = rows.columns
-    for place, column in enumerate(ATTRIBUTES):
-        if column.kind is Kind.CATEGORY:
-            columns[place] = categorical(columns[place], column.vocabulary)
-    return pa.table(columns, schema=SCHEMA), failures
+    return with_categories(rows), failures
 
 
 def _typed(

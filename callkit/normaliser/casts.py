@@ -280,6 +280,15 @@ def categorical(
     return pa.chunked_array(encoded, pa.dictionary(pa.int32(), kind))
 
 
+def with_categories(calls: pa.Table) -> pa.Table:
+    """Make a table of the schema of one whose categories are still text."""
+    columns = calls.columns
+    for place, column in enumerate(ATTRIBUTES):
+        if column.kind is Kind.CATEGORY:
+            columns[place] = categorical(columns[place], column.vocabulary)
+    return pa.table(columns, schema=SCHEMA)
+
+
 def table_to_frame(table: pa.Table) -> pd.DataFrame:
     """Make a DataFrame of an Arrow table, any columns of it, without a dtype left to the data.
 
