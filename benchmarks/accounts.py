@@ -12,21 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from benchmarks.report import save
+from benchmarks.serving import serving
 from callkit import Client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LATENCY = 0.2
 LIMITS = {"AC" + letter * 32: limit for letter, limit in {"a": 10, "b": 20, "c": 40}.items()}
@@ -35,20 +30,10 @@ CONCURRENCY = 50  # of each account, above every limit
 PERIOD = 10  # seconds before and during the refusal
 REFUSED_AFTER = 15  # seconds; in the first five the client finds the limits
 
-
-@contextmanager
-def serving() -> Iterator[str]:
-    limits = [f"{account_sid}={limit}" for account_sid, limit in LIMITS.items()]
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.accounts_server", str(LATENCY), *limits],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.stdin.close()
+_SERVER = (
+    *("benchmarks.accounts_server", str(LATENCY)),
+    *(f"{account_sid}={limit}" for account_sid, limit in LIMITS.items()),
+)
 
 
 def get(url: str) -> Any:
@@ -75,7 +60,7 @@ def fetch(url: str, listed: pd.DataFrame) -> None:
 
 
 def use_of_limits(calls: int) -> list[dict[str, Any]]:
-    with serving() as url:
+    with serving(*_SERVER) as url:
         fetch(url, mixed(calls))
         counts = get(f"{url}/counts")
     rows = []
@@ -102,7 +87,7 @@ def one_refused(calls: int) -> list[dict[str, Any]]:
         refused_at.append(int(time.monotonic()) + 1)  # the clock of the machine, as the server's
         get(f"{url}/refuse/{SECOND}/{PERIOD}")
 
-    with serving() as url:
+    with serving(*_SERVER) as url:
         timer = threading.Timer(REFUSED_AFTER, refuse)
         timer.start()
         fetch(url, mixed(calls))

@@ -16,21 +16,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
 from benchmarks.date_range_client import CALLS
 from benchmarks.date_range_server import ACCOUNT, GENERATOR
 from benchmarks.report import save
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from benchmarks.serving import serving
 
 LATENCY, PER_ROW = 0.1, 0.001  # seconds
 IN_FLIGHT = 25
+_SERVER = "benchmarks.date_range_server"
 DAYS = 90
 WRITTEN = """
 select count(*), count(distinct sid), bool_and(in_order) from (
@@ -39,21 +37,6 @@ select count(*), count(distinct sid), bool_and(in_order) from (
   from read_parquet(?, file_row_number = true)
 )
 """
-
-
-@contextmanager
-def serving(calls: int, days: int, latency: float, per_row: float) -> Iterator[str]:
-    numbers = map(str, (calls, days, latency, per_row))
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.date_range_server", *numbers],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.stdin.close()
 
 
 def run(how: str, calls: int, days: int, url: str) -> dict[str, Any]:
@@ -81,7 +64,7 @@ def run(how: str, calls: int, days: int, url: str) -> dict[str, Any]:
 
 
 def time_to_frame(calls: int) -> dict[str, Any]:
-    with serving(calls, DAYS, LATENCY, PER_ROW) as url:
+    with serving(_SERVER, *map(str, (calls, DAYS, LATENCY, PER_ROW))) as url:
         got = run("frame", calls, DAYS, url)
     one_by_one = calls * LATENCY / IN_FLIGHT
     return {
@@ -97,7 +80,7 @@ def time_to_frame(calls: int) -> dict[str, Any]:
 def memory_of_exports(few: int, many: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for calls, days in ((few, DAYS), (many, DAYS), (many, 1)):
-        with serving(calls, days, 0, 0) as url:
+        with serving(_SERVER, str(calls), str(days), "0", "0") as url:
             got = run("export", calls, days, url)
         row = {"case": "export", "calls": calls, "days": days, **rounded(got)}
         first = (rows or [row])[0]["peak_mb"]

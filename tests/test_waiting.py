@@ -203,7 +203,10 @@ def open_files(folder: Path) -> int:
     return sum(str(link.readlink()).startswith(str(folder)) for link in links)
 
 
-on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="asks the Linux kernel")
+on_linux = pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(),
+    reason="only Linux lists open files without a name, in /proc/self/fd",
+)
 
 
 @on_linux
