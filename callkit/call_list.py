@@ -141,8 +141,8 @@ class CallList:
         start, end = (_instant(moment, zone) for moment in self.started)
         if start >= end:
             raise CallListError(
-                f"Invalid started {self.started!r}: the second must be later than the first, "
-                "since the range does not include it"
+                f"Invalid started {self.started!r}: the second must be later than the first, and "
+                "is not included: the day 1 March is ('2025-03-01', '2025-03-02')"
             )
         if end - start > _LONGEST:
             raise CallListError(

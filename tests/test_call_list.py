@@ -341,7 +341,7 @@ def test_a_date_that_has_no_time_in_utc_is_refused(started: Any) -> None:
 
 @pytest.mark.parametrize("started", [MARCH[::-1], ("2025-03-01", "2025-03-01")])
 def test_a_range_without_an_instant_is_refused(started: Any) -> None:
-    expected = "Invalid started .*: the second must be later than the first, since the range does"
+    expected = "Invalid started .*: the second must be later than the first, and is not included"
     with pytest.raises(CallListError, match=expected):
         CallList(started=started)
 
