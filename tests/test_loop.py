@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from callkit.loop import Chunks, SidList
+from callkit.chunks import Chunks
+from callkit.loop import SidList
 from callkit.normaliser import to_table
 from callkit.outcomes import Failure
 from callkit.sids import CallKey

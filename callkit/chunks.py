@@ -1,0 +1,100 @@
+"""The calls of a SID list that are under way, handed over in chunks, in the order of the list."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from callkit.outcomes import Failure, PriceChange
+from callkit.sids import CallKey
+
+Remark: TypeAlias = Failure | PriceChange
+
+_AHEAD = 2  # chunks: the next one starts while the last calls of the one before are under way
+
+
+@dataclass(slots=True)
+class _Chunk:
+    pending: int = 0
+    tables: list[pa.Table] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # in the list, of their rows
+    remarks: list[tuple[int, Remark]] = field(default_factory=list)
+
+
+@dataclass(repr=False)  # it would show personal data
+class Chunks:
+    """The calls that are under way, in chunks of `size` that are handed over one after the other.
+
+    ``pending`` are the calls that have neither arrived nor failed, with their places in the list;
+    ``calls``, ``failures`` and ``price_changes`` those of the chunks handed over, in its order.
+    """
+
+    size: int = 16_000
+    pending: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    price_changes: list[PriceChange] = field(default_factory=list)
+    _chunks: deque[_Chunk] = field(default_factory=deque)
+    _read: int = 0
+    _handed_over: int = 0
+
+    @property
+    def room(self) -> int:
+        return self.size * (self._handed_over + _AHEAD) - self._read
+
+    def expect(self, keys: Sequence[CallKey]) -> None:
+        for place, key in enumerate(keys, start=self._read):
+            self.pending[key.sid] = place
+            if place % self.size == 0:
+                self._chunks.append(_Chunk())
+            self._chunks[-1].pending += 1
+        self._read += len(keys)
+
+    def add(self, table: pa.Table) -> None:
+        places = np.array(list(map(self.pending.pop, table["sid"].to_pylist())), np.int64)
+        for number in np.unique(places // self.size).tolist():
+            rows = places // self.size == number
+            chunk = self._chunks[number - self._handed_over]
+            chunk.tables.append(table if rows.all() else table.filter(pa.array(rows)))
+            chunk.places += places[rows].tolist()
+            chunk.pending -= int(rows.sum())
+
+    def fail(self, failure: Failure) -> None:
+        self.remark(failure).pending -= 1
+        del self.pending[str(failure.sid)]
+
+    def remark(self, remark: Remark) -> _Chunk:
+        """Add a remark about a pending call, and return its chunk."""
+        place = self.pending[str(remark.sid)]
+        chunk = self._chunks[place // self.size - self._handed_over]
+        chunk.remarks.append((place, remark))
+        return chunk
+
+    def finished(self, *, rest: bool = False) -> Iterator[pa.Table]:
+        """Hand over the chunks that are complete; with `rest` all others too, as they are."""
+        while self._chunks:
+            full = self._read >= self.size * (self._handed_over + 1)
+            if not (rest or (full and not self._chunks[0].pending)):
+                return
+            self._handed_over += 1
+            chunk = self._chunks.popleft()
+            for _, remark in sorted(chunk.remarks, key=itemgetter(0)):
+                if isinstance(remark, Failure):
+                    self.failures.append(remark)
+                else:
+                    self.price_changes.append(remark)
+            if chunk.tables:
+                self.calls += sum(map(len, chunk.tables))
+                yield _in_order(chunk)
+
+
+def _in_order(chunk: _Chunk) -> pa.Table:
+    table = pa.concat_tables(chunk.tables).unify_dictionaries()
+    order = np.argsort(np.array(chunk.places))
+    if (order[1:] > order[:-1]).all():
+        return table
+    return table.combine_chunks().take(pa.array(order))
