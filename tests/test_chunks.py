@@ -12,9 +12,11 @@ from callkit.normaliser import to_table
 from callkit.outcomes import Failure
 from callkit.sids import CallKey
 from tests.support.scripted import sid
+from tests.support.waiting import on_linux, open_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def expect(chunks: Chunks, *numbers: int) -> None:
@@ -161,6 +163,20 @@ def test_the_calls_handed_over_are_counted(whole: Chunks) -> None:
     expect(whole, *range(70))
     handed_over(whole, list(range(60)))
     assert whole.calls == 56
+
+
+@on_linux
+def test_two_chunks_wait_in_memory(whole: Chunks, temporary_folder: Path) -> None:
+    expect(whole, *range(280))
+    add(whole, *range(100, 114))
+    assert open_files(temporary_folder) == 0
+
+
+@on_linux
+def test_more_than_two_chunks_wait_in_a_file(whole: Chunks, temporary_folder: Path) -> None:
+    expect(whole, *range(280))
+    add(whole, *range(100, 115))
+    assert open_files(temporary_folder) == 1
 
 
 def test_closed_chunks_hand_over_nothing_more(whole: Chunks) -> None:
