@@ -21,7 +21,7 @@ import pyarrow as pa
 
 import callkit
 from callkit.cache.store import Cache, Refresh
-from callkit.chunks import Chunks
+from callkit.chunks import WHOLE_LIST, Chunks
 from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
 from callkit.fetch.pages import PAGE_SIZE, Page, origin_of
@@ -54,18 +54,21 @@ class Run:
         pages: Pages = False,
         hints: Hints = NO_HINTS,
     ) -> None:
-        self._chunks = Chunks()
+        self._list = SidList(keys)
+        total = self._list.total
+        # Of a list that is read as it is made, nothing waits for what comes later.
+        self._pages = total is not None and (pages is True or (bool(pages) and total >= PAGE_SIZE))
+        self._chunks = Chunks(ahead=WHOLE_LIST) if self._pages else Chunks()
         self.failures = self._chunks.failures
         self.price_changes = self._chunks.price_changes
         self.as_of: list[datetime] = []
-        self._list = SidList(keys)
         self._client = client
         self._pool: Pool | None = None
         self._cache_path = cache
         self._cache: Cache | None = None
         self._refresh: Refresh = refresh
         self._progress = progress
-        self._pages = pages
+        self._always = pages is True
         self._hints = hints
         self._paging: Paging | None = None
         self._from_pages = 0
@@ -80,6 +83,7 @@ class Run:
         request.
         """
         with ExitStack() as stack:
+            stack.callback(self._chunks.close)
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
@@ -143,11 +147,10 @@ class Run:
 
     def _start(self, client: Client) -> Pool:
         """Make the workers and, for a list of which pages may have the calls, what directs them."""
-        total = self._list.total
-        if total is not None and (self._pages is True or (self._pages and total >= PAGE_SIZE)):
+        if self._pages:
             self._paging = Paging(
                 *(client.account_sid, origin_of(client.base_url), client.concurrency, self._hints),
-                always=self._pages is True,
+                always=self._always,
             )
         return client.pool()
 
