@@ -27,6 +27,7 @@ from callkit.fetch.pool import Pool
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched
+from callkit.paging import NO_HINTS, Hints, Pages
 from callkit.sids import CallKey
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 
@@ -47,6 +48,9 @@ class Run:
         cache: str | PathLike[str] | None,
         refresh: Refresh,
         progress: bool | None,
+        *,
+        pages: Pages = False,
+        hints: Hints = NO_HINTS,
     ) -> None:
         self._chunks = Chunks()
         self.failures = self._chunks.failures
@@ -59,6 +63,8 @@ class Run:
         self._cache: Cache | None = None
         self._refresh: Refresh = refresh
         self._progress = progress
+        self._pages = pages
+        self._hints = hints
         self._arrived: dict[str, Fetched] = {}
         self._typed_at = time.monotonic()
 

@@ -13,3 +13,6 @@ class Hints(NamedTuple):
 
     days: dict[str, date]
     range: Range | None
+
+
+NO_HINTS = Hints({}, None)
