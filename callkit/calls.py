@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
-from callkit.call_list import CallList
+from callkit.call_list import CallList, Moment
 from callkit.errors import (
     FetchError,
     FetchInterrupted,
@@ -26,6 +26,8 @@ from callkit.errors import (
 from callkit.fetch import Client
 from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
+from callkit.page_options import PageOptions
+from callkit.paging import Pages
 from callkit.runs import run_over
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource
@@ -87,6 +89,9 @@ def collect(
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
+    pages: Pages = "auto",
+    started: Sequence[Moment] | None = None,
+    date_column: str | None = None,
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> FetchResult:
@@ -94,7 +99,7 @@ def collect(
 
     Parameters
     ----------
-    sids, client, cache, refresh, columns, progress
+    sids, client, cache, refresh, pages, started, date_column, columns, progress
         As for :func:`to_frame`.
 
     Returns
@@ -122,7 +127,8 @@ def collect(
     """
     check_options(refresh)
     names = list(SCHEMA.names) if columns is None else _checked_columns(columns)
-    run = run_over(sids, client, cache, refresh, progress)
+    options = PageOptions(pages, started, date_column)
+    run = run_over(sids, client, cache, refresh, progress, options=options)
     tables = [SCHEMA.empty_table().select(names)]
     try:
         with closing(run.tables()) as fetched:
@@ -146,6 +152,9 @@ def to_frame(
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
+    pages: Pages = "auto",
+    started: Sequence[Moment] | None = None,
+    date_column: str | None = None,
     errors: Errors = "raise",
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
@@ -168,6 +177,21 @@ def to_frame(
     refresh : {"all", "unpriced"} or datetime, optional
         Request final calls again: all, those without a price, or those fetched before that time.
         Any of these lists all days of a date range again.
+    pages : {"auto", True, False}, default "auto"
+        Whether the calls of a SID list are taken from pages of the list of calls, up to a thousand
+        a request, or fetched one by one. With ``"auto"``, callkit decides, by what requests turn
+        out to cost as it runs. With True, all days on which calls are known to have started are
+        listed as long as that finds calls, whatever it costs, for short lists too. With False,
+        calls are fetched one by one.
+    started : pair of dates or datetimes, optional
+        The range in which the calls of a SID list started, in UTC, written as for
+        :class:`CallList`. It is only a hint, which saves requests to find that out: every call
+        is fetched wherever it started.
+    date_column : str, optional
+        The column of the DataFrame, or CSV, TSV or Parquet file, with the date or time at which
+        each call started: a hint as `started` is. Times without a zone, and dates, are in UTC. Text
+        is in ISO 8601 or in the form of the API (``Sat, 01 Mar 2025 12:30:00 +0000``), and missing
+        where the date is not known.
     errors : {"raise", "warn"}, default "raise"
         Whether to raise or warn, at the end, if calls could not be fetched or days not be listed.
     columns : sequence of str, optional
@@ -215,7 +239,15 @@ def to_frame(
     """
     check_options(refresh, errors)
     got = collect(
-        sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
+        sids,
+        client=client,
+        cache=cache,
+        refresh=refresh,
+        pages=pages,
+        started=started,
+        date_column=date_column,
+        columns=columns,
+        progress=progress,
     )
     raise_or_warn(got, errors)
     return got.frame

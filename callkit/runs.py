@@ -1,5 +1,6 @@
 """Which loop serves what is asked: a SID list, a date range, or the failures of a date range."""
 
+from collections.abc import Iterator
 from datetime import date
 from os import PathLike
 
@@ -11,7 +12,10 @@ from callkit.errors import CallListError
 from callkit.fetch import Client
 from callkit.listing import Again, ListRun
 from callkit.loop import Run
-from callkit.sids import SidSource, read_sids
+from callkit.page_options import PageOptions
+from callkit.paging import Hints
+from callkit.sids import CallKey, SidSource, read_dated_sids, read_sids
+from callkit.start_days import start_days
 
 
 def run_over(
@@ -20,14 +24,26 @@ def run_over(
     cache: str | PathLike[str] | None,
     refresh: Refresh,
     progress: bool | None,
+    *,
+    options: PageOptions,
 ) -> Run | ListRun:
     """Make the run over a SID list or a date range, or over the failures of a date range."""
     if isinstance(calls, CallList):
+        options.refuse_for_range()
         return ListRun(calls, client, cache, refresh, progress)
     if isinstance(calls, pd.DataFrame) and (found := _asked_again(calls)):
+        options.refuse_for_range()
         asked, again = found
         return ListRun(asked, client, cache, refresh, progress, again=again)
-    return Run(read_sids(calls), client, cache, refresh, progress)
+    options.check_length_known(calls)
+    keys: list[CallKey] | Iterator[CallKey]
+    if options.date_column is None:
+        keys, days = read_sids(calls), {}
+    else:
+        dated = read_dated_sids(calls, options.date_column)
+        keys, days = dated.keys, start_days(dated)
+    hints = Hints(days, options.range)
+    return Run(keys, client, cache, refresh, progress, pages=options.pages, hints=hints)
 
 
 def _asked_again(failures: pd.DataFrame) -> tuple[CallList, Again] | None:

@@ -1,6 +1,6 @@
 """SID list or date range in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
 from os import PathLike
@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from callkit.cache.store import Refresh
-from callkit.call_list import CallList
+from callkit.call_list import CallList, Moment
 from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
@@ -43,6 +43,8 @@ from callkit.listing import ListRun
 from callkit.loop import Run
 from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
+from callkit.page_options import PageOptions
+from callkit.paging import Pages
 from callkit.pseudonyms import Pseudonyms
 from callkit.runs import run_over
 from callkit.schema import SCHEMA
@@ -68,6 +70,9 @@ def export(
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
+    pages: Pages = "auto",
+    started: Sequence[Moment] | None = None,
+    date_column: str | None = None,
     errors: Errors = "raise",
     progress: bool | None = None,
 ) -> FetchResult:
@@ -90,7 +95,7 @@ def export(
 
     Parameters
     ----------
-    sids, client, cache, refresh, errors, progress
+    sids, client, cache, refresh, pages, started, date_column, errors, progress
         As for :func:`callkit.to_frame`. To retry failures, pass the whole list and the same
         `cache`, so final calls are not requested again; or export the failures to another file,
         since this one is replaced entirely (unless a date range updates a dataset).
@@ -130,6 +135,7 @@ def export(
     FetchResult(20 calls in 'calls.parquet', no failures)
     """
     check_options(refresh, errors)
+    options = PageOptions(pages, started, date_column)
     target = Path(path)
     updates = isinstance(sids, CallList) and bool(months_in(target))
     by_month = by_month or updates
@@ -137,7 +143,7 @@ def export(
     beside = name_beside(target, by_month=by_month)
     check_writable(target, folder=by_month)
     _check_places(sids, target, beside, cache)
-    run = run_over(sids, client, cache, refresh, progress)
+    run = run_over(sids, client, cache, refresh, progress, options=options)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     place = writing(target, folder=by_month)
     if isinstance(run, ListRun) and by_month:
