@@ -17,7 +17,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.normaliser.casts import abridged, typed_columns, with_categories
+from callkit.normaliser.casts import typed_columns, with_categories
+from callkit.normaliser.dates import abridged
 from callkit.outcomes import Failure
 from callkit.schema import ATTRIBUTES, SCHEMA, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
