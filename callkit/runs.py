@@ -5,9 +5,11 @@ from os import PathLike
 
 import pandas as pd
 
+from callkit.bulk import BulkExport
+from callkit.bulk.run import BulkExportRun
 from callkit.cache.store import Refresh
 from callkit.call_list import CallList
-from callkit.errors import CallListError
+from callkit.errors import BulkExportError, CallListError
 from callkit.fetch import Client
 from callkit.listing import Again, ListRun
 from callkit.loop import Run
@@ -15,13 +17,18 @@ from callkit.sids import SidSource, read_sids
 
 
 def run_over(
-    calls: SidSource | CallList,
+    calls: SidSource | CallList | BulkExport,
     client: Client | None,
     cache: str | PathLike[str] | None,
     refresh: Refresh,
     progress: bool | None,
-) -> Run | ListRun:
-    """Make the run over a SID list or a date range, or over the failures of a date range."""
+) -> Run | ListRun | BulkExportRun:
+    """Make the run over a SID list, a date range or files, or the failures of a date range."""
+    if isinstance(calls, BulkExport):
+        for name, given in {"client": client, "cache": cache, "refresh": refresh}.items():
+            if given is not None:
+                raise BulkExportError(f"A BulkExport is read from files: {name} does not apply")
+        return BulkExportRun(calls, progress)
     if isinstance(calls, CallList):
         return ListRun(calls, client, cache, refresh, progress)
     if isinstance(calls, pd.DataFrame) and (found := _asked_again(calls)):
