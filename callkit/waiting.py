@@ -165,7 +165,7 @@ class WaitingRows:
     def _table(self, number: int) -> pa.Table:
         if number < len(self._tables):
             return self._tables[number].cast(_AS_TEXT)
-        if number not in self._read:  # where rows leave as they came, the next ones need it again
+        if number not in self._read:  # the next rows in order need it again
             self._read = {number: self._file.read(number - len(self._tables))}
         return self._read[number]
 

@@ -83,7 +83,7 @@ def _plain(blocks: Iterator[bytes], name: str, times: int = _TIMES_COMPRESSED) -
     if times and first.startswith(_MAGIC):
         blocks = _plain(_decompressed(blocks), name, times - 1)
     elif not first and times == _TIMES_COMPRESSED and Path(name).suffix.lower() == ".gz":
-        raise DamagedFileError("it has no bytes, which is no gzip file: download it again")
+        raise DamagedFileError("it is empty, and a gzip file never is: download it again")
     yield from blocks
 
 

@@ -87,7 +87,7 @@ class BulkExportRun:
     def _type(self, file: Path, first: int, lines: list[bytes]) -> int:
         """Type the records in lines, of which the first has that number; return how many there are.
 
-        A call that is broken in one place and valid in another is no failure.
+        A call that is broken in one place and valid in another has not failed.
         """
         found = [place for place, line in enumerate(lines) if line and not line.isspace()]
         calls, broken = each_typed([lines[place] for place in found])

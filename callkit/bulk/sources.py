@@ -76,9 +76,7 @@ def _checked(path: str | PathLike[str]) -> str:
 
 def _files_at(path: str) -> list[Path]:
     there = Path(path)
-    if not (
-        path and there.exists()
-    ):  # else it is no pattern: browsers write 'day (1).json' and 'day[1].json'
+    if not (path and there.exists()):  # else it is a name, such as 'day[1].json', and not a pattern
         found = [
             file
             # Path.glob takes no absolute patterns.

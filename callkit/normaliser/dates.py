@@ -4,7 +4,7 @@ The usual forms, ``Tue, 14 Nov 2023 10:00:00 +0000`` and ``2023-11-14T10:00:00Z`
 column. Other forms are read one by one. By RFC 2822 (now RFC 5322) the weekday may be missing, the
 day may have one digit, and the zone may be any offset, or GMT, UT or UTC. By ISO 8601 seconds may
 have a fraction that microseconds can hold, and the zone may be an offset. A date without a zone is
-no instant. Nothing here depends on the locale.
+refused. Nothing here depends on the locale.
 """
 
 import re

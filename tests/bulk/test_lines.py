@@ -69,7 +69,7 @@ def test_a_file_may_be_empty(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["day.json.gz", "day.JSON.GZ"])
 def test_a_gzip_file_without_a_byte_is_damaged(name: str) -> None:
-    with pytest.raises(DamagedFileError, match="it has no bytes") as caught:
+    with pytest.raises(DamagedFileError, match="it is empty, and a gzip file never is") as caught:
         read(b"", name)
     assert caught.value.line is None
 
