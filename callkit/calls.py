@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
+from callkit.bulk import BulkExport
 from callkit.cache.store import Refresh
 from callkit.call_list import CallList, Moment
 from callkit.errors import (
@@ -21,6 +22,7 @@ from callkit.errors import (
     FetchInterrupted,
     IncompleteError,
     IncompleteWarning,
+    NormaliseError,
     PriceChangeWarning,
 )
 from callkit.fetch import Client
@@ -84,7 +86,7 @@ class FetchResult:
 
 
 def collect(
-    sids: SidSource | CallList,
+    sids: SidSource | CallList | BulkExport,
     *,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
@@ -109,10 +111,11 @@ def collect(
 
     Raises
     ------
-    InvalidSidError, SidListError, CallListError, CredentialsError, CacheError
-        The list is not a SID list, failures do not name the range of the days to list again,
-        credentials are missing or invalid, or the cache cannot be opened: all before the first
-        request (for a generator, when the entry is reached).
+    InvalidSidError, SidListError, CallListError, BulkExportError, CredentialsError, CacheError
+        The list is not a SID list, failures do not name the range of the days to list again, a
+        BulkExport is combined with a client, a cache or a refresh, credentials are missing or
+        invalid, or the cache cannot be opened: all before the first request (for a generator, when
+        the entry is reached).
     SignInError, WrongAccountError, RunStoppedError
         The cause would have affected every call. What was fetched is in ``.frame``.
     FetchInterrupted
@@ -147,7 +150,7 @@ def collect(
 
 
 def to_frame(
-    sids: SidSource | CallList,
+    sids: SidSource | CallList | BulkExport,
     *,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
@@ -163,8 +166,9 @@ def to_frame(
 
     Parameters
     ----------
-    sids : CallList, str, path, DataFrame, Series, Index or any iterable
-        The calls to fetch: a date range (:class:`CallList`), or a SID list: the path of a text, CSV
+    sids : CallList, BulkExport, str, path, DataFrame, Series, Index or any iterable
+        The calls to fetch: a date range (:class:`CallList`), files (:class:`BulkExport`, which
+        :func:`read_bulk_export` reads too), or a SID list: the path of a text, CSV
         or Parquet file, a DataFrame with a column ``sid`` (and ``account_sid``, for calls of
         several accounts), or the SIDs themselves. Failures can be passed too, to fetch and list
         them again.
@@ -257,7 +261,7 @@ def to_frame(
         columns=columns,
         progress=progress,
     )
-    raise_or_warn(got, errors)
+    raise_or_warn(got, errors, of_files=isinstance(sids, BulkExport))
     return got.frame
 
 
@@ -301,7 +305,7 @@ def count_failures(reasons: Iterable[str]) -> str:
 def describe_failures(failures: pd.DataFrame, *, of_calls: int | None = None) -> str:
     """Say how many calls failed, beside how many others, and which days were not listed."""
     said = []
-    of_days = failures["sid"].isna()
+    of_days = failures["day"].notna() & failures["sid"].isna()
     if calls := count_failures(failures["reason"][~of_days]):
         total = (of_calls or 0) + int((~of_days).sum())
         said.append(calls if of_calls is None else f"{calls}, of {total:,} calls")
@@ -315,7 +319,7 @@ def describe_failures(failures: pd.DataFrame, *, of_calls: int | None = None) ->
     return "; ".join(said)
 
 
-def raise_or_warn(result: FetchResult, errors: Errors) -> None:
+def raise_or_warn(result: FetchResult, errors: Errors, *, of_files: bool = False) -> None:
     """Warn of changed prices, but not first ones; raise or warn, by `errors`, if calls failed."""
     changed = result.price_changes["old"].notna().sum()
     if changed:
@@ -328,11 +332,16 @@ def raise_or_warn(result: FetchResult, errors: Errors) -> None:
     if result.failures.empty:
         return
     message = describe_failures(result.failures, of_calls=result.calls)
+    error: type[FetchError | NormaliseError] = FetchError
+    name, done = "callkit.FetchError", "fetched"
+    if of_files:
+        message += f"; the first: {result.failures['message'].iloc[0]}"
+        error, name, done = NormaliseError, "callkit.errors.NormaliseError", "read"
     if errors == "warn":
         warnings.warn(message, IncompleteWarning, stacklevel=3)
         return
     hint = (
-        "after `except callkit.FetchError as e`, e.frame holds the calls that were fetched and "
+        f"after `except {name} as e`, e.frame holds the calls that were {done} and "
         "e.failures says why the others were not (errors='warn' warns instead)"
     )
-    raise FetchError(f"{message}; {hint}", frame=result.load_frame, failures=result.failures)
+    raise error(f"{message}; {hint}", frame=result.load_frame, failures=result.failures)

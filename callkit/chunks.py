@@ -1,5 +1,6 @@
 """The calls of a SID list that are under way, handed over in chunks, in the order of the list."""
 
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +12,17 @@ import pyarrow as pa
 
 from callkit.outcomes import Failure, PriceChange
 from callkit.sids import CallKey
+from callkit.waiting import RowsByPlace
 
 Remark: TypeAlias = Failure | PriceChange
 
-_AHEAD = 2  # chunks: the next one starts while the last calls of the one before are under way
+WHOLE_LIST = sys.maxsize  # chunks ahead
+_IN_MEMORY = 2  # chunks: calls that are fetched one by one are never further ahead
 
 
 @dataclass(slots=True)
 class _Chunk:
     pending: int = 0
-    tables: list[pa.Table] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)  # in the list, of their rows
     remarks: list[tuple[int, Remark]] = field(default_factory=list)
 
 
@@ -29,11 +30,15 @@ class _Chunk:
 class Chunks:
     """The calls that are under way, in chunks of `size` that are handed over one after the other.
 
+    Up to `ahead` chunks are under way at once: the next one starts while the last calls of the one
+    before are being fetched. With ``WHOLE_LIST`` calls may arrive in any order.
+
     ``pending`` are the calls that have neither arrived nor failed, with their places in the list;
     ``calls``, ``failures`` and ``price_changes`` those of the chunks handed over, in its order.
     """
 
     size: int = 16_000
+    ahead: int = _IN_MEMORY
     pending: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     failures: list[Failure] = field(default_factory=list)
@@ -41,10 +46,14 @@ class Chunks:
     _chunks: deque[_Chunk] = field(default_factory=deque)
     _read: int = 0
     _handed_over: int = 0
+    _rows: RowsByPlace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rows = RowsByPlace(room=_IN_MEMORY * self.size)
 
     @property
     def room(self) -> int:
-        return self.size * (self._handed_over + _AHEAD) - self._read
+        return self.size * (self._handed_over + self.ahead) - self._read
 
     def expect(self, keys: Sequence[CallKey]) -> None:
         for place, key in enumerate(keys, start=self._read):
@@ -56,12 +65,10 @@ class Chunks:
 
     def add(self, table: pa.Table) -> None:
         places = np.array(list(map(self.pending.pop, table["sid"].to_pylist())), np.int64)
-        for number in np.unique(places // self.size).tolist():
-            rows = places // self.size == number
-            chunk = self._chunks[number - self._handed_over]
-            chunk.tables.append(table if rows.all() else table.filter(pa.array(rows)))
-            chunk.places += places[rows].tolist()
-            chunk.pending -= int(rows.sum())
+        self._rows.add(table, places)
+        numbers, counts = np.unique(places // self.size, return_counts=True)
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            self._chunks[number - self._handed_over].pending -= count
 
     def fail(self, failure: Failure) -> None:
         self.remark(failure).pending -= 1
@@ -80,21 +87,19 @@ class Chunks:
             full = self._read >= self.size * (self._handed_over + 1)
             if not (rest or (full and not self._chunks[0].pending)):
                 return
-            self._handed_over += 1
             chunk = self._chunks.popleft()
+            first = self.size * self._handed_over
+            self._handed_over += 1
             for _, remark in sorted(chunk.remarks, key=itemgetter(0)):
                 if isinstance(remark, Failure):
                     self.failures.append(remark)
                 else:
                     self.price_changes.append(remark)
-            if chunk.tables:
-                self.calls += sum(map(len, chunk.tables))
-                yield _in_order(chunk)
+            calls = self._rows.take(first, first + self.size)
+            if len(calls):
+                self.calls += len(calls)
+                yield calls
 
-
-def _in_order(chunk: _Chunk) -> pa.Table:
-    table = pa.concat_tables(chunk.tables).unify_dictionaries()
-    order = np.argsort(np.array(chunk.places))
-    if (order[1:] > order[:-1]).all():
-        return table
-    return table.combine_chunks().take(pa.array(order))
+    def close(self) -> None:
+        """Discard the calls that have not been handed over, and the file that they may be in."""
+        self._rows.close()

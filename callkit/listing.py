@@ -14,7 +14,6 @@ from datetime import date, datetime
 from operator import attrgetter
 from os import PathLike
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 import pandas as pd
@@ -31,7 +30,7 @@ from callkit.errors import (
     WrongAccountError,
 )
 from callkit.fetch import Client
-from callkit.fetch.pages import Page, PageKey, first_page
+from callkit.fetch.pages import Page, PageKey, first_page, origin_of
 from callkit.fetch.pool import Pool
 from callkit.loop import Run, attributes
 from callkit.normaliser import to_table
@@ -123,7 +122,7 @@ class ListRun:
             pool = client.pool()
             stack.callback(pool.close)
             stack.callback(self._forget_days)
-            origin = "{0.scheme}://{0.netloc}".format(urlsplit(client.base_url))
+            origin = origin_of(client.base_url)
             self._plan(Inquiry(pool, interrupts, client.account_sid, origin), client.account_sid)
             bar = stack.enter_context(
                 progress_bar(len(self._days), self._progress, "days", _WORTH_A_BAR)

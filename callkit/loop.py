@@ -6,6 +6,7 @@ of the list.
 """
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,14 +21,15 @@ import pyarrow as pa
 
 import callkit
 from callkit.cache.store import Cache, Refresh
-from callkit.chunks import Chunks
+from callkit.chunks import WHOLE_LIST, Chunks
 from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
+from callkit.fetch.pages import PAGE_SIZE, Page, origin_of
 from callkit.fetch.pool import Pool
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
-from callkit.outcomes import Failure, Fetched
-from callkit.paging import NO_HINTS, Hints, Pages
+from callkit.outcomes import Failure, Fetched, Outcome
+from callkit.paging import NO_HINTS, Hints, Pages, Paging, as_fetched
 from callkit.sids import CallKey
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
 
@@ -52,19 +54,25 @@ class Run:
         pages: Pages = False,
         hints: Hints = NO_HINTS,
     ) -> None:
-        self._chunks = Chunks()
+        self._list = SidList(keys)
+        total = self._list.total
+        # Of a list that is read as it is made, nothing waits for what comes later.
+        self._pages = total is not None and (pages is True or (bool(pages) and total >= PAGE_SIZE))
+        self._chunks = Chunks(ahead=WHOLE_LIST) if self._pages else Chunks()
         self.failures = self._chunks.failures
         self.price_changes = self._chunks.price_changes
         self.as_of: list[datetime] = []
-        self._list = SidList(keys)
         self._client = client
         self._pool: Pool | None = None
         self._cache_path = cache
         self._cache: Cache | None = None
         self._refresh: Refresh = refresh
         self._progress = progress
-        self._pages = pages
+        self._always = pages is True
         self._hints = hints
+        self._paging: Paging | None = None
+        self._from_pages = 0
+        self._unread: deque[Page] = deque()
         self._arrived: dict[str, Fetched] = {}
         self._typed_at = time.monotonic()
 
@@ -75,6 +83,7 @@ class Run:
         request.
         """
         with ExitStack() as stack:
+            stack.callback(self._chunks.close)
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
@@ -88,11 +97,16 @@ class Run:
                 if keys and not interrupts.heard:
                     self._ask_for(keys, bar, stack)
                 if self._pool is not None:
-                    self._receive(self._pool, bar, wait=not keys)
+                    self._request(self._pool)
+                    self._receive(self._pool, bar, wait=not (keys or self._unread))
+                if self._unread:
+                    self._read(self._unread.popleft(), bar)
                 yield from self._chunks.finished()
             if interrupts.heard and self._pool is not None:
                 self._pool.close()
                 self._receive(self._pool, bar, wait=False)
+                while self._unread:
+                    self._read(self._unread.popleft(), bar)
             if self._arrived:
                 self._type_arrived()
             yield from self._chunks.finished(rest=True)
@@ -110,7 +124,9 @@ class Run:
         return failures_frame(self.failures)
 
     def attributes(self) -> dict[str, Any]:
-        return attributes(self.calls, len(self.failures), self.as_of)
+        said = attributes(self.calls, len(self.failures), self.as_of)
+        said["callkit"]["calls_from_pages"] = self._from_pages
+        return said
 
     def _ask_for(self, keys: list[CallKey], bar: Bar | None, stack: ExitStack) -> None:
         """Take from the cache what is final and valid there, and have the rest fetched."""
@@ -122,9 +138,29 @@ class Run:
             self._list.missing = len(keys)
         if keys:
             if self._pool is None:
-                self._pool = (self._client or stack.enter_context(Client())).pool()
+                self._pool = self._start(self._client or stack.enter_context(Client()))
                 stack.callback(self._pool.close)
-            self._pool.put(keys)
+            if self._paging is None:
+                self._pool.put(keys)
+            else:
+                self._paging.want(keys)
+
+    def _start(self, client: Client) -> Pool:
+        """Make the workers and, for a list of which pages may have the calls, what directs them."""
+        if self._pages:
+            self._paging = Paging(
+                *(client.account_sid, origin_of(client.base_url), client.concurrency, self._hints),
+                always=self._always,
+            )
+        return client.pool()
+
+    def _request(self, pool: Pool) -> None:
+        if self._paging is not None:
+            self._paging.request(
+                *(pool, time.monotonic()),
+                unread=len(self._unread),
+                all_known=self._list.exhausted,
+            )
 
     def _add_found(
         self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
@@ -138,33 +174,68 @@ class Run:
 
     def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
         """Take outcomes from the pool, and type the calls once there are enough."""
-        outcomes = pool.take(wait=wait)
-        failed = 0
-        for outcome in outcomes:
-            if isinstance(outcome, Fetched):
-                self._arrived[outcome.sid] = outcome
-            elif isinstance(outcome, Failure):
-                failed += 1
-                self._chunks.fail(outcome)
+        settled = failed = 0
+        for outcome in pool.take(wait=wait):
+            if isinstance(outcome, Page):
+                self._unread.append(outcome)
+            elif outcome.sid is None:
+                self._paging_of_pages.failed(outcome)
+            else:
+                if self._paging is not None:
+                    self._paging.note(outcome)
+                if outcome.sid in self._chunks.pending:  # a page may have had it meanwhile
+                    settled += 1
+                    failed += self._settle(outcome)
         if bar is not None:
-            bar.add(len(outcomes), pool, failed=failed)
+            bar.add(settled, pool, failed=failed)
         now = time.monotonic()
         enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
         if self._arrived and (enough or len(self._arrived) == len(self._chunks.pending)):
             self._type_arrived()
             self._typed_at = now
 
+    def _settle(self, outcome: Outcome) -> bool:
+        """Take the outcome of a call; return whether it has failed."""
+        if isinstance(outcome, Fetched):
+            self._arrived[outcome.sid] = outcome
+            return False
+        self._chunks.fail(outcome)
+        return True
+
+    def _read(self, page: Page, bar: Bar | None) -> None:
+        """Take from a page the calls that are wanted, if a fetch would give the same."""
+        paging = self._paging_of_pages
+        asked = {call.sid: call for call in paging.asked(page)}
+        table, _ = to_table(map(attrgetter("body"), asked.values()), list(asked))
+        table = table.filter(pa.array(as_fetched(table, page.fetched_at), pa.bool_()))
+        sids = table["sid"].to_pylist()
+        if sids and self._pool is not None:
+            self._pool.stop.note_found()
+        self._store([asked[sid] for sid in sids], table)
+        self._add(table, asked)
+        self._from_pages += len(sids)
+        paging.took(page, sids, time.monotonic())
+        if bar is not None:
+            bar.add(len(sids), self._pool, **{"from pages": len(sids)})
+
+    @property
+    def _paging_of_pages(self) -> Paging:
+        assert self._paging is not None  # noqa: S101  (nothing else requests pages)
+        return self._paging
+
     def _type_arrived(self) -> None:
         """Type calls, store those that are valid, and mark those that are final too."""
         arrived, self._arrived = self._arrived, {}
         table, broken = to_table(map(attrgetter("body"), arrived.values()), list(arrived))
-        if self._cache is not None:
-            valid = [arrived[sid] for sid in table["sid"].to_pylist()]
-            for change in self._cache.store(valid, table):
-                self._chunks.remark(change)
+        self._store([arrived[sid] for sid in table["sid"].to_pylist()], table)
         self._add(table, arrived)
         for failure in broken:
             self._chunks.fail(self._located(failure, arrived))
+
+    def _store(self, valid: list[Fetched], table: pa.Table) -> None:
+        if self._cache is not None:
+            for change in self._cache.store(valid, table):
+                self._chunks.remark(change)
 
     def _add(self, table: pa.Table, calls: dict[str, Fetched]) -> None:
         self._chunks.add(table)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from callkit.call_list import Moment, Range, range_between
-from callkit.errors import CallListError
 from callkit.paging import Pages
 from callkit.sids import SidSource
 
@@ -42,16 +41,12 @@ class PageOptions:
                 "list(…) instead of a generator"
             )
 
-    def refuse_for_range(self) -> None:
-        """Refuse each of them for a date range, which is listed in any case."""
-        given = {
+    @property
+    def given(self) -> list[str]:
+        """The names of those that were passed."""
+        passed = {
             "pages": self.pages != "auto",
             "started": self.started is not None,
             "date_column": self.date_column is not None,
         }
-        for name, is_given in given.items():
-            if is_given:
-                raise CallListError(
-                    f"Cannot combine a date range with {name}, which is for SID lists: the days of "
-                    "a date range are always listed page by page"
-                )
+        return [name for name, is_passed in passed.items() if is_passed]

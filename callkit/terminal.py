@@ -26,7 +26,7 @@ _AT_THE_END = "{n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"  # a rate would b
 class Bar:
     def __init__(self, bar: "tqdm.std.tqdm[Any]") -> None:
         self._bar = bar
-        self._counts = {"calls": 0, "failed": 0}
+        self._counts = {"calls": 0, "from pages": 0, "failed": 0}
         self._pool: Pool | None = None
 
     def add(self, number: int, pool: Pool | None = None, **counts: int) -> None:

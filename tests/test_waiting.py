@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-import tempfile
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
@@ -16,35 +13,18 @@ from hypothesis import strategies as st
 from callkit.normaliser import to_table
 from callkit.schema import SCHEMA
 from callkit.waiting import Memory, WaitingRows
-from tests.normaliser.calls import body, numbered, written
+from tests.normaliser.calls import body, numbered
+from tests.support.waiting import calls, numbers, on_linux, open_files, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-MORNING = datetime(2025, 3, 1, 8, tzinfo=UTC)
 FULL = 0  # room in memory: all rows go to a file
-
-
-def calls(*rows: tuple[int, int], updated: int = 0, **attributes: Any) -> pa.Table:
-    """Make calls from their numbers and the seconds after which they started."""
-    table, _ = to_table(
-        body(
-            sid=numbered(number),
-            start_time=written(MORNING + timedelta(seconds=second)),
-            date_updated=written(MORNING + timedelta(days=1, seconds=updated)),
-            **attributes,
-        )
-        for number, second in rows
-    )
-    return table
 
 
 def leaving(waiting: WaitingRows) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *waiting.in_order()])
-
-
-def numbers(table: pa.Table) -> list[int]:
-    return [int(sid.replace("CA", "0x"), 0) for sid in table["sid"].to_pylist()]
 
 
 @pytest.fixture(params=[10**9, FULL], ids=["in memory", "in a file"])
@@ -191,44 +171,30 @@ def test_thousands_of_rows_leave_in_several_tables(waiting: WaitingRows, many: p
 # Where they wait
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
-
-
-def open_files(folder: Path) -> int:
-    """Count the open files in a folder, those without a name included."""
-    links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
-    return sum(str(link.readlink()).startswith(str(folder)) for link in links)
-
-
-on_linux = pytest.mark.skipif(
-    not Path("/proc/self/fd").exists(),
-    reason="only Linux lists open files without a name, in /proc/self/fd",
-)
-
-
 @on_linux
-def test_a_few_rows_need_no_file(folder: Path) -> None:
+def test_a_few_rows_need_no_file(temporary_folder: Path) -> None:
     waiting = WaitingRows(Memory())
     waiting.add(calls((1, 0)))
-    assert open_files(folder) == 0
+    assert open_files(temporary_folder) == 0
 
 
 @on_linux
-def test_rows_beyond_those_in_memory_are_in_a_file_until_they_are_closed(folder: Path) -> None:
+def test_rows_beyond_those_in_memory_are_in_a_file_until_they_are_closed(
+    temporary_folder: Path,
+) -> None:
     waiting = WaitingRows(Memory(FULL))
     waiting.add(calls((1, 0)))
-    assert open_files(folder) == 1
+    assert open_files(temporary_folder) == 1
     waiting.close()
-    assert open_files(folder) == 0
+    assert open_files(temporary_folder) == 0
 
 
-def test_the_file_has_no_name_that_a_killed_process_could_leave_behind(folder: Path) -> None:
+def test_the_file_has_no_name_that_a_killed_process_could_leave_behind(
+    temporary_folder: Path,
+) -> None:
     waiting = WaitingRows(Memory(FULL))
     waiting.add(calls((1, 0)))
-    assert list(folder.iterdir()) == []
+    assert list(temporary_folder.iterdir()) == []
     waiting.close()
 
 
@@ -254,3 +220,24 @@ def test_rows_may_be_added_anew_after_closing(waiting: WaitingRows) -> None:
     waiting.close()
     waiting.add(calls((2, 0)))
     assert numbers(leaving(waiting)) == [2]
+
+
+FULL_DISK = """
+import resource
+from callkit.waiting import Memory, WaitingRows
+from tests.support.waiting import calls
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, 4_096))
+waiting = WaitingRows(Memory(0))
+try:
+    for number in range(100):
+        waiting.add(calls((number, 0)))
+except OSError as error:
+    print(error.strerror)
+waiting.close()
+"""
+
+
+@on_linux
+def test_a_full_disk_is_an_os_error_and_closing_none() -> None:
+    assert output_of(FULL_DISK) == "File too large\n"

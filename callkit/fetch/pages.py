@@ -17,7 +17,7 @@ from callkit.sids import CallKey
 
 _CALL_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
 _PAGE_AT_MOST = 1 << 25
-_PAGE_SIZE = 1_000  # the most that the API gives
+PAGE_SIZE = 1_000  # the most that the API gives
 _SMALLEST = "PageSize=1"
 
 
@@ -65,6 +65,7 @@ class Page:
     request_id: str | None
     fetched_at: datetime
     attempts: int
+    seconds: float = 0.0  # that the last attempt took
 
     @property
     def rows(self) -> list[bytes]:
@@ -73,7 +74,7 @@ class Page:
 
 def first_page(account_sid: str, day: date, filters: Iterable[tuple[str, str]]) -> PageKey:
     """Ask for the calls that started on a UTC day."""
-    asked = {"PageSize": _PAGE_SIZE, "StartTime>": day, "StartTime<": day + timedelta(days=1)}
+    asked = {"PageSize": PAGE_SIZE, "StartTime>": day, "StartTime<": day + timedelta(days=1)}
     return PageKey(account_sid, urlencode([*asked.items(), *filters]), day)
 
 
@@ -84,7 +85,12 @@ def smallest_page(account_sid: str) -> PageKey:
 
 def accounts_page(account_sid: str) -> PageKey:
     """Ask for the account and its subaccounts."""
-    return PageKey(account_sid, urlencode({"PageSize": _PAGE_SIZE}), of_calls=False)
+    return PageKey(account_sid, urlencode({"PageSize": PAGE_SIZE}), of_calls=False)
+
+
+def origin_of(base_url: str) -> str:
+    """Return the host that pages are followed on."""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(base_url))
 
 
 def longest_body(key: Key) -> int:

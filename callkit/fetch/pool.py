@@ -58,6 +58,12 @@ class Pool:
         with self._changed:
             return not any(account.waiting for account in self._queue.accounts.values())
 
+    def call_seconds(self, account_sid: str) -> float | None:
+        """How long a single call takes in flight, smoothed; None if none has been answered."""
+        with self._changed:
+            account = self._queue.accounts.get(account_sid)
+            return None if account is None else account.call_seconds
+
     @property
     def traffic(self) -> dict[str, int]:
         """How many 429s there were, and how many requests are in flight, over all accounts."""
@@ -212,7 +218,8 @@ class StopConditions:
     _last_trouble: str = "no response"
     _warned: bool = False
     _refusals: dict[str, tuple[float, list[str | None]]] = field(default_factory=dict)
-    _some_fetched: bool = False
+    _some_answered: bool = False
+    _some_found: bool = False
     _unknown: int = 0
     _sampled: int = 0
     _sample: set[str] | None = None  # those of it that have not been answered with a 404
@@ -225,7 +232,8 @@ class StopConditions:
             self._warned = False
             self._refusals.pop(account_sid, None)
             if not isinstance(outcome, Failure):
-                self._some_fetched = True
+                self._some_answered = True
+                self._some_found |= not isinstance(outcome, Page)
             elif (
                 outcome.sid is not None
                 and outcome.reason == "not_found"
@@ -236,7 +244,7 @@ class StopConditions:
             self._last_trouble = f"{outcome.reason}: {outcome.message}"
             if answer.meaning is Meaning.UNAUTHORIZED:
                 self._note_refusal(outcome, account_sid, now)
-            elif answer.no_use and not self._some_fetched:
+            elif answer.no_use and not self._some_answered:
                 self.cannot_send(outcome.message)
 
     def look(self, *, waiting_as_asked: bool) -> None:
@@ -262,6 +270,10 @@ class StopConditions:
                 f"last attempt failed with {self._last_trouble}"
             )
 
+    def note_found(self) -> None:
+        """Learn that calls of the account were found on a page: a 404 is then that call's alone."""
+        self._some_found = True
+
     def cannot_send(self, why: str) -> None:
         self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
 
@@ -269,7 +281,7 @@ class StopConditions:
         """Count a 401; if other calls were fetched, several of one call count once."""
         since, refused = self._refusals.setdefault(account_sid, (now, []))
         refused.append(failure.sid or failure.day)
-        times = len(set(refused) if self._some_fetched else refused)
+        times = len(set(refused) if self._some_answered else refused)
         lasting = now - since >= self.policy.unauthorized_for
         lasting = lasting and times >= self.policy.unauthorized_times
         if lasting and account_sid == self.account_sid:
@@ -278,7 +290,7 @@ class StopConditions:
     def _note_unknown(self, failure: Failure) -> None:
         """Count a 404; a list in time order may begin with calls that are too old to be found."""
         self._unknown += 1
-        if self._some_fetched or self._unknown < self.policy.unknown_calls:
+        if self._some_found or self._unknown < self.policy.unknown_calls:
             return
         if self._sample is None:
             self._sample = self.bring_forward(self.account_sid, _SAMPLE)

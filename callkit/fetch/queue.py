@@ -19,7 +19,7 @@ import heapq
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
@@ -31,6 +31,7 @@ from callkit.sids import CallKey
 _log = logging.getLogger(__name__)
 
 _TRIES_A_PROBE = 3
+_SMOOTHING = 0.05
 _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
 
 
@@ -41,6 +42,7 @@ class Account:
     waiting: "deque[Job]" = field(default_factory=deque)
     has_turn: bool = False
     known: Key | None = None  # what has been answered, and costs little
+    call_seconds: float | None = None  # that a single call takes
 
 
 @dataclass(slots=True)
@@ -126,12 +128,22 @@ class Queue:
             limiter.on_answer(job.sent, now, answer.counted)
             if not job.is_probe:
                 job.account.known = job.key.as_probe() if isinstance(job.key, PageKey) else job.key
-                self.record(outcome)
+                self.record(self._timed(outcome, job, now - job.sent.at))
             return
         self._tell_limiter(limiter, job, answer, meaning, now)
         if not job.is_probe:
             job.last = outcome
             self._request_again(job, answer, meaning, now)
+
+    def _timed(self, outcome: Outcome | Page, job: Job, seconds: float) -> Outcome | Page:
+        """Note how long a call took, and on a page how long that one did."""
+        if isinstance(outcome, Page):
+            return replace(outcome, seconds=seconds)
+        if isinstance(job.key, CallKey):
+            before = job.account.call_seconds
+            before = seconds if before is None else before
+            job.account.call_seconds = before + _SMOOTHING * (seconds - before)
+        return outcome
 
     def bring_forward(self, account_sid: str, most: int) -> set[str]:
         """Move up to `most` waiting calls of an account, evenly spread, to the front."""

@@ -1,4 +1,4 @@
-"""SID list or date range in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
+"""SID list, dates or files in; Parquet, CSV or JSON Lines out, and the failures beside it."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
+from callkit.bulk import BulkExport
+from callkit.bulk.run import BulkExportRun
 from callkit.cache.store import Refresh
 from callkit.call_list import CallList, Moment
 from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
@@ -30,6 +32,7 @@ from callkit.files.parquet import frame_to_table, read_parquet
 from callkit.files.paths import (
     check_beside,
     check_cache_apart,
+    check_files_apart,
     check_list_apart,
     check_writable,
     leave_failures,
@@ -61,7 +64,7 @@ class Format(NamedTuple):
 
 
 def export(
-    sids: SidSource | CallList,
+    sids: SidSource | CallList | BulkExport,
     path: str | PathLike[str],
     *,
     format: FormatName = "parquet",  # noqa: A002  (as Polars and DuckDB call it)
@@ -87,6 +90,9 @@ def export(
     calls replace those of that range and of those accounts, and all others stay. Each month is
     replaced whole or not at all; one with a day that could not be listed completely stays as it
     was. Calls outside the range that were not final are fetched again.
+
+    Bulk Export files (:class:`callkit.BulkExport`) are converted as they are read: rows wait in a
+    temporary file until all are, so memory hardly grows with them.
 
     CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
     (``-0.01700000``), in JSON as text, since its readers turn numbers into floats; ``duration`` in
@@ -115,6 +121,8 @@ def export(
     ------
     FetchError
         Calls could not be fetched; both files are written anyway. See ``.failures``.
+    NormaliseError
+        The same, of records in Bulk Export files; nothing is written if none could be read.
     ParquetError
         The file cannot be written, has the extension of another format, or would replace the SID
         list or the cache; or the dataset or failures file would replace something that callkit did
@@ -181,12 +189,15 @@ def export(
         load_frame=partial(read, target),
         load_table=partial(_read_table, partial(read, target)),
     )
-    raise_or_warn(result, errors)
+    raise_or_warn(result, errors, of_files=isinstance(sids, BulkExport))
     return result
 
 
 def _check_places(
-    sids: SidSource | CallList, target: Path, beside: Path, cache: str | PathLike[str] | None
+    sids: SidSource | CallList | BulkExport,
+    target: Path,
+    beside: Path,
+    cache: str | PathLike[str] | None,
 ) -> None:
     """See that neither of the two files replaces the cache, the list, or somebody else's file."""
     if cache is not None:
@@ -194,9 +205,13 @@ def _check_places(
     check_beside(beside)
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
+    if isinstance(sids, BulkExport):
+        check_files_apart(sids.files, target, beside)
 
 
-def _check_update(calls: SidSource | CallList, target: Path, schema: pa.Schema) -> None:
+def _check_update(
+    calls: SidSource | CallList | BulkExport, target: Path, schema: pa.Schema
+) -> None:
     """Refuse to update a dataset with part of a date range, and one that holds but part of it."""
     part = "the failures of a date range"
     if isinstance(calls, CallList):
@@ -232,7 +247,9 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
 
 
 def _write(
-    run: Run | ListRun, pseudonyms: Pseudonyms | None, written: AbstractContextManager[Write]
+    run: Run | ListRun | BulkExportRun,
+    pseudonyms: Pseudonyms | None,
+    written: AbstractContextManager[Write],
 ) -> IncompleteError | FetchInterrupted | None:
     """Write calls as they are handed over, and return what ended the run early, if anything did."""
     with written as write, closing(run.tables()) as tables:
