@@ -105,6 +105,8 @@ def _files_asked(options: argparse.Namespace) -> BulkExport:
         **{f"--{name.rstrip('_')}": getattr(options, name) for name in _RANGE},
         "--cache": options.cache,
         "--refresh": options.refresh,
+        "--pages": None if options.pages == "auto" else options.pages,
+        "--date-column": options.date_column,
     }
     for what, given in beside.items():
         if given is not None:
