@@ -25,8 +25,8 @@ _AS_TEXT = pa.schema(
     ]
 )
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
-# Rows of a list that are written together: of many, most would be decompressed in vain when a
-# chunk needs a few; a few compress badly. Fastest for a million calls in any order.
+# Rows of a list that are written together. A chunk needs a few of each such table: the larger it
+# is, the more is decompressed for them; the smaller, the worse it compresses.
 _TOGETHER = 512
 _NONE_FILED = np.empty((0, 2), np.int64)
 
