@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import random
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 import callkit
-from callkit.sandbox.calls import body_of
 from tests.support import hostile
 from tests.support import hostile_rows as rows
 from tests.support.hostile import HostileSandbox, every_third, from_the_second_page
@@ -63,6 +62,7 @@ HARMLESS = {
     "cut short at times": every_third(hostile.cut_short, 1),
     "never finishes from the second page": from_the_second_page(rows.never_finishes),
     "upper case": rows.upper_case,
+    "nested rows": rows.deep,
 }
 USELESS = {
     "in progress": rows.in_progress,
@@ -71,7 +71,6 @@ USELESS = {
     "broken dates": rows.broken_date,
     "no SIDs": rows.without_a_sid,
     "no accounts": rows.without_an_account,
-    "nested rows": rows.deep,
     "never ends with other calls": rows.never_ends_with_other_calls,
     "never ends and is empty": rows.never_ends_and_is_empty,
     "no list": hostile.lists_no_calls,
@@ -163,13 +162,13 @@ def test_most_calls_come_from_right_pages(
 
 
 @pytest.mark.parametrize("trick", HARMLESS.values(), ids=HARMLESS.keys())
-def test_pages_that_are_partly_right_serve_some_calls_and_none_wrongly(
+def test_pages_that_are_partly_right_serve_no_call_wrongly(
     sandbox: HostileSandbox, sids: list[str], singly: FetchResult, trick: Trick
 ) -> None:
     sandbox.play(trick)
     got = fetched(sandbox, sids, pages=True)
     assert_same(got, singly)
-    assert from_pages(got) > 0
+    assert sandbox.listed.total() > 0
 
 
 @pytest.mark.parametrize("trick", USELESS.values(), ids=USELESS.keys())
@@ -206,3 +205,94 @@ def test_rows_of_another_account_that_have_the_sids_asked_for_are_not_taken(
     got = fetched(sandbox, sids, pages=True)
     assert_same(got, singly)
     assert from_pages(got) > 0
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        hostile.repeats_rows,
+        rows.lists_old_records_on_the_page_after,
+        rows.omits_every_seventh_row,
+        rows.unpriced,
+        rows.every_third_of_all(),
+        rows.is_too_many,
+        rows.is_forbidden,
+        None,
+    ],
+    ids=lambda trick: getattr(trick, "__name__", "other"),
+)
+def test_a_long_list_decides_by_itself_and_gets_the_same(
+    sandbox: HostileSandbox,
+    long_list: list[str],
+    long_list_singly: FetchResult,
+    trick: Trick | None,
+) -> None:
+    sandbox.play(trick)
+    got = fetched(sandbox, long_list)
+    assert_same(got, long_list_singly)
+    assert sandbox.listed.total() > 0
+
+
+def test_an_account_that_may_not_list_is_logged_once(
+    sandbox: HostileSandbox, sids: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.play(rows.is_forbidden)
+    with caplog.at_level(logging.INFO):
+        fetched(sandbox, sids, pages=True)
+    [record] = caplog.records
+    assert record.name.startswith("callkit.")
+    assert "cannot be listed (forbidden: Forbidden)" in record.getMessage()
+
+
+def test_a_limit_on_all_requests_changes_nothing(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    sandbox.limit = 3
+    assert_same(fetched(sandbox, sids, pages=True), singly)
+
+
+def test_another_host_is_never_asked(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    with ScriptedServer() as elsewhere:
+        sandbox.play(hostile.leads_to(f"{elsewhere.url}{{uri}}"))
+        assert_same(fetched(sandbox, sids, pages=True), singly)
+        assert elsewhere.connections == 0
+
+
+def test_calls_of_several_accounts_come_from_the_pages_of_each(sandbox: HostileSandbox) -> None:
+    calls = sandbox.sid_frame(300).sample(frac=1, random_state=sandbox.seed)
+    sandbox.play(rows.omits_every_seventh_row)
+    got = fetched(sandbox, calls, pages=True)
+    assert_same(got, fetched(sandbox, calls, pages=False))
+    assert len(set(got.frame["account_sid"])) == 2
+
+
+def test_a_range_that_is_far_off_changes_nothing(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    got = fetched(sandbox, sids, pages=True, started=("2024-06-01", "2024-06-20"))
+    assert_same(got, singly)
+
+
+def test_wrong_dates_in_a_column_change_nothing(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    wrong = ["2024-06-01", "9999-12-31", None, "2025-02-04"]
+    dated = pd.DataFrame({"sid": sids, "when": [wrong[n % 4] for n in range(len(sids))]})
+    assert_same(fetched(sandbox, dated, pages=True, date_column="when"), singly)
+
+
+def test_a_call_whose_records_differ_on_a_page_is_not_taken_from_a_later_one(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    """One of the two looks final, and comes again alone."""
+    sandbox.play(hostile.lists_old_versions)
+    assert_same(fetched(sandbox, sids, pages=True), singly)
+
+
+def test_lists_that_are_always_refused_with_429_do_not_hold_up_single_requests(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    sandbox.play(rows.is_too_many)
+    assert_same(fetched(sandbox, sids, concurrency=25, pages=True), singly)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -92,11 +91,11 @@ def lists_wrong_records_of_another_account(sandbox: HostileSandbox) -> Trick:
 
 
 def in_upper_case(row: Page) -> Page:
-    return row | {"sid": row["sid"].upper().replace("CA", "CA", 1)}
+    return row | {"sid": row["sid"].upper()}
 
 
 def nested(row: Page) -> Page:
-    """Give a row an attribute so deep that no decoder follows it."""
+    """Give a row an attribute that is nested, though not too deeply."""
     deep: list[Any] = []
     for _ in range(400):
         deep = [deep]
@@ -157,5 +156,3 @@ broken_date = changed(end_time="31 February")
 far_date = changed(start_time="Fri, 31 Dec 9999 23:59:59 +0000")
 without_a_sid = without("sid")
 without_an_account = without("account_sid")
-
-__all__ = [name for name in dir() if not name.startswith("_") and name != "partial"]
