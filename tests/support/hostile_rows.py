@@ -107,7 +107,8 @@ def never_ends_with_other_calls(turn: Turn) -> Page:
     following = urlencode({**turn.asked, "Page": str(turn.number)})
     page = turn.first_page()
     rows = [
-        row | {"sid": f"CA{turn.number:016x}{place:016x}"} for place, row in enumerate(page["calls"])
+        row | {"sid": f"CA{turn.number:016x}{place:016x}"}
+        for place, row in enumerate(page["calls"])
     ]
     return {"calls": rows, "next_page_uri": f"{turn.request.path}?{following}"}
 
