@@ -134,6 +134,7 @@ class _Account:
         self._unanswered: set[str] = set()  # calls of the sample
         self._following: list[PageKey] = []
         self._listed: set[PageKey] = set()
+        self._in_doubt: set[str] = set()  # calls of which a page had records that differ
         self._failed_in_a_row = 0
 
     def want(self, key: CallKey) -> None:
@@ -177,18 +178,19 @@ class _Account:
                 self._unanswered.clear()
 
     def asked(self, page: Page) -> list[Fetched]:
-        """Return the wanted calls; but none of which the page has records that differ."""
+        """Return the wanted calls; but none of which this or an earlier page had two records."""
         bodies: dict[str, bytes] = {}
-        unlike: set[str] = set()
         for part in page.parts:
             sid = self._wanted_on(part)
             if sid is not None:
                 body = bytes(part)
                 if bodies.setdefault(sid, body) != body:
-                    unlike.add(sid)
+                    self._in_doubt.add(sid)
         how = (page.request_id, page.fetched_at, page.attempts)
         return [
-            Fetched(sid, self._sid, body, *how) for sid, body in bodies.items() if sid not in unlike
+            Fetched(sid, self._sid, body, *how)
+            for sid, body in bodies.items()
+            if sid not in self._in_doubt
         ]
 
     def took(self, page: Page, taken: Collection[str], now: float) -> None:
