@@ -1,7 +1,7 @@
 """callkit: what Twilio calls cost and where the minutes went.
 
-A date range or a list of Call SIDs goes in; a typed DataFrame, Parquet, and charts of cost and
-duration come out.
+A date range, a list of Call SIDs or Bulk Export files go in; a typed DataFrame, Parquet, and charts
+of cost and duration come out.
 """
 
 from importlib import import_module
@@ -18,6 +18,8 @@ from callkit.breakdown import (
     roll_up,
     summary,
 )
+from callkit.bulk import BulkExport
+from callkit.bulk.reading import read_bulk_export
 from callkit.call_list import CallList
 from callkit.calls import FetchResult, collect, to_frame
 from callkit.errors import CallkitError, FetchError
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
+    "BulkExport",
     "CallList",
     "CallkitError",
     "Client",
@@ -53,6 +56,7 @@ __all__ = [
     "export",
     "normalise",
     "pseudonymise",
+    "read_bulk_export",
     "read_parquet",
     "roll_up",
     "sample",

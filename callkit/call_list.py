@@ -136,20 +136,7 @@ class CallList:
             assert now is not None  # noqa: S101  (callers check is_relative)
             days = _counted_back(self.started, now.astimezone(zone).date())
             return Range(*(_midnight(day, zone) for day in days))
-        if not (isinstance(self.started, tuple | list) and len(self.started) == _A_PAIR):
-            raise _invalid_started(self.started)
-        start, end = (_instant(moment, zone) for moment in self.started)
-        if start >= end:
-            raise CallListError(
-                f"Invalid started {self.started!r}: the second must be later than the first, and "
-                "is not included: the day 1 March is ('2025-03-01', '2025-03-02')"
-            )
-        if end - start > _LONGEST:
-            raise CallListError(
-                f"Invalid started {self.started!r}: the range is longer than ten years; the list "
-                "reaches back 13 months"
-            )
-        return Range(start, end)
+        return range_between(self.started, zone)
 
     def filters(self) -> list[tuple[str, str]]:
         """Return the filters beside the date, as the API names them."""
@@ -174,6 +161,24 @@ class CallList:
 
 
 _COLUMNS = {"Status": "status", "To": "to", "From": "from", "ParentCallSid": "parent_call_sid"}
+
+
+def range_between(started: object, zone: tzinfo, expected: str = _EXPECTED) -> Range:
+    """Return the range that a pair of dates or datetimes describes, and nothing else does."""
+    if not (isinstance(started, tuple | list) and len(started) == _A_PAIR):
+        raise _invalid_started(started, expected)
+    start, end = (_instant(moment, zone, expected) for moment in started)
+    if start >= end:
+        raise CallListError(
+            f"Invalid started {started!r}: the second must be later than the first, and is not "
+            "included: the day 1 March is ('2025-03-01', '2025-03-02')"
+        )
+    if end - start > _LONGEST:
+        raise CallListError(
+            f"Invalid started {started!r}: the range is longer than ten years; the list reaches "
+            "back 13 months"
+        )
+    return Range(start, end)
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -227,11 +232,11 @@ def _check_accounts(accounts: object) -> None:
         raise CallListError("Invalid account_sid: the list is empty; expected at least one")
 
 
-def _invalid_started(given: object) -> CallListError:
-    return CallListError(f"Invalid started {given!r}: {_EXPECTED}")
+def _invalid_started(given: object, expected: str = _EXPECTED) -> CallListError:
+    return CallListError(f"Invalid started {given!r}: {expected}")
 
 
-def _instant(moment: object, zone: tzinfo) -> datetime:
+def _instant(moment: object, zone: tzinfo, expected: str) -> datetime:
     try:
         if is_text(moment):
             return _in_utc(datetime.fromisoformat(moment.strip()), zone)
@@ -243,7 +248,7 @@ def _instant(moment: object, zone: tzinfo) -> datetime:
             return _midnight(moment, zone)
     except (ValueError, OverflowError):  # NaT, or too near the first or the last year
         pass
-    raise _invalid_started(moment)
+    raise _invalid_started(moment, expected)
 
 
 def _in_utc(moment: datetime, zone: tzinfo) -> datetime:

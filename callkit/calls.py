@@ -14,18 +14,22 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
+from callkit.bulk import BulkExport
 from callkit.cache.store import Refresh
-from callkit.call_list import CallList
+from callkit.call_list import CallList, Moment
 from callkit.errors import (
     FetchError,
     FetchInterrupted,
     IncompleteError,
     IncompleteWarning,
+    NormaliseError,
     PriceChangeWarning,
 )
 from callkit.fetch import Client
 from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
+from callkit.page_options import PageOptions
+from callkit.paging import Pages
 from callkit.runs import run_over
 from callkit.schema import SCHEMA
 from callkit.sids import SidSource
@@ -82,11 +86,14 @@ class FetchResult:
 
 
 def collect(
-    sids: SidSource | CallList,
+    sids: SidSource | CallList | BulkExport,
     *,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
+    pages: Pages = "auto",
+    started: Sequence[Moment] | None = None,
+    date_column: str | None = None,
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> FetchResult:
@@ -94,7 +101,7 @@ def collect(
 
     Parameters
     ----------
-    sids, client, cache, refresh, columns, progress
+    sids, client, cache, refresh, pages, started, date_column, columns, progress
         As for :func:`to_frame`.
 
     Returns
@@ -104,10 +111,11 @@ def collect(
 
     Raises
     ------
-    InvalidSidError, SidListError, CallListError, CredentialsError, CacheError
-        The list is not a SID list, failures do not name the range of the days to list again,
-        credentials are missing or invalid, or the cache cannot be opened: all before the first
-        request (for a generator, when the entry is reached).
+    InvalidSidError, SidListError, CallListError, BulkExportError, CredentialsError, CacheError
+        The list is not a SID list, failures do not name the range of the days to list again, a
+        BulkExport is combined with a client, a cache or a refresh, credentials are missing or
+        invalid, or the cache cannot be opened: all before the first request (for a generator, when
+        the entry is reached).
     SignInError, WrongAccountError, RunStoppedError
         The cause would have affected every call. What was fetched is in ``.frame``.
     FetchInterrupted
@@ -122,7 +130,8 @@ def collect(
     """
     check_options(refresh)
     names = list(SCHEMA.names) if columns is None else _checked_columns(columns)
-    run = run_over(sids, client, cache, refresh, progress)
+    options = PageOptions(pages, started, date_column)
+    run = run_over(sids, client, cache, refresh, progress, options=options)
     tables = [SCHEMA.empty_table().select(names)]
     try:
         with closing(run.tables()) as fetched:
@@ -141,11 +150,14 @@ def collect(
 
 
 def to_frame(
-    sids: SidSource | CallList,
+    sids: SidSource | CallList | BulkExport,
     *,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
+    pages: Pages = "auto",
+    started: Sequence[Moment] | None = None,
+    date_column: str | None = None,
     errors: Errors = "raise",
     columns: Sequence[str] | None = None,
     progress: bool | None = None,
@@ -154,8 +166,9 @@ def to_frame(
 
     Parameters
     ----------
-    sids : CallList, str, path, DataFrame, Series, Index or any iterable
-        The calls to fetch: a date range (:class:`CallList`), or a SID list: the path of a text, CSV
+    sids : CallList, BulkExport, str, path, DataFrame, Series, Index or any iterable
+        The calls to fetch: a date range (:class:`CallList`), files (:class:`BulkExport`, which
+        :func:`read_bulk_export` reads too), or a SID list: the path of a text, CSV
         or Parquet file, a DataFrame with a column ``sid`` (and ``account_sid``, for calls of
         several accounts), or the SIDs themselves. Failures can be passed too, to fetch and list
         them again.
@@ -168,6 +181,21 @@ def to_frame(
     refresh : {"all", "unpriced"} or datetime, optional
         Request final calls again: all, those without a price, or those fetched before that time.
         Any of these lists all days of a date range again.
+    pages : {"auto", True, False}, default "auto"
+        Whether the calls of a SID list are taken from pages of the list of calls, up to a thousand
+        a request, or fetched one by one. With ``"auto"``, callkit decides, by what requests turn
+        out to cost as it runs. With True, all days on which calls are known to have started are
+        listed as long as that finds calls, whatever it costs, for short lists too. With False,
+        calls are fetched one by one.
+    started : pair of dates or datetimes, optional
+        The range in which the calls of a SID list started, in UTC, written as for
+        :class:`CallList`. It is only a hint, which saves requests to find that out: every call
+        is fetched wherever it started.
+    date_column : str, optional
+        The column of the DataFrame, or CSV, TSV or Parquet file, with the date or time at which
+        each call started: a hint as `started` is. Times without a zone, and dates, are in UTC. Text
+        is in ISO 8601 or in the form of the API (``Sat, 01 Mar 2025 12:30:00 +0000``), and missing
+        where the date is not known.
     errors : {"raise", "warn"}, default "raise"
         Whether to raise or warn, at the end, if calls could not be fetched or days not be listed.
     columns : sequence of str, optional
@@ -215,9 +243,17 @@ def to_frame(
     """
     check_options(refresh, errors)
     got = collect(
-        sids, client=client, cache=cache, refresh=refresh, columns=columns, progress=progress
+        sids,
+        client=client,
+        cache=cache,
+        refresh=refresh,
+        pages=pages,
+        started=started,
+        date_column=date_column,
+        columns=columns,
+        progress=progress,
     )
-    raise_or_warn(got, errors)
+    raise_or_warn(got, errors, of_files=isinstance(sids, BulkExport))
     return got.frame
 
 
@@ -261,7 +297,7 @@ def count_failures(reasons: Iterable[str]) -> str:
 def describe_failures(failures: pd.DataFrame, *, of_calls: int | None = None) -> str:
     """Say how many calls failed, beside how many others, and which days were not listed."""
     said = []
-    of_days = failures["sid"].isna()
+    of_days = failures["day"].notna() & failures["sid"].isna()
     if calls := count_failures(failures["reason"][~of_days]):
         total = (of_calls or 0) + int((~of_days).sum())
         said.append(calls if of_calls is None else f"{calls}, of {total:,} calls")
@@ -275,7 +311,7 @@ def describe_failures(failures: pd.DataFrame, *, of_calls: int | None = None) ->
     return "; ".join(said)
 
 
-def raise_or_warn(result: FetchResult, errors: Errors) -> None:
+def raise_or_warn(result: FetchResult, errors: Errors, *, of_files: bool = False) -> None:
     """Warn of changed prices, but not first ones; raise or warn, by `errors`, if calls failed."""
     changed = result.price_changes["old"].notna().sum()
     if changed:
@@ -288,11 +324,16 @@ def raise_or_warn(result: FetchResult, errors: Errors) -> None:
     if result.failures.empty:
         return
     message = describe_failures(result.failures, of_calls=result.calls)
+    error: type[FetchError | NormaliseError] = FetchError
+    name, done = "callkit.FetchError", "fetched"
+    if of_files:
+        message += f"; the first: {result.failures['message'].iloc[0]}"
+        error, name, done = NormaliseError, "callkit.errors.NormaliseError", "read"
     if errors == "warn":
         warnings.warn(message, IncompleteWarning, stacklevel=3)
         return
     hint = (
-        "after `except callkit.FetchError as e`, e.frame holds the calls that were fetched and "
+        f"after `except {name} as e`, e.frame holds the calls that were {done} and "
         "e.failures says why the others were not (errors='warn' warns instead)"
     )
-    raise FetchError(f"{message}; {hint}", frame=result.load_frame, failures=result.failures)
+    raise error(f"{message}; {hint}", frame=result.load_frame, failures=result.failures)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,6 +12,7 @@ import pyarrow as pa
 from callkit.call_list import CallList, Range
 from callkit.fetch.pages import Page, PageKey, failure_of
 from callkit.normaliser import to_table
+from callkit.normaliser.dates import one_instant
 from callkit.outcomes import Failure
 from callkit.waiting import WaitingRows
 
@@ -193,9 +193,8 @@ class Day:
 def _updated(row: bytes) -> float:
     """Return when a call was last updated; a row that does not say comes before all others."""
     try:
-        updated = parsedate_to_datetime(_update_of(row).date_updated)
-        return updated.replace(tzinfo=updated.tzinfo or UTC).timestamp()
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError):
+        return one_instant(_update_of(row).date_updated).timestamp()
+    except (msgspec.DecodeError, ValueError):
         return -math.inf
 
 

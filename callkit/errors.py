@@ -5,6 +5,7 @@
     CallkitError
     ├── SidListError         a SID list cannot be read at all
     ├── CallListError        a date range of calls has an invalid parameter
+    ├── BulkExportError      there is no Bulk Export file where one is expected
     ├── CredentialsError     credentials are missing, invalid, or must not be sent there
     ├── CacheError           a cache that cannot be used
     ├── SandboxError         the sandbox cannot start
@@ -32,6 +33,7 @@ from callkit.outcomes import Failure
 
 __all__ = [
     "AgeWarning",
+    "BulkExportError",
     "CacheError",
     "CacheWarning",
     "CallFailedError",
@@ -67,6 +69,13 @@ class SidListError(CallkitError, ValueError):
 
 class CallListError(CallkitError, ValueError):
     """A date range of calls has an invalid parameter: see :class:`callkit.CallList`."""
+
+
+class BulkExportError(CallkitError, ValueError):
+    """A path, folder or pattern leads to no Bulk Export file: see :func:`callkit.read_bulk_export`.
+
+    It is also raised if an option applies to calls that are fetched, not to files.
+    """
 
 
 class CredentialsError(CallkitError):
@@ -148,7 +157,7 @@ class InvalidSidError(IncompleteError, ValueError):
 
 
 class NormaliseError(IncompleteError):
-    """Some bodies break the contract; the others are in ``.frame``."""
+    """Some bodies break the contract, or files are damaged; the other calls are in ``.frame``."""
 
 
 class FetchError(IncompleteError):

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from callkit.cache.store import final_rows
 from callkit.call_list import Range
 from callkit.fetch.pages import Key, Page, PageKey, first_page
-from callkit.normaliser.casts import one_instant
+from callkit.normaliser.dates import one_instant
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.page_plan import PagePlan, Seen
 from callkit.sids import CallKey, canonical_call_sid

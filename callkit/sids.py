@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeGuard
+from typing import Any, NamedTuple, TypeAlias, TypeGuard, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -64,23 +64,30 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
         return _checked_as_read(source)
     try:
         entries = _entries_of(source)
-    except SidListError as error:
+        return _keys(_canonical(entries), entries)
+    except (SidListError, InvalidSidError) as error:
         # A notebook shows every frame: those in here say nothing that the message does not.
         raise error.with_traceback(None) from None
-    sids = list(map(canonical_call_sid, entries.sids))
-    if None in sids:
-        raise InvalidSidError(_malformed(sids, entries))
-    if entries.accounts is None:
-        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
-    keys: dict[str | None, CallKey] = {}
-    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
-        if not (account is None or is_account_sid(account)):
-            raise InvalidSidError(
-                f"{entries.name(index)} has an invalid account SID {_abridged(account)}: expected "
-                "'AC' followed by 32 hexadecimal digits"
-            )
-        keys.setdefault(sid, CallKey._make((sid, account)))
-    return list(keys.values())
+
+
+class DatedSids(NamedTuple):
+    """A SID list, and what its date column holds for each row."""
+
+    keys: list[CallKey]
+    sids: list[str]
+    date_column: str
+    dates: "pd.Series[Any]"
+
+
+def read_dated_sids(source: SidSource, date_column: str) -> DatedSids:
+    """Read a SID list as :func:`read_sids` does, and a column beside it, which is not checked."""
+    try:
+        entries = _entries_of(source, date_column)
+        assert entries.dates is not None  # noqa: S101  (a list without columns is refused)
+        sids = _canonical(entries)
+        return DatedSids(_keys(sids, entries), sids, date_column, entries.dates)
+    except (SidListError, InvalidSidError) as error:
+        raise error.with_traceback(None) from None
 
 
 class _Entries(NamedTuple):
@@ -90,9 +97,31 @@ class _Entries(NamedTuple):
     accounts: Sequence[object] | None = None
     place: str = "entry"
     numbers: Sequence[int] | None = None  # where they are not simply 1, 2, 3, …
+    dates: "pd.Series[Any] | None" = None
 
     def name(self, index: int) -> str:
         return f"{self.place} {self.numbers[index] if self.numbers else index + 1}"
+
+
+def _canonical(entries: _Entries) -> list[str]:
+    sids = list(map(canonical_call_sid, entries.sids))
+    if None in sids:
+        raise InvalidSidError(_malformed(sids, entries))
+    return cast("list[str]", sids)
+
+
+def _keys(sids: list[str], entries: _Entries) -> list[CallKey]:
+    if entries.accounts is None:
+        return list(map(CallKey._make, zip(dict.fromkeys(sids), repeat(None))))
+    keys: dict[str, CallKey] = {}
+    for index, (sid, account) in enumerate(zip(sids, entries.accounts, strict=True)):
+        if not (account is None or is_account_sid(account)):
+            raise InvalidSidError(
+                f"{entries.name(index)} has an invalid account SID {_abridged(account)}: expected "
+                "'AC' followed by 32 hexadecimal digits"
+            )
+        keys.setdefault(sid, CallKey._make((sid, account)))
+    return list(keys.values())
 
 
 def _checked_as_read(entries: Iterator[object]) -> Iterator[CallKey]:
@@ -138,11 +167,11 @@ def _class_name(value: object) -> str:
     return f"{kind.__module__}.{kind.__name__}".removeprefix("builtins.")
 
 
-def _entries_of(source: SidSource) -> _Entries:
+def _entries_of(source: SidSource, date_column: str | None = None) -> _Entries:
     if isinstance(source, str | PathLike):
-        return _from_file(Path(source))
+        return _from_file(Path(source), date_column)
     if isinstance(source, pd.DataFrame):
-        return _from_columns(source, "the frame")
+        return _from_columns(source, "the frame", date_column)
     if hasattr(type(source), "columns"):
         raise SidListError(
             f"Cannot read a SID list from a {_class_name(source)}: pass its column ['sid'], or "
@@ -153,10 +182,19 @@ def _entries_of(source: SidSource) -> _Entries:
             "Expected a SID list as a list, Series, Index, DataFrame, generator or path, not "
             f"{type(source).__name__}"
         )
+    _check_no_date_column(date_column, f"a {_class_name(source)}")
     return _Entries(list(source))
 
 
-def _from_file(path: Path) -> _Entries:
+def _check_no_date_column(date_column: str | None, source: str) -> None:
+    if date_column is not None:
+        raise SidListError(
+            f"Cannot read the date column {_cut(repr(date_column))} from {source}: it needs a "
+            "DataFrame, or a CSV, TSV or Parquet file"
+        )
+
+
+def _from_file(path: Path, date_column: str | None) -> _Entries:
     if _CALL_SID.fullmatch(str(path)):
         raise SidListError(
             f"Expected a path or a list of SIDs, found the single SID {str(path)!r}: put it in "
@@ -166,7 +204,7 @@ def _from_file(path: Path) -> _Entries:
         raise SidListError(f"Invalid path {str(path)!r}: it contains a NUL character")
     kind, read = _READERS.get(path.suffix.lower(), ("UTF-8 text", _from_text))
     try:
-        return read(path)
+        return read(path, date_column)
     except OSError as error:
         raise SidListError(
             f"Cannot read the SID list {str(path)!r}: {error.strerror or _first_line(error)}"
@@ -183,31 +221,42 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _from_text(path: Path) -> _Entries:
+def _from_text(path: Path, date_column: str | None) -> _Entries:
+    _check_no_date_column(date_column, f"the text file {str(path)!r}")
     lines = path.read_bytes().decode("utf-8-sig").splitlines()
     numbered = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
     return _Entries(list(numbered.values()), None, "line", list(numbered))
 
 
-def _from_parquet(path: Path) -> _Entries:
+def _from_parquet(path: Path, date_column: str | None) -> _Entries:
     # Opened here, since Arrow would take some names for addresses.
     with path.open("rb") as raw, pq.ParquetFile(raw, page_checksum_verification=True) as file:
         names = file.schema_arrow.names
-        _check_names(names, repr(str(path)))
-        wanted = [name for name in ("sid", "account_sid") if name in names]
+        _check_names(names, repr(str(path)), date_column)
+        wanted = [name for name in _columns_read(date_column) if name in names]
         # What pandas wrote beside it would make an index of a column, or may be damaged.
-        frame = file.read(columns=wanted).replace_schema_metadata(None).to_pandas()
-    return _from_columns(frame, repr(str(path)))
+        frame = _in_utc(file.read(columns=wanted)).replace_schema_metadata(None).to_pandas()
+    return _from_columns(frame, repr(str(path)), date_column)
 
 
-def _from_csv(path: Path) -> _Entries:
+def _in_utc(table: pa.Table) -> pa.Table:
+    """Turn instants to UTC: pandas does not know every zone that a file may name."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz is not None:
+            instants = table[place].cast(pa.timestamp(field.type.unit, "UTC"))
+            table = table.set_column(place, field.name, instants)
+    return table
+
+
+def _from_csv(path: Path, date_column: str | None) -> _Entries:
     holder = repr(str(path))
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = next((line for line in file if line.strip()), "")
         header = next(csv.reader([first], delimiter=separator), [])
-        _check_header(header, separator, holder)
-        wanted = [header.index(name) for name in ("sid", "account_sid") if name in header]
+        _check_header(header, separator, holder, date_column)
+        wanted = [name for name in _columns_read(date_column) if name in header]
+        places = [header.index(name) for name in wanted]
         rows: list[list[str]] = []
         for cells in filter(None, csv.reader(file, delimiter=separator, strict=True)):
             if any(cells[len(header) :]):
@@ -215,12 +264,11 @@ def _from_csv(path: Path) -> _Entries:
                     f"{holder} has {len(cells)} cells in row {len(rows) + 1}, but "
                     f"{len(header)} columns: quote the cells that contain {separator!r}"
                 )
-            rows.append([cells[place] if place < len(cells) else "" for place in wanted])
-    accounts = [row[1] or None for row in rows] if len(wanted) > 1 else None
-    return _Entries([row[0] for row in rows], accounts, "row")
+            rows.append([cells[place] if place < len(cells) else "" for place in places])
+    return _from_columns(pd.DataFrame(rows, columns=wanted, dtype=object), holder, date_column)
 
 
-def _check_header(header: list[str], separator: str, holder: str) -> None:
+def _check_header(header: list[str], separator: str, holder: str, date_column: str | None) -> None:
     if not header:
         raise SidListError(f"{holder} is empty: expected a header with a column 'sid'")
     if "sid" not in header:
@@ -230,31 +278,49 @@ def _check_header(header: list[str], separator: str, holder: str) -> None:
                     f"{holder} has no column 'sid': its separator seems to be {other!r}, not "
                     f"{separator!r}"
                 )
-    _check_names(header, holder)
+    _check_names(header, holder, date_column)
 
 
-_READERS: dict[str, tuple[str, Callable[[Path], _Entries]]] = {
+_READERS: dict[str, tuple[str, Callable[[Path, str | None], _Entries]]] = {
     ".parquet": ("a Parquet file", _from_parquet),
     ".csv": ("a CSV file", _from_csv),
     ".tsv": ("a TSV file", _from_csv),
 }
 
 
-def _from_columns(frame: pd.DataFrame, holder: str) -> _Entries:
-    indexed = "sid" in frame.index.names and "sid" not in list(frame.columns)
-    names = [*frame.columns, *(["sid"] if indexed else [])]
-    _check_names(names, holder)
-    sids = (frame.index.get_level_values("sid") if indexed else frame["sid"]).tolist()
-    if "account_sid" not in names:
-        return _Entries(sids, place="row")
+def _from_columns(frame: pd.DataFrame, holder: str, date_column: str | None) -> _Entries:
+    columns = list(frame.columns)
+    in_index = [
+        name
+        for name in ("sid", date_column)
+        if name is not None and name in frame.index.names and name not in columns
+    ]
+    _check_names([*columns, *in_index], holder, date_column)
+
+    def column(name: str) -> "pd.Series[Any]":
+        return pd.Series(frame.index.get_level_values(name) if name in in_index else frame[name])
+
+    dates = None if date_column is None else column(date_column)
+    sids = column("sid").tolist()
+    if "account_sid" not in columns:
+        return _Entries(sids, place="row", dates=dates)
     accounts = frame["account_sid"].astype(object)
-    return _Entries(sids, accounts.where(accounts.notna() & (accounts != ""), None).tolist(), "row")
+    named = accounts.where(accounts.notna() & (accounts != ""), None).tolist()
+    return _Entries(sids, named, "row", dates=dates)
 
 
-def _check_names(names: list[str], holder: str) -> None:
-    if "sid" not in names:
-        shown = ", ".join(_cut(repr(name)) for name in islice(names, 10)) or "no columns at all"
-        raise SidListError(f"{holder} has no column 'sid'. Available columns: {shown}")
-    for name in ("sid", "account_sid"):
+def _columns_read(date_column: str | None) -> list[str]:
+    columns = ["sid", "account_sid"]
+    return columns if date_column is None or date_column in columns else [*columns, date_column]
+
+
+def _check_names(names: list[str], holder: str, date_column: str | None) -> None:
+    for name in ("sid", date_column):
+        if name is not None and name not in names:
+            shown = ", ".join(_cut(repr(name)) for name in islice(names, 10)) or "no columns at all"
+            raise SidListError(
+                f"{holder} has no column {_cut(repr(name))}. Available columns: {shown}"
+            )
+    for name in _columns_read(date_column):
         if names.count(name) > 1:
             raise SidListError(f"{holder} has {names.count(name)} columns named {name!r}: keep one")

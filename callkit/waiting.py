@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
@@ -25,8 +25,8 @@ _AS_TEXT = pa.schema(
     ]
 )
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
-# Rows of a list that are written together: of many, most would be decompressed in vain when a
-# chunk needs a few; a few compress badly. Fastest for a million calls in any order.
+# Rows of a list that are written together. A chunk needs a few of each such table: the larger it
+# is, the more is decompressed for them; the smaller, the worse it compresses.
 _TOGETHER = 512
 _NONE_FILED = np.empty((0, 2), np.int64)
 
@@ -72,17 +72,46 @@ class Memory:
     room: int = 8_000
 
 
+def by_start(keys: Places) -> Places:
+    """Return the places of the calls by start and SID, of each call the newest record's."""
+    newest, _ = _newest(keys)
+    high, low = keys["sid"][newest].T
+    places: Places = newest[np.lexsort((low, high, keys["start_time"][newest]))]
+    return places
+
+
+def by_first_mention(keys: Places) -> Places:
+    """Return the places of the calls by first mention, of each call the newest record's."""
+    newest, first = _newest(keys)
+    places: Places = newest[np.argsort(first)]
+    return places
+
+
+def _newest(keys: Places) -> tuple[Places, Places]:
+    """Return of each call the place of its newest record, and of its first.
+
+    Of records that were updated at the same time, the one that arrived last is the newest.
+    """
+    high, low = keys["sid"].T
+    newest_last = np.lexsort((keys["date_updated"], low, high))  # which is stable
+    same = (np.diff(high[newest_last]) == 0) & (np.diff(low[newest_last]) == 0)
+    starts = np.flatnonzero(np.append([True], ~same))
+    return newest_last[np.append(~same, [True])], np.minimum.reduceat(newest_last, starts)
+
+
 class WaitingRows:
-    """The calls of one day, which arrive in any order and leave by start and SID, each once.
+    """Calls that arrive in any order and leave in another, each once: those of a day by start.
 
     Only their keys, 32 bytes a call, are always in memory.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, order: Callable[[Places], Places] = by_start) -> None:
         self._memory = memory
+        self._order = order
         self._tables: list[pa.Table] = []  # those in memory; tables in the file come after these
         self._file = _TemporaryFile()
         self._keys: list[Places] = []
+        self._read: dict[int, pa.Table] = {}  # the table that was read last, by its number
 
     def add(self, calls: pa.Table) -> None:
         if not len(calls):
@@ -99,18 +128,28 @@ class WaitingRows:
         """How many rows there are, repeated ones included."""
         return sum(map(len, self._keys))
 
+    def among(self, sids: Sequence[str]) -> set[str]:
+        """Return those of these calls that are here."""
+        if not (self._keys and sids):
+            return set()
+        here = np.concatenate([keys["sid"] for keys in self._keys])
+        asked = _numbers_of(sids)
+        near = here[np.isin(here[:, 0], asked[:, 0])]
+        held = set(map(tuple, near.tolist()))
+        return {sid for sid, key in zip(sids, asked.tolist(), strict=True) if tuple(key) in held}
+
     def in_order(self) -> Iterator[pa.Table]:
         """Give the calls, some thousand at a time; of a SID that is there twice, the newest."""
         if not self._keys:
             return
-        places = _sorted(np.concatenate(self._keys))
+        places = self._order(np.concatenate(self._keys))
         bounds = np.cumsum([0, *map(len, self._keys)])
         for start in range(0, len(places), _AT_ONCE):
             yield self._at(places[start : start + _AT_ONCE], bounds)
 
     def close(self) -> None:
         self._memory.room += sum(map(len, self._tables))
-        self._tables, self._keys = [], []
+        self._tables, self._keys, self._read = [], [], {}
         self._file.close()
 
     def _at(self, places: Places, bounds: Places) -> pa.Table:
@@ -119,14 +158,23 @@ class WaitingRows:
         parts, order = [], []
         for number in np.unique(tables).tolist():
             there = np.flatnonzero(tables == number)
-            parts.append(self._table(number).take(places[there] - bounds[number]))
+            parts.append(_taken(self._table(number), places[there] - bounds[number]))
             order.append(there)
-        return with_categories(pa.concat_tables(parts).take(np.argsort(np.concatenate(order))))
+        return with_categories(_taken(pa.concat_tables(parts), np.argsort(np.concatenate(order))))
 
     def _table(self, number: int) -> pa.Table:
         if number < len(self._tables):
             return self._tables[number].cast(_AS_TEXT)
-        return self._file.read(number - len(self._tables))
+        if number not in self._read:  # the next rows in order need it again
+            self._read = {number: self._file.read(number - len(self._tables))}
+        return self._read[number]
+
+
+def _taken(table: pa.Table, rows: Places) -> pa.Table:
+    """Take rows of a table, without a copy where they follow one another."""
+    if (np.diff(rows) == 1).all():
+        return table.slice(rows[0], len(rows))
+    return table.take(rows)
 
 
 _Part: TypeAlias = tuple[Places, pa.Table]  # calls, and before them their places
@@ -199,20 +247,12 @@ class RowsByPlace:
 def _key(calls: pa.Table) -> Places:
     """Return of each call its start, its SID in two numbers, and when it was updated."""
     keys = np.empty(len(calls), _KEY)
-    digits = "".join(sid[2:] for sid in calls["sid"].to_pylist())
-    keys["sid"] = np.frombuffer(bytes.fromhex(digits), ">u8").reshape(-1, 2)
+    keys["sid"] = _numbers_of(calls["sid"].to_pylist())
     for name in ("start_time", "date_updated"):
         keys[name] = calls[name].to_numpy().view(np.int64)
     return keys
 
 
-def _sorted(keys: Places) -> Places:
-    """Return the places of the calls in order of start and SID, of each call the newest record's.
-
-    Of records that were updated at the same time, the one that arrived last is the newest.
-    """
-    high, low = keys["sid"].T
-    newest_last = np.lexsort((keys["date_updated"], low, high))  # which is stable
-    same = (np.diff(high[newest_last]) == 0) & (np.diff(low[newest_last]) == 0)
-    places: Places = newest_last[np.append(~same, [True])]
-    return places[np.lexsort((low[places], high[places], keys["start_time"][places]))]
+def _numbers_of(sids: Sequence[str]) -> Places:
+    digits = "".join(sid[2:] for sid in sids)
+    return np.frombuffer(bytes.fromhex(digits), ">u8").reshape(-1, 2)

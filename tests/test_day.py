@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -89,6 +90,16 @@ def test_a_call_at_the_midnight_that_ends_the_day_is_counted_and_left_to_the_nex
 ) -> None:
     assert listing.read(call(1), call(2, NEXT_MIDNIGHT)) == [1]
     assert (listing.dropped.other_days, listing.fault) == (1, "")
+
+
+def test_of_two_rows_the_newest_counts_in_whichever_form_its_dates_are(listing: Listing) -> None:
+    newest = call(1, date_updated="2025-03-02T12:00:00.5+01:00", price="-0.02")
+    older = call(1, date_updated="Sun, 02 Mar 2025 11:00:00 +0000", price="-0.01")
+    page = page_of(newest, older)
+    kept = listing.day.read(
+        page, page.rows, listing.asked, listing.asked.between(), listing.dropped
+    )
+    assert kept["price"].to_pylist() == [Decimal("-0.02")]
 
 
 def test_a_call_that_never_started_is_counted_and_left_out(listing: Listing) -> None:

@@ -17,6 +17,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 import callkit
+from callkit.sandbox.calls import body_of
+from tests.bulk.records import record_of, write
 from tests.documents import PAGES, ROOT, Block, blocks_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ def folder(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Path("semicolons.csv").write_text("\n".join(["sid;campaign", *(f"{sid};a" for sid in sids)]))
     with sandbox.client() as client:
         callkit.export(sandbox.sids(200), "calls.parquet", client=client)
+    Path("exports").mkdir()
+    records = [record_of(body_of(sandbox.call(sid))) for sid in sandbox.sids(200)]
+    write(Path("exports/2023-03-15.json.gz"), records)
     for number, (month, status) in enumerate({"march": "busy", "april": "frozen"}.items()):
         body = {"sid": f"CA{number:032x}", "status": status}
         callkit.to_parquet(callkit.normalise([body]), f"{month}.parquet")

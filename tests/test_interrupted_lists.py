@@ -23,6 +23,7 @@ import pytest
 import callkit
 from callkit.cache.store import Cache
 from callkit.errors import FetchInterrupted
+from callkit.page_options import PageOptions
 from callkit.runs import run_over
 from tests.support.hostile import HostileSandbox, error_429
 from tests.support.scripted import ACCOUNT, QUICK_RETRIES, Reply, ScriptedServer, sid
@@ -190,7 +191,7 @@ def test_a_run_that_is_given_up_closes_the_file_of_rows_that_wait(
     server.always = forty_pages
     day = callkit.CallList(started=("2025-01-01", "2025-01-02"))
     with server.client() as client:
-        run = run_over(day, client, None, None, None)
+        run = run_over(day, client, None, None, None, options=PageOptions("auto", None, None))
         with closing(run.tables()) as tables:
             next(tables)
             assert open_files(tmp_path)

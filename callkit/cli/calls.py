@@ -1,10 +1,11 @@
-"""Which calls a command is about: a SID list, or the options of a date range."""
+"""Which calls a command is about: a SID list, the options of a date range, or files of calls."""
 
 import argparse
 from pathlib import Path
 
 import pandas as pd
 
+from callkit.bulk import BulkExport
 from callkit.call_list import CallList
 from callkit.cli.arguments import CommandError, lines_of_standard_input
 from callkit.files.paths import check_list_apart
@@ -49,12 +50,21 @@ def add_sids_or_range(command: argparse.ArgumentParser) -> None:
         "--from", dest="from_", metavar="PARTY", help="only calls from this number or address"
     )
     group.add_argument("--parent", metavar="SID", help="only the legs that this call dialled")
+    command.add_argument(
+        "--bulk-export",
+        nargs="+",
+        metavar="PATH",
+        help="Bulk Export files, instead of a SID list: files, folders or quoted patterns such as "
+        "'exports/*.json.gz'; no credentials are needed",
+    )
 
 
 def calls_asked(
     options: argparse.Namespace, path: Path, beside: Path
-) -> CallList | list[str] | pd.DataFrame:
-    """Return what to fetch; a list is read once, since it may be a pipe."""
+) -> CallList | BulkExport | list[str] | pd.DataFrame:
+    """Return what to fetch or read; a list is read once, since it may be a pipe."""
+    if options.bulk_export is not None:
+        return _files_asked(options)
     if options.started is not None:
         if options.sids is not None:
             raise CommandError("expected either a SID list or --started, not both")
@@ -63,10 +73,28 @@ def calls_asked(
     if given:
         raise CommandError(f"--{given[0].rstrip('_')} needs --started")
     if options.sids is None:
-        raise CommandError("expected a SID list, or a date range: --started FIRST AFTER")
+        raise CommandError(
+            "expected a SID list, a date range: --started FIRST AFTER, or files: --bulk-export PATH"
+        )
     if options.sids == "-":
         return lines_of_standard_input("one SID per line")
     return _listed(Path(options.sids), path, beside)
+
+
+def _files_asked(options: argparse.Namespace) -> BulkExport:
+    beside = {
+        "a SID list": options.sids,
+        "--started": options.started,
+        **{f"--{name.rstrip('_')}": getattr(options, name) for name in _RANGE},
+        "--cache": options.cache,
+        "--refresh": options.refresh,
+    }
+    for what, given in beside.items():
+        if given is not None:
+            raise CommandError(
+                f"--bulk-export cannot be combined with {what}: it reads all calls of the files"
+            )
+    return BulkExport(options.bulk_export)
 
 
 def _range_asked(options: argparse.Namespace) -> CallList:

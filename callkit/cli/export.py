@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,10 +39,11 @@ def add_export(commands: Commands) -> None:
         "export",
         help="fetch calls into a file",
         description="Fetch the calls of a SID list, or of a date range, into a Parquet, CSV or "
-        "JSON Lines file. Credentials are read from the environment: TWILIO_ACCOUNT_SID and "
-        "TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET instead of the token. Calls "
-        "that fail are listed in a CSV file beside the output (calls.failures.csv for "
-        "calls.parquet, calls.csv.failures.csv for calls.csv); the exit code is then 1.",
+        "JSON Lines file, or convert Bulk Export files to one. Credentials are read from the "
+        "environment: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and "
+        "TWILIO_API_SECRET instead of the token. Calls that fail are listed in a CSV file beside "
+        "the output (calls.failures.csv for calls.parquet, calls.csv.failures.csv for calls.csv); "
+        "the exit code is then 1.",
         epilog="example: callkit export sids.txt -o calls.parquet --cache calls.sqlite",
     )
     add_sids_or_range(export)
@@ -126,8 +128,11 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
         # _report tells both.
         warnings.catch_warnings(action="ignore", category=IncompleteWarning),
         warnings.catch_warnings(action="ignore", category=PriceChangeWarning),
-        callkit.Client(concurrency=options.concurrency) as client,
+        ExitStack() as stack,
     ):
+        client = None
+        if not isinstance(calls, callkit.BulkExport):  # which needs no credentials
+            client = stack.enter_context(callkit.Client(concurrency=options.concurrency))
         return callkit.export(
             calls,
             path,

@@ -1,6 +1,6 @@
-"""SID list or date range in, Parquet (or CSV, or JSON Lines) out, and the failures beside it."""
+"""SID list, dates or files in; Parquet, CSV or JSON Lines out, and the failures beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import partial
 from os import PathLike
@@ -10,8 +10,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
+from callkit.bulk import BulkExport
+from callkit.bulk.run import BulkExportRun
 from callkit.cache.store import Refresh
-from callkit.call_list import CallList
+from callkit.call_list import CallList, Moment
 from callkit.calls import Errors, FetchResult, check_options, raise_or_warn
 from callkit.errors import FetchInterrupted, IncompleteError, ParquetError
 from callkit.fetch import Client
@@ -30,6 +32,7 @@ from callkit.files.parquet import frame_to_table, read_parquet
 from callkit.files.paths import (
     check_beside,
     check_cache_apart,
+    check_files_apart,
     check_list_apart,
     check_writable,
     leave_failures,
@@ -43,6 +46,8 @@ from callkit.listing import ListRun
 from callkit.loop import Run
 from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
+from callkit.page_options import PageOptions
+from callkit.paging import Pages
 from callkit.pseudonyms import Pseudonyms
 from callkit.runs import run_over
 from callkit.schema import SCHEMA
@@ -59,7 +64,7 @@ class Format(NamedTuple):
 
 
 def export(
-    sids: SidSource | CallList,
+    sids: SidSource | CallList | BulkExport,
     path: str | PathLike[str],
     *,
     format: FormatName = "parquet",  # noqa: A002  (as Polars and DuckDB call it)
@@ -68,6 +73,9 @@ def export(
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
+    pages: Pages = "auto",
+    started: Sequence[Moment] | None = None,
+    date_column: str | None = None,
     errors: Errors = "raise",
     progress: bool | None = None,
 ) -> FetchResult:
@@ -83,6 +91,9 @@ def export(
     replaced whole or not at all; one with a day that could not be listed completely stays as it
     was. Calls outside the range that were not final are fetched again.
 
+    Bulk Export files (:class:`callkit.BulkExport`) are converted as they are read: rows wait in a
+    temporary file until all are, so memory hardly grows with them.
+
     CSV and JSON Lines hold the same columns: prices in fixed-point decimals with eight places
     (``-0.01700000``), in JSON as text, since its readers turn numbers into floats; ``duration`` in
     whole seconds and ``queue_time`` in milliseconds; times as ISO 8601 (``2025-03-09T08:05:17Z``);
@@ -90,7 +101,7 @@ def export(
 
     Parameters
     ----------
-    sids, client, cache, refresh, errors, progress
+    sids, client, cache, refresh, pages, started, date_column, errors, progress
         As for :func:`callkit.to_frame`. To retry failures, pass the whole list and the same
         `cache`, so final calls are not requested again; or export the failures to another file,
         since this one is replaced entirely (unless a date range updates a dataset).
@@ -110,6 +121,8 @@ def export(
     ------
     FetchError
         Calls could not be fetched; both files are written anyway. See ``.failures``.
+    NormaliseError
+        The same, of records in Bulk Export files; nothing is written if none could be read.
     ParquetError
         The file cannot be written, has the extension of another format, or would replace the SID
         list or the cache; or the dataset or failures file would replace something that callkit did
@@ -130,6 +143,7 @@ def export(
     FetchResult(20 calls in 'calls.parquet', no failures)
     """
     check_options(refresh, errors)
+    options = PageOptions(pages, started, date_column)
     target = Path(path)
     updates = isinstance(sids, CallList) and bool(months_in(target))
     by_month = by_month or updates
@@ -137,7 +151,7 @@ def export(
     beside = name_beside(target, by_month=by_month)
     check_writable(target, folder=by_month)
     _check_places(sids, target, beside, cache)
-    run = run_over(sids, client, cache, refresh, progress)
+    run = run_over(sids, client, cache, refresh, progress, options=options)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
     place = writing(target, folder=by_month)
     if isinstance(run, ListRun) and by_month:
@@ -175,12 +189,15 @@ def export(
         load_frame=partial(read, target),
         load_table=partial(_read_table, partial(read, target)),
     )
-    raise_or_warn(result, errors)
+    raise_or_warn(result, errors, of_files=isinstance(sids, BulkExport))
     return result
 
 
 def _check_places(
-    sids: SidSource | CallList, target: Path, beside: Path, cache: str | PathLike[str] | None
+    sids: SidSource | CallList | BulkExport,
+    target: Path,
+    beside: Path,
+    cache: str | PathLike[str] | None,
 ) -> None:
     """See that neither of the two files replaces the cache, the list, or somebody else's file."""
     if cache is not None:
@@ -188,9 +205,13 @@ def _check_places(
     check_beside(beside)
     if isinstance(sids, str | PathLike):
         check_list_apart(Path(sids), target, beside)
+    if isinstance(sids, BulkExport):
+        check_files_apart(sids.files, target, beside)
 
 
-def _check_update(calls: SidSource | CallList, target: Path, schema: pa.Schema) -> None:
+def _check_update(
+    calls: SidSource | CallList | BulkExport, target: Path, schema: pa.Schema
+) -> None:
     """Refuse to update a dataset with part of a date range, and one that holds but part of it."""
     part = "the failures of a date range"
     if isinstance(calls, CallList):
@@ -226,7 +247,9 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
 
 
 def _write(
-    run: Run | ListRun, pseudonyms: Pseudonyms | None, written: AbstractContextManager[Write]
+    run: Run | ListRun | BulkExportRun,
+    pseudonyms: Pseudonyms | None,
+    written: AbstractContextManager[Write],
 ) -> IncompleteError | FetchInterrupted | None:
     """Write calls as they are handed over, and return what ended the run early, if anything did."""
     with written as write, closing(run.tables()) as tables:

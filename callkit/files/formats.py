@@ -206,7 +206,9 @@ def _plain_values(column: pa.ChunkedArray) -> Any:
     if pa.types.is_decimal(column.type):
         return [None if price is None else f"{price:f}" for price in column.to_pylist()]
     if pa.types.is_timestamp(column.type):
-        column = pc.strftime(column.cast(pa.timestamp("s")), "%Y-%m-%dT%H:%M:%SZ")
+        # With microseconds only where there are any: they are the exception.
+        column = pc.strftime(column.cast(pa.timestamp("us")), "%Y-%m-%dT%H:%M:%SZ")
+        column = pc.replace_substring(column, ".000000Z", "Z")
     elif pa.types.is_duration(column.type):
         column = column.cast(pa.int64())
     return column.to_pylist()

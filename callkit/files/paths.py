@@ -168,6 +168,16 @@ def check_list_apart(source: Path, target: Path, beside: Path) -> None:
             )
 
 
+def check_files_apart(sources: Iterable[Path], target: Path, beside: Path) -> None:
+    """Refuse to replace one of the files that are read."""
+    for source in sources:
+        if holds(target, source) or holds(beside, source):
+            raise ParquetError(
+                f"Refusing to replace {str(source)!r}, which this export reads: export to another "
+                "file, outside the folder that is read"
+            )
+
+
 def name_beside(target: Path, *, by_month: bool) -> Path:
     """Name the failures file of an export; each format has its own."""
     if target.name in ("", ".."):  # for example the current folder

@@ -1,7 +1,7 @@
 """Bodies → Arrow table → DataFrame: every value right, or refused by name.
 
 ``bodies`` reads bodies as text and puts each call in exactly one place, a row or a failure;
-``casts`` makes typed columns of the text, and DataFrames.
+``casts`` makes typed columns of the text, and DataFrames; ``dates`` reads dates.
 """
 
 import warnings
@@ -54,8 +54,10 @@ def normalise(bodies: Iterable[Body], errors: Literal["raise", "warn"] = "raise"
       ``queue_time``, ``price``); anywhere else, a value that is not text is broken.
     - Dates are read as RFC 5322 (the successor of RFC 2822, which the API names) writes them today:
       ``Tue, 14 Nov 2023 10:00:00 +0000``, with or without a weekday, the zone as an offset
-      (``-0000`` is UTC), GMT, UT or UTC. A date in any other form, without seconds or a zone, or
-      with the wrong weekday is broken.
+      (``-0000`` is UTC), GMT, UT or UTC; or as ISO 8601 has them, and so Bulk Export files:
+      ``2023-11-14T10:00:00Z``, the zone as ``Z`` or an offset (``+01:00``, ``+0100``), seconds with
+      or without a fraction of whole microseconds. A date in any other form, without seconds or a
+      zone, or with the wrong weekday is broken.
     - Prices have at most ten digits before the point and eight after it; others are broken, never
       rounded.
     - ``sid`` and ``parent_call_sid`` are given as ``CA`` and lower-case hexadecimal digits.

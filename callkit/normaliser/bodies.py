@@ -8,6 +8,7 @@ and describes errors. In both, the last of several equal keys counts.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from itertools import filterfalse, islice
@@ -17,7 +18,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from callkit.normaliser.casts import abridged, typed_columns, with_categories
+from callkit.normaliser.casts import typed_columns, with_categories
+from callkit.normaliser.dates import abridged
 from callkit.outcomes import Failure
 from callkit.schema import ATTRIBUTES, SCHEMA, Column, Kind
 from callkit.sids import canonical_call_sid, is_account_sid
@@ -71,12 +73,28 @@ def to_table(
     while (batch := list(islice(remaining, _BATCH))) or not tables:
         tables.append(_typed(batch, _BATCH * len(tables), sids, places, broken))
     rows = pa.concat_tables(tables)
+    broken = {place: _numbered(failure, place) for place, failure in broken.items()}
     failures = list(broken.values())
     if broken or pc.count_distinct(rows["sid"]).as_py() < len(rows):
         kept, failures = _last_of_each(rows["sid"].to_pylist(), places, broken)
         if kept != list(range(len(rows))):
             rows = rows.take(pa.array(kept, pa.int64()))
     return with_categories(rows), failures
+
+
+def each_typed(bodies: list[Body]) -> tuple[pa.Table, dict[int, Failure]]:
+    """Type bodies as above, but keep all of one call, and give failures by place in the list.
+
+    Categories are still text.
+    """
+    broken: dict[int, Failure] = {}
+    return _typed(bodies, 0, None, [], broken), broken
+
+
+def _numbered(failure: Failure, place: int) -> Failure:
+    if failure.sid is not None:
+        return failure
+    return replace(failure, message=f"body {place + 1}: {failure.message}")
 
 
 def _typed(
@@ -104,8 +122,7 @@ def _typed(
         errors[read[row]] = BodyError(why, identity)
     for place, error in errors.items():
         sid = error.sid if sids is None else sids[place]
-        message = str(error) if sid else f"body {place + 1}: {error}"
-        broken[place] = Failure(sid, error.account_sid, "bad_response", message)
+        broken[place] = Failure(sid, error.account_sid, "bad_response", str(error))
     if reasons:
         kept = [row for row in range(len(read)) if row not in reasons]
         rows = rows.take(pa.array(kept, pa.int64()))
@@ -252,6 +269,8 @@ def _digits_of(column: Column, value: object) -> str:
 
 
 def _uris(column: Column, value: object) -> dict[str, str | None]:
+    if isinstance(value, str) and not isinstance(value, _Number):
+        value = _uris_in(column, value)
     if not isinstance(value, Mapping):
         raise BodyError(f"{column.name}: expected an object of URIs, found {_shown(column, value)}")
     for name, uri in value.items():
@@ -259,6 +278,16 @@ def _uris(column: Column, value: object) -> dict[str, str | None]:
             if not isinstance(part, str) or isinstance(part, _Number) or _SURROGATE.search(part):
                 raise BodyError(f"{column.name}: expected text, found {abridged(part)}")
     return dict(value)
+
+
+def _uris_in(column: Column, text: str) -> dict[str, Any]:
+    """Read an object that is JSON text, as callkit's own JSON Lines have it."""
+    try:
+        return _parsed(text)
+    except BodyError:
+        raise BodyError(
+            f"{column.name}: expected an object of URIs, found {_shown(column, text)}"
+        ) from None
 
 
 def _shown(column: Column, value: object) -> str:

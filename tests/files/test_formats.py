@@ -45,7 +45,16 @@ CALL: dict[str, Any] = {
 BODIES = [
     call_body(sid(1), **CALL),
     call_body(sid(2)),
-    call_body(sid(3), **CALL | {"price": "0.00000001", "caller_name": "\r", "status": "frozen"}),
+    call_body(
+        sid(3),
+        **CALL
+        | {
+            "price": "0.00000001",
+            "caller_name": "\r",
+            "status": "frozen",
+            "end_time": "2025-03-09T08:06:22.25Z",
+        },
+    ),
 ]
 
 
@@ -121,6 +130,7 @@ def test_csv_holds_fixed_point_decimals_whole_units_and_iso_times(path: Path) ->
     }
     assert set(absent.values()) == {sid(2), ""}
     assert third["price"] == "0.00000001"
+    assert third["end_time"] == "2025-03-09T08:06:22.250000Z"
 
 
 def test_json_lines_hold_prices_as_text_and_nulls(path: Path) -> None:
@@ -141,6 +151,7 @@ def test_json_lines_hold_prices_as_text_and_nulls(path: Path) -> None:
     }
     assert set(absent.values()) == {sid(2), None}
     assert third["price"] == "0.00000001"
+    assert third["end_time"] == "2025-03-09T08:06:22.250000Z"
 
 
 def test_pandas_polars_and_duckdb_read_the_same_from_csv(path: Path) -> None:

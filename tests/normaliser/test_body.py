@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callkit.normaliser import table_to_frame, to_table
-from callkit.normaliser.casts import one_instant
+from callkit.normaliser.dates import one_instant
 from callkit.schema import Kind
 from tests.normaliser.calls import (
     CALL,
