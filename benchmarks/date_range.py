@@ -39,20 +39,23 @@ select count(*), count(distinct sid), bool_and(in_order) from (
 """
 
 
-def run(how: str, calls: int, days: int, url: str) -> dict[str, Any]:
-    """Measure one run, and check the calls that it wrote."""
-    environment = {
+def environment_of(url: str) -> dict[str, str]:
+    return {
         "TWILIO_ACCOUNT_SID": ACCOUNT,
         "TWILIO_AUTH_TOKEN": GENERATOR.auth_token,
         "CALLKIT_BASE_URL": url,
         "IN_FLIGHT": str(IN_FLIGHT),
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
+
+
+def run(how: str, calls: int, days: int, url: str) -> dict[str, Any]:
+    """Measure one run, and check the calls that it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.date_range_client", how, str(days)],
             cwd=folder,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment_of(url)},
             stdout=subprocess.PIPE,
             text=True,
             check=True,

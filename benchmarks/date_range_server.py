@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import random
 import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -23,7 +23,10 @@ import msgspec
 from callkit.sandbox.calls import CallGenerator, body_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
+
+    Pages: TypeAlias = dict[str, list["Page"]]
 
 GENERATOR = CallGenerator(calls=100_000, seed=0)
 ACCOUNT = GENERATOR.parent.sid
@@ -31,6 +34,7 @@ FIRST_DAY = date(2026, 3, 1)
 ROWS = 1_000  # on a page
 SHAPES = 500  # of bodies
 TIMES = ("date_created", "start_time", "end_time", "date_updated")
+MULTIPLIER = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
 
 class Shape(NamedTuple):
@@ -69,39 +73,60 @@ def shapes() -> list[Shape]:
     return found[:SHAPES]
 
 
+def sid_of(number: int) -> str:
+    """Return the SID of a call, which does not give away its place in time."""
+    return f"CA{(number + 1) * MULTIPLIER % (1 << 128):032x}"
+
+
+def number_of(sid: str) -> int:
+    return int(sid.removeprefix("CA"), 16) * pow(MULTIPLIER, -1, 1 << 128) % (1 << 128) - 1
+
+
+@dataclass(frozen=True)
+class Account:
+    """So many calls, spread evenly over so many days, and numbered in order of start."""
+
+    calls: int
+    days: int
+    shapes: list[Shape]
+
+    def on_day(self, n: int) -> range:
+        return range(self.calls * n // self.days, self.calls * (n + 1) // self.days)
+
+    def body(self, number: int) -> bytes:
+        n = ((number + 1) * self.days - 1) // self.calls
+        day = self.on_day(n)
+        midnight = datetime.combine(FIRST_DAY, datetime.min.time(), UTC) + timedelta(days=n)
+        start = midnight + timedelta(seconds=86_400 * (number - day.start) // len(day))
+        return self.shapes[number % len(self.shapes)].body(sid_of(number).encode(), start)
+
+
 class Page(NamedTuple):
     rows: int
     response: bytes
 
 
-def pages_of(path: str, day: date, calls: int, of: list[Shape], rng: random.Random) -> list[Page]:
+def pages_of(path: str, day: date, account: Account, numbers: range) -> list[Page]:
     """Render a day's pages, newest call first."""
-    midnight = datetime.combine(day, datetime.min.time(), UTC)
-    token, pages = "", []
-    for first in range(0, calls, ROWS):
-        places = range(first, min(first + ROWS, calls))
-        sids = [b"CA%032x" % rng.getrandbits(128) for _ in places]
-        rows = [
-            of[place % len(of)].body(
-                sid, midnight + timedelta(seconds=86_400 * (calls - 1 - place) // calls)
-            )
-            for place, sid in zip(places, sids, strict=True)
-        ]
-        token = f"PA{sids[-1].decode()}"
-        is_last = places.stop == calls
+    pages = []
+    for first in range(0, len(numbers), ROWS):
+        on_page = numbers[::-1][first : first + ROWS]
         asked = {"PageSize": ROWS, "StartTime>": day, "StartTime<": day + timedelta(days=1)}
-        place = {"Page": first // ROWS + 1, "PageToken": token}
+        place = {"Page": first // ROWS + 1, "PageToken": f"PA{sid_of(on_page[-1])}"}
+        is_last = on_page[-1] == numbers[0]
         frame = {
             "page": first // ROWS,
             "page_size": ROWS,
             "next_page_uri": None if is_last else f"{path}?{urlencode(asked | place)}",
         }
-        body = b'{"calls":[%s],%s' % (b",".join(rows), msgspec.json.encode(frame)[1:])
-        pages.append(Page(len(rows), response(gzip.compress(body, compresslevel=6))))
+        rows = b",".join(map(account.body, on_page))
+        body = b'{"calls":[%s],%s' % (rows, msgspec.json.encode(frame)[1:])
+        pages.append(Page(len(on_page), response(body)))
     return pages
 
 
-def response(body: bytes) -> bytes:
+def response(text: bytes) -> bytes:
+    body = gzip.compress(text, compresslevel=6)
     head = (
         f"Date: {format_datetime(datetime.now(UTC), usegmt=True)}\r\n"
         "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
@@ -110,22 +135,32 @@ def response(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\n" + head.encode() + body
 
 
-def all_pages(calls: int, days: int) -> Iterator[tuple[str, list[Page]]]:
+def all_pages(account: Account) -> Iterator[tuple[str, list[Page]]]:
     path = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
-    of, rng = shapes(), random.Random(11)
-    for n in range(days):
-        of_day = calls * (n + 1) // days - calls * n // days
+    for n in range(account.days):
         day = FIRST_DAY + timedelta(days=n)
-        yield day.isoformat(), pages_of(path, day, of_day, of, rng)
+        yield day.isoformat(), pages_of(path, day, account, account.on_day(n))
+
+
+EMPTY = Page(0, response(b'{"calls":[],"next_page_uri":null}'))
+
+
+def page_asked_for(target: str, pages: Pages) -> Page:
+    """Return a page of a day; days without calls, and requests without a day, have an empty one."""
+    asked = parse_qs(urlsplit(target).query)
+    of_day = pages.get(asked.get("StartTime>", [""])[0][: len("YYYY-MM-DD")], [])
+    number = int(asked.get("Page", ["0"])[0])
+    return of_day[number] if number < len(of_day) else EMPTY
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: one request at a time."""
+    """One client's connection: one request at a time.
 
-    def __init__(self, pages: dict[str, list[Page]], latency: float, per_row: float) -> None:
-        self._pages = pages
-        self._latency = latency
-        self._per_row = per_row
+    `answer` returns what is sent to a request's target, and after how many seconds.
+    """
+
+    def __init__(self, answer: Callable[[str], tuple[bytes, float]]) -> None:
+        self._answer = answer
         self._received = b""
         self._transport: asyncio.Transport
 
@@ -136,17 +171,14 @@ class Connection(asyncio.Protocol):
         self._received += data
         if not self._received.endswith(b"\r\n\r\n"):
             return
-        asked = parse_qs(urlsplit(self._received.split(b" ", 2)[1].decode()).query)
+        sent, after = self._answer(self._received.split(b" ", 2)[1].decode())
         self._received = b""
-        page = self._pages[asked["StartTime>"][0]][int(asked.get("Page", ["0"])[0])]
-        asyncio.get_running_loop().call_later(
-            self._latency + self._per_row * page.rows, self._transport.write, page.response
-        )
+        asyncio.get_running_loop().call_later(after, self._transport.write, sent)
 
 
-async def serve(pages: dict[str, list[Page]], latency: float, per_row: float) -> None:
+async def serve(answer: Callable[[str], tuple[bytes, float]]) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(pages, latency, per_row), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(answer), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
@@ -154,7 +186,13 @@ async def serve(pages: dict[str, list[Page]], latency: float, per_row: float) ->
 def main() -> None:
     calls, days = map(int, sys.argv[1:3])
     latency, per_row = map(float, sys.argv[3:5])
-    asyncio.run(serve(dict(all_pages(calls, days)), latency, per_row))
+    pages = dict(all_pages(Account(calls, days, shapes())))
+
+    def answer(target: str) -> tuple[bytes, float]:
+        page = page_asked_for(target, pages)
+        return page.response, latency + per_row * page.rows
+
+    asyncio.run(serve(answer))
 
 
 if __name__ == "__main__":
