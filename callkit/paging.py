@@ -7,7 +7,7 @@ so is one whose row is not what a fetch would give. Rows that nobody asked for a
 import logging
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -145,8 +145,8 @@ class _Account:
         self._plan = PagePlan(len(self._wanted), self._in_flight, always=always)
         days = Counter(hints.days[sid] for sid in self._wanted if sid in hints.days)
         if hints.range is not None:
-            within = hints.range.days()
-            self._plan.told(dict.fromkeys(within, len(self._wanted) / len(within)))
+            within = [day for day in hints.range.days() if day < date.max]
+            self._plan.told(dict.fromkeys(within, len(self._wanted) / max(1, len(within))))
         elif days:
             self._plan.told(days)
 
@@ -304,7 +304,8 @@ def _through(parts: Sequence[msgspec.Raw], day: date) -> float | None:
 
 def _start_day(body: bytes) -> date | None:
     start = _start(body)
-    return None if start is None else start.astimezone(UTC).date()
+    day = None if start is None else start.astimezone(UTC).date()
+    return day if day is not None and day.year < MAXYEAR else None  # others lie beyond the last day
 
 
 def _start(body: bytes) -> datetime | None:

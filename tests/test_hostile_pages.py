@@ -14,7 +14,7 @@ import callkit
 from tests.support import hostile
 from tests.support import hostile_rows as rows
 from tests.support.hostile import HostileSandbox, every_third, from_the_second_page
-from tests.support.scripted import QUICK_RETRIES, ScriptedServer
+from tests.support.scripted import ACCOUNT, QUICK_RETRIES, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -295,3 +295,12 @@ def test_lists_that_are_always_refused_with_429_do_not_hold_up_single_requests(
 ) -> None:
     sandbox.play(rows.is_too_many)
     assert_same(fetched(sandbox, sids, concurrency=25, pages=True), singly)
+
+
+def test_calls_that_start_on_the_last_day_there_is_are_fetched(server: ScriptedServer) -> None:
+    start = {"start_time": "Fri, 31 Dec 9999 12:00:00 +0000", "account_sid": ACCOUNT}
+    sids = [sid(number) for number in range(20)]
+    for each in sids:
+        server.script[each] = [Reply(body=call_body(each, **start))]
+    with server.client() as client:
+        assert len(callkit.to_frame(sids, client=client, pages=True)) == len(sids)
