@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, TypeAlias, TypeGuard
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ Started: TypeAlias = str | Sequence[Moment]
 _BACK = re.compile(r"-([1-9][0-9]{0,3})([dwm])")
 _A_PAIR = 2
 _LONGEST = timedelta(days=3_653)
+_LAST_MIDNIGHT = datetime(MAXYEAR, 12, 31, tzinfo=UTC)  # there is no day after it to ask for
 _NATIONAL = re.compile(r"[0-9 ().-]{7,}")
 _STATUSES = (*LIVE_STATUSES, *ENDED_STATUSES)
 _EXPECTED = (
@@ -168,6 +169,8 @@ def range_between(started: object, zone: tzinfo, expected: str = _EXPECTED) -> R
     if not (isinstance(started, tuple | list) and len(started) == _A_PAIR):
         raise _invalid_started(started, expected)
     start, end = (_instant(moment, zone, expected) for moment in started)
+    if end > _LAST_MIDNIGHT:
+        raise _invalid_started(started, expected)
     if start >= end:
         raise CallListError(
             f"Invalid started {started!r}: the second must be later than the first, and is not "

@@ -210,8 +210,7 @@ class Run:
         """Take from a page the calls that are wanted, if a fetch would give the same."""
         paging = self._paging_of_pages
         asked = {call.sid: call for call in paging.asked(page)}
-        table, _ = to_table(map(attrgetter("body"), asked.values()), list(asked))
-        table = table.filter(pa.array(as_fetched(table, page.fetched_at), pa.bool_()))
+        table = as_fetched(list(asked.values()))
         sids = table["sid"].to_pylist()
         if sids and self._pool is not None:
             self._pool.stop.note_found()

@@ -13,6 +13,9 @@ seconds in flight, since what limits a run is how many requests may be in flight
 - *Single requests* go on beside pages, in what room these leave, until pages alone find calls
   faster than single requests alone would.
 
+Where costs do not count (``always``), every day that has calls is listed while that brings some,
+and single requests wait for pages that are on time.
+
 Nothing here reads a clock or waits: time is an argument, and `tests/page_simulator.py` runs these
 rules against a simulated server.
 """
@@ -72,7 +75,7 @@ class PagePlan:
         self.calls = self._at_first = calls
         self.call_seconds = 0.1
         self._in_flight = in_flight
-        self._always = always
+        self.always = always
         self._expected: dict[date, float] = {}  # calls, of days not listed yet
         self._under_way: dict[date, _Listing] = {}
         self._listed: set[date] = set()
@@ -88,8 +91,13 @@ class PagePlan:
         """How many calls, spread evenly over those still wanted, are to be fetched first."""
         if self.is_stopped or self._under_way or self.worthwhile(1):
             return 0
-        if (self.calls < _SHORT and not self._always) or (self._sampled and not self._news):
+        if (self.calls < _SHORT and not self.always) or (self._sampled and not self._news):
             return 0
+        return self.first_calls
+
+    @property
+    def first_calls(self) -> int:
+        """How many calls, spread over the list, are fetched before all others."""
         return min(_SAMPLE, max(1, round(self.calls * _SAMPLED_AT_MOST)))
 
     @property
@@ -109,7 +117,7 @@ class PagePlan:
 
     def told(self, days: Mapping[date, float]) -> None:
         """Take the user's word for how many calls started on each day."""
-        if self.calls >= _SHORT or self._always:
+        if self.calls >= _SHORT or self.always:
             self._expected = dict(days)
 
     def sampled(self, days: Sequence[date | None]) -> None:
@@ -122,7 +130,7 @@ class PagePlan:
             del started[day]
         each = self.calls / max(1, len(days))
         self._expected = {day: number * each for day, number in started.items()}
-        if started and not self._always:
+        if started and not self.always:
             missed = _days_about(started, len(days)) - started.keys() - self._listed
             alone = sum(number == 1 for number in started.values())
             self._expected |= {day: alone * each / len(missed) for day in missed}
@@ -137,7 +145,7 @@ class PagePlan:
         for day in sorted(self._expected, key=lambda day: (-self._expected[day], day))[:most]:
             worth = self._due(self._expected[day]) * self.call_seconds > seconds
             staked += seconds
-            if not self._always and not (worth and self._may_lose(staked)):
+            if not self.always and not (worth and self._may_lose(staked)):
                 break
             days.append(day)
         return days
@@ -178,15 +186,18 @@ class PagePlan:
 
     def singly_too(self, now: float) -> bool:
         """Whether calls are fetched one by one in the room that pages leave."""
-        rate = sum(
-            listing.due / listing.seconds
+        on_time = [
+            listing
             for listing in self._under_way.values()
             if now - listing.asked_at <= _LATE * listing.seconds
-        )
+        ]
+        if self.always:
+            return not on_time
+        rate = sum(listing.due / listing.seconds for listing in on_time)
         return rate * self.call_seconds < self._in_flight
 
     def _worth_another(self, listing: _Listing, seen: Seen) -> bool:
-        if self._always:
+        if self.always:
             return listing.barren < _BARREN
         if seen.found * self.call_seconds > seen.seconds:
             return True

@@ -1,7 +1,8 @@
 """Serving a SID list from pages of the list endpoint: what is requested, and which rows are taken.
 
-A page answers "this is the call", never "there is none": a call that is on no page is fetched, and
-so is one whose row is not what a fetch would give. Rows that nobody asked for are dropped here.
+A page answers "this is the call", never that a call does not exist: a call that is on no page is
+fetched, and so is one whose row is not what a fetch would give. Rows that nobody asked for are
+dropped here.
 """
 
 import logging
@@ -17,9 +18,11 @@ import pyarrow.compute as pc
 from callkit.cache.store import final_rows
 from callkit.call_list import Range
 from callkit.fetch.pages import Key, Page, PageKey, first_page
+from callkit.normaliser import to_table
 from callkit.normaliser.dates import one_instant
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.page_plan import PagePlan, Seen
+from callkit.schema import ATTRIBUTES
 from callkit.sids import CallKey, canonical_call_sid
 
 _log = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ _FEW = 128  # single calls of an account that the pool has beside pages
 _MANY = 32_000  # and without
 _SLOW_OF_SAMPLE = 1 / 8  # calls that are not waited for
 _STRIDE = 8
+_WAITS_FOR = 2.0  # seconds, for a sample, where pages are insisted on
 _FAILURES = 3  # pages in a row: the list does not work
 _SERVER_ERRORS = 500
 
@@ -62,6 +66,8 @@ class _Start(msgspec.Struct):
     start_time: str
 
 
+_Whole = msgspec.defstruct("_Whole", [(column.name, msgspec.Raw) for column in ATTRIBUTES])
+_whole_of = msgspec.json.Decoder(_Whole).decode
 _row_of = msgspec.json.Decoder(_Row).decode
 _start_of = msgspec.json.Decoder(_Start).decode
 
@@ -127,6 +133,8 @@ class _Account:
         self._origin = origin
         self._in_flight = in_flight
         self._plan: PagePlan | None = None
+        self._begun = self._answered = False
+        self._sampled_at = 0.0
         self._wanted: dict[str, CallKey] = {}
         self._unasked: deque[CallKey] = deque()  # in the order of the list
         self._in_pool: set[str] = set()
@@ -158,16 +166,26 @@ class _Account:
         plan.calls = len(self._wanted)
         plan.call_seconds = pool.call_seconds(self._sid) or plan.call_seconds
         if not self._unanswered and (size := plan.sample_size):
-            self._request_sample(pool, size)
-        if pages_too and not self._unanswered:
+            self._unanswered = self._request_spread(pool, size)
+            self._sample, self._sampled_at = {}, now
+        elif not (self._begun or plan.is_over):
+            self._request_spread(pool, plan.first_calls)
+        self._begun = True
+        # A call comes first: if it is answered, what fails later is the list, and not the account.
+        if pages_too and self._answered and not self._unanswered:
             self._request_pages(plan, pool, now)
-        if plan.singly_too(now):
+        if plan.singly_too(now) and not (plan.always and self._waits(now)):
             self._request_calls(pool, _MANY if plan.is_over else _FEW)
+
+    def _waits(self, now: float) -> bool:
+        """Whether the first calls, or those of a sample, are still to be answered."""
+        return now - self._sampled_at < _WAITS_FOR and bool(self._unanswered or not self._answered)
 
     def note(self, outcome: Outcome) -> None:
         sid = str(outcome.sid)
         self._in_pool.discard(sid)
         self._wanted.pop(sid, None)
+        self._answered = True
         if sid in self._unanswered:
             self._unanswered.discard(sid)
             started = _start_day(outcome.body) if isinstance(outcome, Fetched) else None
@@ -220,17 +238,17 @@ class _Account:
                 *(self._sid, failure.reason, failure.message),
             )
 
-    def _request_sample(self, pool: Requests, size: int) -> None:
-        """Have calls fetched that are spread evenly over those that wait."""
+    def _request_spread(self, pool: Requests, size: int) -> set[str]:
+        """Have calls fetched that are spread evenly over those that wait, before all others."""
         waiting = list(self._take(len(self._unasked)))
         self._unasked.extend(waiting)
         size = min(size, len(waiting))
         chosen = [waiting[(2 * nth + 1) * len(waiting) // (2 * size)] for nth in range(size)]
-        self._sample = {}
-        self._unanswered = {key.sid for key in chosen}
-        self._in_pool |= self._unanswered
-        # In such an order that those still unanswered at the end are spread evenly, too.
+        # In such an order that those answered first, too, are from everywhere in the list.
         pool.put((key for nth in range(_STRIDE) for key in chosen[nth::_STRIDE]), first=True)
+        sids = {key.sid for key in chosen}
+        self._in_pool |= sids
+        return sids
 
     def _request_pages(self, plan: PagePlan, pool: Requests, now: float) -> None:
         pool.put(self._following, first=True)
@@ -278,21 +296,31 @@ class _Account:
         return sid if sid in self._wanted and same_account else None
 
 
-def as_fetched(calls: pa.Table, fetched_at: datetime) -> list[bool]:
-    """Say for each call of a page whether a fetch would have given the same.
+def as_fetched(asked: Sequence[Fetched]) -> pa.Table:
+    """Type calls of a page, and return those that a fetch would have given, each the same.
 
-    Nothing promises that a list is as fresh as a fetch: a record must be final, and priced if the
-    call is one that is billed.
+    Nothing promises that a list is as fresh as a fetch: a record must be final, priced if the call
+    is one that is billed, and have every attribute.
     """
-    final = final_rows(calls, [fetched_at] * len(calls))
+    whole = {call.sid: call for call in asked if _has_all_attributes(call.body)}
+    calls, _ = to_table([call.body for call in whole.values()], list(whole))
+    final = final_rows(calls, [whole[sid].fetched_at for sid in calls["sid"].to_pylist()])
     billed = pc.equal(calls["status"].cast(pa.string()), "completed")
-    complete: list[bool] = pc.or_(calls["price"].is_valid(), pc.invert(billed)).to_pylist()
-    return [is_final and is_complete for is_final, is_complete in zip(final, complete, strict=True)]
+    complete = pc.or_(calls["price"].is_valid(), pc.invert(billed))
+    return calls.filter(pc.and_(complete, pa.chunked_array([pa.array(final, pa.bool_())])))
+
+
+def _has_all_attributes(body: bytes) -> bool:
+    try:
+        _whole_of(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _through(parts: Sequence[msgspec.Raw], day: date) -> float | None:
     """Return how much of the day pages have gone through, if calls are listed in time order."""
-    starts = [_start(bytes(part)) for part in (parts[0], parts[-1])] if parts else []
+    starts = [_start(part) for part in (parts[0], parts[-1])] if parts else []
     first, last = starts or (None, None)
     if first is None or last is None:
         return None
@@ -308,7 +336,7 @@ def _start_day(body: bytes) -> date | None:
     return day if day is not None and day.year < MAXYEAR else None  # others lie beyond the last day
 
 
-def _start(body: bytes) -> datetime | None:
+def _start(body: bytes | msgspec.Raw) -> datetime | None:
     try:
         return one_instant(_start_of(body).start_time)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+import callkit
 from callkit.fetch.pages import Key, Page, PageKey, first_page
-from callkit.normaliser import to_table
 from callkit.outcomes import Failure, Fetched
 from callkit.paging import NO_HINTS, Hints, Paging, as_fetched
 from callkit.sids import CallKey
@@ -59,6 +59,12 @@ class Paged:
     def request(self) -> None:
         self.paging.request(self.pool, 0.0, unread=0, all_known=True)
 
+    def request_pages(self) -> None:
+        """Have one call answered, after which pages may be requested."""
+        self.request()
+        self.paging.note(Failure(self.pool.calls.pop(0), ACCOUNT, "not_found", ""))
+        self.request()
+
     def answer_calls(self, start: datetime | None = NOON) -> None:
         for sid in self.pool.calls:
             self.paging.note(
@@ -86,7 +92,7 @@ def page_of(*rows: bytes, next_uri: str | None = None, key: PageKey | None = Non
 def told() -> Paged:
     """Return a list of which the user has said when its calls started."""
     paged = Paged(Hints({numbered(number): THE_DAY for number in range(WANTED)}, None))
-    paged.request()
+    paged.request_pages()
     return paged
 
 
@@ -128,7 +134,16 @@ def test_the_calls_of_an_account_are_listed_in_that_account() -> None:
     hints = Hints({numbered(number): THE_DAY for number in range(WANTED)}, None)
     paged = Paged(hints, account_sid=OTHER)
     paged.request()
+    paged.paging.note(Failure(paged.pool.calls[0], OTHER, "not_found", ""))
+    paged.request()
     assert paged.pool.pages == [first_page(OTHER, THE_DAY, [])]
+
+
+def test_a_call_is_answered_before_the_first_page_is_requested() -> None:
+    paged = Paged(Hints({numbered(number): THE_DAY for number in range(WANTED)}, None))
+    paged.request()
+    assert paged.pool.calls
+    assert paged.pool.pages == []
 
 
 def test_no_page_is_requested_while_many_wait_to_be_read() -> None:
@@ -169,7 +184,7 @@ def test_what_is_not_a_call_is_not_taken(row: bytes) -> None:
 
 
 def test_of_a_call_that_is_there_twice_the_same_row_is_taken() -> None:
-    assert asked(call(1), call(1)) == [1]
+    assert asked(call(2), call(2)) == [2]
 
 
 def test_a_call_with_rows_that_differ_is_not_taken() -> None:
@@ -190,8 +205,17 @@ def test_a_call_with_rows_that_differ_is_not_taken() -> None:
 def test_a_record_is_taken_if_a_fetch_would_give_the_same(
     status: str, price: str | None, end: datetime | None, taken: bool
 ) -> None:
-    table, _ = to_table([call(1, status=status, price=price, end_time=end and written(end))])
-    assert as_fetched(table, LATER) == [taken]
+    row = call(1, status=status, price=price, end_time=end and written(end))
+    assert len(as_fetched([Fetched(numbered(1), ACCOUNT, row, None, LATER, 1)])) == taken
+
+
+@pytest.mark.parametrize("name", callkit.SCHEMA.names)
+def test_a_row_that_lacks_an_attribute_is_not_taken(name: str) -> None:
+    end = LATER - timedelta(hours=1)
+    row = msgspec.json.decode(call(1, status="completed", price="-1", end_time=written(end)))
+    del row[name]
+    body = msgspec.json.encode(row)
+    assert len(as_fetched([Fetched(numbered(1), ACCOUNT, body, None, LATER, 1)])) == 0
 
 
 def test_the_next_page_follows_one_with_enough_calls() -> None:
