@@ -71,6 +71,8 @@ USELESS = {
     "broken dates": rows.broken_date,
     "no SIDs": rows.without_a_sid,
     "no accounts": rows.without_an_account,
+    "no callers": rows.without("to"),
+    "no currency": rows.without("price_unit"),
     "never ends with other calls": rows.never_ends_with_other_calls,
     "never ends and is empty": rows.never_ends_and_is_empty,
     "no list": hostile.lists_no_calls,
@@ -304,3 +306,28 @@ def test_calls_that_start_on_the_last_day_there_is_are_fetched(server: ScriptedS
         server.script[each] = [Reply(body=call_body(each, **start))]
     with server.client() as client:
         assert len(callkit.to_frame(sids, client=client, pages=True)) == len(sids)
+
+
+def test_pages_that_never_come_do_not_make_an_account_look_like_a_wrong_one(
+    sandbox: HostileSandbox, sids: list[str]
+) -> None:
+    sandbox.play(rows.never_finishes)
+    unknown_first = sandbox.unknown_sids(450) + sids
+    got = fetched(sandbox, unknown_first, pages=True, started=("2024-06-01", "2024-06-02"))
+    assert got.calls == fetched(sandbox, unknown_first, pages=False).calls
+
+
+def test_a_list_that_refuses_the_credentials_does_not_end_a_run(
+    sandbox: HostileSandbox, sids: list[str], singly: FetchResult
+) -> None:
+    sandbox.play(rows.is_refused)
+    got = fetched(sandbox, sids, concurrency=1, pages=True, started=FEBRUARY)
+    assert_same(got, singly)
+
+
+def test_a_single_call_does_not_wait_for_pages_that_are_none(
+    sandbox: HostileSandbox, sids: list[str]
+) -> None:
+    sandbox.play(rows.is_no_json)
+    got = fetched(sandbox, sids[:1], pages=True, started=("2025-03-01", "2025-04-01"))
+    assert got.calls + len(got.failures) == 1

@@ -220,6 +220,7 @@ class StopConditions:
     _refusals: dict[str, tuple[float, list[str | None]]] = field(default_factory=dict)
     _some_answered: bool = False
     _some_found: bool = False
+    _call_answered: bool = False
     _unknown: int = 0
     _sampled: int = 0
     _sample: set[str] | None = None  # those of it that have not been answered with a 404
@@ -231,6 +232,7 @@ class StopConditions:
             self._last_success = self._awake
             self._warned = False
             self._refusals.pop(account_sid, None)
+            self._call_answered |= not (isinstance(outcome, Page) or outcome.sid is None)
             if not isinstance(outcome, Failure):
                 self._some_answered = True
                 self._some_found |= not isinstance(outcome, Page)
@@ -278,7 +280,12 @@ class StopConditions:
         self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
 
     def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:
-        """Count a 401; if other calls were fetched, several of one call count once."""
+        """Count a 401; if other calls were fetched, several of one call count once.
+
+        Where calls are answered, that of a page says only that calls may not be listed.
+        """
+        if failure.sid is None and self._call_answered:
+            return
         since, refused = self._refusals.setdefault(account_sid, (now, []))
         refused.append(failure.sid or failure.day)
         times = len(set(refused) if self._some_answered else refused)
