@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.date_range import DAYS
 from benchmarks.report import save
-from benchmarks.sid_lists import DAYS, SHARES
+from benchmarks.sid_lists import SHARES
 from tests.page_simulator import Server, asked_for, compare
 
 if TYPE_CHECKING:
