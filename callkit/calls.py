@@ -240,6 +240,14 @@ def to_frame(
     >>> joined = mine.merge(df, on="sid", how="left", validate="many_to_one")
     >>> joined["status"].notna().all()
     np.True_
+
+    If your table has the dates of the calls, name the column. It makes a long list faster, and
+    changes nothing else:
+
+    >>> mine["day"] = ["2025-03-14", "2025-03-02", "2025-03-14"]
+    >>> df = callkit.to_frame(mine, client=sandbox.client(), date_column="day")
+    >>> df["sid"].tolist() == [sids[2], sids[0]]
+    True
     """
     check_options(refresh, errors)
     got = collect(

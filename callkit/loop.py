@@ -5,6 +5,7 @@ types what has arrived, stores it with what is final marked as such, and hands i
 of the list.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -32,6 +33,8 @@ from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.paging import NO_HINTS, Hints, Pages, Paging, as_fetched
 from callkit.sids import CallKey
 from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+
+_log = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 4_000  # calls
 _READ_FOR = 0.5  # seconds, from a list that is slow
@@ -110,6 +113,7 @@ class Run:
             if self._arrived:
                 self._type_arrived()
             yield from self._chunks.finished(rest=True)
+        self._say_what_pages_had()
         self._raise_why_it_ended(interrupts)
 
     @property
@@ -254,6 +258,13 @@ class Run:
             request_id=call.request_id,
             attempts=call.attempts,
         )
+
+    def _say_what_pages_had(self) -> None:
+        if self._paging is not None and self._paging.pages:
+            _log.info(
+                "%s of %s calls came from %s pages",
+                *(f"{n:,}" for n in (self._from_pages, self.calls, self._paging.pages)),
+            )
 
     def _raise_why_it_ended(self, interrupts: Interrupts) -> None:
         if interrupts.heard:

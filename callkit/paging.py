@@ -7,7 +7,7 @@ so is one whose row is not what a fetch would give. Rows that nobody asked for a
 import logging
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -134,6 +134,7 @@ class _Account:
         self._unanswered: set[str] = set()  # calls of the sample
         self._following: list[PageKey] = []
         self._listed: set[PageKey] = set()
+        self._in_doubt: set[str] = set()  # calls of which a page had records that differ
         self._failed_in_a_row = 0
 
     def want(self, key: CallKey) -> None:
@@ -144,8 +145,8 @@ class _Account:
         self._plan = PagePlan(len(self._wanted), self._in_flight, always=always)
         days = Counter(hints.days[sid] for sid in self._wanted if sid in hints.days)
         if hints.range is not None:
-            within = hints.range.days()
-            self._plan.told(dict.fromkeys(within, len(self._wanted) / len(within)))
+            within = [day for day in hints.range.days() if day < date.max]
+            self._plan.told(dict.fromkeys(within, len(self._wanted) / max(1, len(within))))
         elif days:
             self._plan.told(days)
 
@@ -177,18 +178,19 @@ class _Account:
                 self._unanswered.clear()
 
     def asked(self, page: Page) -> list[Fetched]:
-        """Return the wanted calls; but none of which the page has records that differ."""
+        """Return the wanted calls; but none of which this or an earlier page had two records."""
         bodies: dict[str, bytes] = {}
-        unlike: set[str] = set()
         for part in page.parts:
             sid = self._wanted_on(part)
             if sid is not None:
                 body = bytes(part)
                 if bodies.setdefault(sid, body) != body:
-                    unlike.add(sid)
+                    self._in_doubt.add(sid)
         how = (page.request_id, page.fetched_at, page.attempts)
         return [
-            Fetched(sid, self._sid, body, *how) for sid, body in bodies.items() if sid not in unlike
+            Fetched(sid, self._sid, body, *how)
+            for sid, body in bodies.items()
+            if sid not in self._in_doubt
         ]
 
     def took(self, page: Page, taken: Collection[str], now: float) -> None:
@@ -302,7 +304,8 @@ def _through(parts: Sequence[msgspec.Raw], day: date) -> float | None:
 
 def _start_day(body: bytes) -> date | None:
     start = _start(body)
-    return None if start is None else start.astimezone(UTC).date()
+    day = None if start is None else start.astimezone(UTC).date()
+    return day if day is not None and day.year < MAXYEAR else None  # others lie beyond the last day
 
 
 def _start(body: bytes) -> datetime | None:

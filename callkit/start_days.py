@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from callkit.errors import SidListError
-from callkit.normaliser.casts import one_instant
+from callkit.normaliser.dates import one_instant
 from callkit.sids import DatedSids
 
 # Dates such as 1900-01-01 and 9999-12-31 mean in many tables that the date is not known.

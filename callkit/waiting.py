@@ -142,8 +142,9 @@ class WaitingRows:
         """Give the calls, some thousand at a time; of a SID that is there twice, the newest."""
         if not self._keys:
             return
-        places = self._order(np.concatenate(self._keys))
         bounds = np.cumsum([0, *map(len, self._keys)])
+        self._keys = [np.concatenate(self._keys)]  # of millions, two copies take much memory
+        places = self._order(self._keys[0])
         for start in range(0, len(places), _AT_ONCE):
             yield self._at(places[start : start + _AT_ONCE], bounds)
 

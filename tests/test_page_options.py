@@ -14,7 +14,7 @@ import pytest
 import callkit
 from callkit.errors import CallListError, SidListError
 from callkit.page_options import PageOptions
-from tests.support.scripted import Reply, sid
+from tests.support.scripted import sid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,13 +51,11 @@ def test_an_export_takes_the_same_options(sandbox: Sandbox, client: Client, tmp_
     assert out.calls == 3
 
 
-def test_failures_of_a_list_take_them_again(
-    server: ScriptedServer, scripted_client: Client
-) -> None:
-    server.script[sid(1)] = [Reply(403, b"{}")]
-    got = callkit.collect([sid(1), sid(2)], client=scripted_client)
-    again = callkit.collect(got.failures, client=scripted_client, pages=True, started=MARCH)
-    assert again.frame["sid"].tolist() == [sid(1)]
+def test_failures_of_a_list_take_them_again(sandbox: Sandbox, client: Client) -> None:
+    unknown = sandbox.unknown_sids(1)
+    got = callkit.collect(sandbox.sids(2) + unknown, client=client)
+    again = callkit.collect(got.failures, client=client, pages=True, started=MARCH)
+    assert again.failures["sid"].tolist() == unknown
 
 
 @pytest.mark.parametrize("pages", ["x", "always", 1, None, [True]])

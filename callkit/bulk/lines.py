@@ -73,7 +73,10 @@ def _split(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(partial(file.read, _AT_ONCE), b"")
+    try:
+        yield from iter(partial(file.read, _AT_ONCE), b"")
+    except OSError as error:
+        raise DamagedFileError(f"the file cannot be read: {error.strerror}") from None
 
 
 def _plain(blocks: Iterator[bytes], name: str, times: int = _TIMES_COMPRESSED) -> Iterator[bytes]:

@@ -71,8 +71,13 @@ class BulkExportRun:
     def _read(self, file: Path, bar: Bar | None) -> None:
         """Type the records of a file, and note what cannot be read."""
         try:
-            with file.open("rb") as raw:
-                megabytes = 0
+            raw = file.open("rb")
+        except OSError as error:  # of this file: one of the temporary file must end the run
+            self._fail(_where(file), f"the file cannot be opened: {error.strerror}")
+            return
+        megabytes = 0
+        try:
+            with raw:
                 for number, lines in lines_of(raw, file.name):
                     calls = self._type(file, number, lines)
                     if bar is not None:
@@ -81,8 +86,6 @@ class BulkExportRun:
                         bar.add(done, calls=calls)
         except DamagedFileError as error:
             self._fail(_where(file, error.line), str(error))
-        except OSError as error:
-            self._fail(_where(file), f"the file cannot be read: {error.strerror}")
 
     def _type(self, file: Path, first: int, lines: list[bytes]) -> int:
         """Type the records in lines, of which the first has that number; return how many there are.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from callkit.errors import CallkitError
+from callkit.paging import Pages
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 
@@ -21,6 +22,7 @@ _Number = TypeVar("_Number", int, float)
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _DAYS_BACK = re.compile(r"-[0-9]+[a-z]")
+PAGES: dict[str, Pages] = {"auto": "auto", "always": True, "never": False}
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -47,6 +49,19 @@ def add_fetching(command: argparse.ArgumentParser) -> None:
         type=number(1),
         default=25,
         help="highest number of requests in flight for each account (default: %(default)s)",
+    )
+    command.add_argument(
+        "--pages",
+        choices=PAGES,
+        default="auto",
+        help="take the calls of a SID list from pages of the list of calls: where that needs less "
+        "time (auto), wherever it finds calls (always), or never (default: %(default)s)",
+    )
+    command.add_argument(
+        "--date-column",
+        metavar="NAME",
+        help="the column of a SID list with the date or time (in UTC, unless it has an offset) at "
+        "which each call started, which saves requests to find that out",
     )
     loudness = command.add_mutually_exclusive_group()
     add_quiet(loudness)

@@ -9,7 +9,8 @@ from callkit.bulk import BulkExport
 from callkit.call_list import CallList
 from callkit.cli.arguments import CommandError, lines_of_standard_input
 from callkit.files.paths import check_list_apart
-from callkit.sids import CallKey, read_sids
+from callkit.sids import CallKey, read_dated_sids, read_sids
+from callkit.start_days import start_days
 
 _RANGE = ("tz", "account", "status", "to", "from_", "parent")
 
@@ -68,6 +69,7 @@ def calls_asked(
     if options.started is not None:
         if options.sids is not None:
             raise CommandError("expected either a SID list or --started, not both")
+        _check_no_list_options(options)
         return _range_asked(options)
     given = [name for name in _RANGE if getattr(options, name) is not None]
     if given:
@@ -77,8 +79,23 @@ def calls_asked(
             "expected a SID list, a date range: --started FIRST AFTER, or files: --bulk-export PATH"
         )
     if options.sids == "-":
+        if options.date_column is not None:
+            raise CommandError(
+                "--date-column needs a CSV, TSV or Parquet file: standard input has one SID per "
+                "line"
+            )
         return lines_of_standard_input("one SID per line")
-    return _listed(Path(options.sids), path, beside)
+    return _listed(Path(options.sids), path, beside, options.date_column)
+
+
+def _check_no_list_options(options: argparse.Namespace) -> None:
+    given = {"--pages": options.pages != "auto", "--date-column": options.date_column is not None}
+    for name, is_given in given.items():
+        if is_given:
+            raise CommandError(
+                f"{name} cannot be combined with --started: it is for SID lists, and the days of a "
+                "date range are always listed page by page"
+            )
 
 
 def _files_asked(options: argparse.Namespace) -> BulkExport:
@@ -88,6 +105,8 @@ def _files_asked(options: argparse.Namespace) -> BulkExport:
         **{f"--{name.rstrip('_')}": getattr(options, name) for name in _RANGE},
         "--cache": options.cache,
         "--refresh": options.refresh,
+        "--pages": None if options.pages == "auto" else options.pages,
+        "--date-column": options.date_column,
     }
     for what, given in beside.items():
         if given is not None:
@@ -110,10 +129,15 @@ def _range_asked(options: argparse.Namespace) -> CallList:
     )
 
 
-def _listed(source: Path, path: Path, beside: Path) -> pd.DataFrame:
+def _listed(source: Path, path: Path, beside: Path, date_column: str | None) -> pd.DataFrame:
     """Read the calls of a file. An empty list may come from a failed query."""
-    keys = list(read_sids(source))
-    if not keys:
+    if date_column is None:
+        calls = pd.DataFrame(read_sids(source), columns=list(CallKey._fields))
+    else:
+        dated = read_dated_sids(source, date_column)
+        calls = pd.DataFrame(dated.keys, columns=list(CallKey._fields))
+        calls[date_column] = calls["sid"].map(start_days(dated))
+    if calls.empty:
         raise CommandError(f"{str(source)!r} contains no SIDs: expected at least one")
     check_list_apart(source, path, beside)
-    return pd.DataFrame(keys, columns=list(CallKey._fields))
+    return calls

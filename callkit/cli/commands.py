@@ -1,7 +1,8 @@
 """The commands besides ``export``: ``demo``, ``sandbox``, ``summary``, ``report`` and ``cache``."""
 
 import argparse
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import callkit
 from callkit.breakdown.measures import KEYS
 from callkit.calls import FetchResult, count_failures
 from callkit.cli.arguments import (
+    PAGES,
     CommandError,
     Commands,
     add_calls,
@@ -28,6 +30,7 @@ from callkit.cli.arguments import (
 )
 from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.files.paths import holds, writing
+from callkit.paging import Pages
 from callkit.sandbox import Sandbox
 from callkit.sandbox.draws import AS_OF
 from callkit.schema import ATTRIBUTES
@@ -65,11 +68,26 @@ def add_demo(commands: Commands) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    run_demo(options.sids, options.out, concurrency=options.concurrency, progress=progress(options))
+    if options.date_column is not None and options.sids is None:
+        raise CommandError("--date-column needs --sids")
+    run_demo(
+        options.sids,
+        options.out,
+        concurrency=options.concurrency,
+        pages=PAGES[options.pages],
+        date_column=options.date_column,
+        progress=progress(options),
+    )
 
 
 def run_demo(
-    sids: Path | None, folder: Path, *, concurrency: int = 25, progress: bool | None = None
+    sids: Path | None,
+    folder: Path,
+    *,
+    concurrency: int = 25,
+    pages: Pages = "auto",
+    date_column: str | None = None,
+    progress: bool | None = None,
 ) -> None:
     """Fetch, break down, chart and save calls, and print the results.
 
@@ -92,7 +110,10 @@ def run_demo(
         else:
             client = stack.enter_context(callkit.Client(concurrency=concurrency))
         print(f"Fetching the calls of {sids} from {client.base_url}")
-        got = _collect(sids, client, folder / "calls.parquet", progress)
+        with _saved_if_ended_early(folder / "calls.parquet"):
+            got = callkit.collect(
+                sids, client=client, pages=pages, date_column=date_column, progress=progress
+            )
     callkit.to_parquet(got.frame, folder / "calls.parquet")
     _print_counts(got)
     cost = callkit.cost_breakdown(got.frame, by="direction")
@@ -121,12 +142,11 @@ def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
     return path
 
 
-def _collect(
-    sids: Path, client: callkit.Client, calls_file: Path, progress: bool | None
-) -> FetchResult:
-    """Collect calls; save those that were fetched if the run ends early."""
+@contextmanager
+def _saved_if_ended_early(calls_file: Path) -> Iterator[None]:
+    """Save the calls that were fetched if the run ends early."""
     try:
-        return callkit.collect(sids, client=client, progress=progress)
+        yield
     except (RunStoppedError, FetchInterrupted) as stop:
         if not stop.frame.empty:
             callkit.to_parquet(stop.frame, calls_file)

@@ -14,6 +14,7 @@ import pandas as pd
 import callkit
 from callkit.calls import FetchResult, describe_failures
 from callkit.cli.arguments import (
+    PAGES,
     CommandError,
     Commands,
     add_fetching,
@@ -141,6 +142,8 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
             by_month=options.by_month,
             cache=options.cache,
             refresh=options.refresh,
+            pages=PAGES[options.pages],
+            date_column=options.date_column,
             errors="warn",
             pseudonyms=pseudonyms,
             progress=progress(options),

@@ -4,7 +4,7 @@ What a response means for its call is the table of :mod:`callkit.fetch.responses
 may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here:
 
 - *Which call is next.* The accounts of a list alternate, each within its own limit. A call that is
-  requested again after a 429 is first, one with refused credentials last.
+  requested again after a 429 is first, one with refused credentials and a refused page last.
 - *Which failures count.* A failed attempt counts against its call once something else has been
   answered since it was sent. Until then it is in doubt, since it may be the network's; it counts
   all the same when no other call is left to try. Failed probes of an outage count once at most.
@@ -214,7 +214,8 @@ class Queue:
                 self._schedule(job, now, max(pause, answer.retry_after or 0.0))
             case _:
                 job.was_stale = job.was_stale or meaning is Meaning.STALE
-                self._enqueue(job, first=True)
+                # Perhaps only lists are refused: then single calls must not wait behind pages.
+                self._enqueue(job, first=isinstance(job.key, CallKey))
 
     def _schedule(self, job: Job, now: float, pause: float) -> None:
         if job.last is not None and job.attempts >= self._policy.attempts:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,8 +22,6 @@ from tests.bulk.records import bodies, record, record_of, text, write
 from tests.normaliser.calls import numbered, steady
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from callkit.sandbox import Sandbox
 
 MIDNIGHT = datetime(2023, 3, 15, tzinfo=UTC)
@@ -242,7 +243,32 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     got = callkit.collect(asked)
     assert numbers(got.frame) == [1]
     [message] = got.failures["message"]
-    assert message == f"{paths[0]}: the file cannot be read: No such file or directory"
+    assert message == f"{paths[0]}: the file cannot be opened: No such file or directory"
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/mem").exists(), reason="needs a file that fails to be read"
+)
+def test_a_file_that_stops_to_be_readable_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.json").symlink_to("/proc/self/mem")
+    write(tmp_path / "b.json", [record(1)])
+    [message] = messages(broken([tmp_path / "a.json", tmp_path / "b.json"]))
+    assert message == f"{tmp_path / 'a.json'}: the file cannot be read: Input/output error"
+
+
+def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
+    code = """
+import resource, signal, sys, callkit
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+callkit.read_bulk_export(sys.argv[1])
+"""
+    path = write(tmp_path / "day.json.gz", [record(number) for number in range(40_000)])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "OSError" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("errors", ["raise", "warn"])

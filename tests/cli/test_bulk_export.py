@@ -78,6 +78,8 @@ def test_broken_records_are_failures_and_the_exit_code_is_1(
         (["--from", "+14155550100"], "--from"),
         (["--cache", "calls.sqlite"], "--cache"),
         (["--refresh", "all"], "--refresh"),
+        (["--pages", "never"], "--pages"),
+        (["--date-column", "when"], "--date-column"),
     ],
     ids=lambda part: part if isinstance(part, str) else None,
 )

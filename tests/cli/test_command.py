@@ -88,7 +88,9 @@ def test_wrong_usage_prints_the_usage_of_the_command(arguments: list[str], comma
 
 
 @pytest.mark.parametrize("command", ["demo", "export"])
-@pytest.mark.parametrize("option", ["--concurrency", "--quiet", "--verbose"])
+@pytest.mark.parametrize(
+    "option", ["--concurrency", "--pages", "--date-column", "--quiet", "--verbose"]
+)
 def test_every_command_that_fetches_takes_the_same_options(command: str, option: str) -> None:
     assert option in run(command, "--help").stdout
 

@@ -59,6 +59,20 @@ def test_the_demo_takes_a_list_and_credentials_of_ones_own(
     assert f"from {sandbox.url}\n\n30 calls fetched." in out
 
 
+def test_the_list_of_a_demo_may_have_a_date_column(
+    typed: Typed, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows = ["sid,when", *(f"{each},2025-03-01" for each in sandbox.sids(3))]
+    (tmp_path / "sids.csv").write_text("\n".join(rows))
+    arguments = ("--sids", "sids.csv", "--date-column", "when", "--pages", "never", "-q")
+    code, out, _ = typed("demo", *arguments)
+    assert (code, "3 calls fetched." in out) == (0, True)
+
+
+def test_the_sample_has_no_date_column(refused: Refused) -> None:
+    assert refused("demo", "--date-column", "when") == "callkit: --date-column needs --sids"
+
+
 def test_a_demo_without_credentials_is_told_what_to_set(
     refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

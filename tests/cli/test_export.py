@@ -242,3 +242,59 @@ def test_what_came_before_a_run_ended_early_goes_to_standard_output_too(
     *failures, why = errors.splitlines()
     assert len(failures) == 1 + 30
     assert "Authentication failed" in why
+
+
+@pytest.fixture
+def dated(tmp_path: Path, sandbox: Sandbox) -> Path:
+    """A list of three calls, two of them with a date."""
+    path = tmp_path / "sids.csv"
+    first, second, third = sandbox.sids(3)
+    path.write_text(f"when,sid\n2025-03-01,{first}\n2025-03-02T08:00+01:00,{second}\n,{third}\n")
+    return path
+
+
+@pytest.mark.parametrize("pages", ["auto", "always", "never"])
+def test_a_list_may_say_when_its_calls_started(typed: Typed, dated: Path, pages: str) -> None:
+    arguments = ("--date-column", "when", "--pages", pages)
+    done = typed("export", dated, "-o", "calls.csv", *arguments)
+    assert done == (0, "", "3 calls in calls.csv\n")
+
+
+def test_a_list_with_dates_may_be_a_pipe(typed: Typed, sandbox: Sandbox, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    rows = f"sid,when\n{sandbox.sids(1)[0]},2025-03-01\n"
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "pipe.csv").write_text, rows)
+        done = typed("export", "pipe.csv", "-o", "calls.csv", "--date-column", "when")
+    assert done == (0, "", "1 call in calls.csv\n")
+
+
+def test_an_empty_list_with_dates_replaces_nothing(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "sids.csv").write_text("sid,when\n")
+    said = refused("export", "sids.csv", "-o", "calls.csv", "--date-column", "when")
+    assert "'sids.csv' contains no SIDs: expected at least one" in said
+
+
+@pytest.mark.parametrize("column", ["date", "sid"])
+def test_a_column_that_has_no_dates_is_told_in_one_sentence(
+    refused: Refused, dated: Path, column: str
+) -> None:
+    said = refused("export", dated, "-o", "calls.csv", "--date-column", column)
+    expected = {
+        "date": "'sids.csv' has no column 'date'. Available columns: 'when', 'sid'",
+        "sid": "Row 1 has text that is not a date in the date column 'sid': expected",
+    }
+    assert expected[column] in said.replace(str(dated), "sids.csv")
+
+
+def test_standard_input_has_no_date_column(refused: Refused) -> None:
+    said = refused("export", "-", "-o", "calls.csv", "--date-column", "when")
+    assert "--date-column needs a CSV, TSV or Parquet file: standard input has one SID" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("--pages", "always"), ("--pages", "never"), ("--date-column", "when")]
+)
+def test_a_date_range_takes_no_option_of_lists(refused: Refused, name: str, value: str) -> None:
+    said = refused("export", "--started", "yesterday", "-o", "calls.csv", name, value)
+    assert f"{name} cannot be combined with --started: it is for SID lists" in said

@@ -100,6 +100,10 @@ class CutShort(Answer):
     chunked: bool = False
 
 
+class Unfinished(Answer):
+    """An answer of which half is sent, and then nothing more."""
+
+
 class HostileApi(Api):
     """An API that plays a trick where calls of one of the days are listed."""
 
@@ -134,10 +138,13 @@ class HostileApp(App):
     """An application that can stop in the middle of an answer."""
 
     async def deliver(self, exchange: Exchange, answer: Answer) -> None:
-        if not isinstance(answer, CutShort):
+        if not isinstance(answer, CutShort | Unfinished):
             await super().deliver(exchange, answer)
             return
         sending = Sending(answer, exchange, protocol_of(exchange))
+        if isinstance(answer, Unfinished):
+            await break_off("stall", sending, self.stopping)
+            return
         if not answer.chunked:
             await break_off("cut", sending, self.stopping)
             return

@@ -78,6 +78,10 @@ def test_options_of_a_fetch(sandbox: Sandbox, client: Client, tmp_path: Path) ->
         sids, client=client, cache=str(tmp_path / "calls.sqlite"), refresh=march
     )
     assert len(callkit.to_frame(known.frame, client=client, errors="warn", progress=None)) == 3
+    assert (
+        len(callkit.to_frame(sids, client=client, pages=True, started=[march, "2025-04-01"])) == 3
+    )
+    assert len(callkit.to_frame(known.frame, client=client, date_column="start_time")) == 3
 
 
 def test_a_client_signs_in_with_a_token_or_a_key(sandbox: Sandbox) -> None:

@@ -21,6 +21,8 @@ def fetching(client: callkit.Client, sids: list[str]) -> None:
     callkit.to_frame(42, client=client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     callkit.to_frame(sids, client)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     callkit.to_frame(sids, client=client, errors="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    callkit.to_frame(sids, pages="always")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    callkit.to_frame(sids, started=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     callkit.to_frame(sids, client="AC…")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     callkit.to_frame(sids, cache=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     callkit.to_frame(sids, columns=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
