@@ -84,6 +84,7 @@ bench: .venv/.bench
 	$(BIN)/python -m benchmarks.resuming
 	$(BIN)/python -m benchmarks.date_range
 	$(BIN)/python -m benchmarks.sid_lists
+	$(BIN)/python -m benchmarks.page_decisions
 	$(BIN)/python -m benchmarks.bulk_export
 	$(BIN)/python -m benchmarks.breakdown
 	$(BIN)/python -m benchmarks.importing

@@ -23,10 +23,7 @@ import msgspec
 from callkit.sandbox.calls import CallGenerator, body_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeAlias
-
-    Pages: TypeAlias = dict[str, list["Page"]]
+    from collections.abc import Callable
 
 GENERATOR = CallGenerator(calls=100_000, seed=0)
 ACCOUNT = GENERATOR.parent.sid
@@ -106,25 +103,6 @@ class Page(NamedTuple):
     response: bytes
 
 
-def pages_of(path: str, day: date, account: Account, numbers: range) -> list[Page]:
-    """Render a day's pages, newest call first."""
-    pages = []
-    for first in range(0, len(numbers), ROWS):
-        on_page = numbers[::-1][first : first + ROWS]
-        asked = {"PageSize": ROWS, "StartTime>": day, "StartTime<": day + timedelta(days=1)}
-        place = {"Page": first // ROWS + 1, "PageToken": f"PA{sid_of(on_page[-1])}"}
-        is_last = on_page[-1] == numbers[0]
-        frame = {
-            "page": first // ROWS,
-            "page_size": ROWS,
-            "next_page_uri": None if is_last else f"{path}?{urlencode(asked | place)}",
-        }
-        rows = b",".join(map(account.body, on_page))
-        body = b'{"calls":[%s],%s' % (rows, msgspec.json.encode(frame)[1:])
-        pages.append(Page(len(on_page), response(body)))
-    return pages
-
-
 def response(text: bytes) -> bytes:
     body = gzip.compress(text, compresslevel=6)
     head = (
@@ -135,22 +113,51 @@ def response(text: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\n" + head.encode() + body
 
 
-def all_pages(account: Account) -> Iterator[tuple[str, list[Page]]]:
-    path = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
-    for n in range(account.days):
-        day = FIRST_DAY + timedelta(days=n)
-        yield day.isoformat(), pages_of(path, day, account, account.on_day(n))
+class Pages:
+    """The pages of an account's days, newest call first."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._rendered: dict[tuple[int, int], Page] = {}
+
+    def render_all(self) -> None:
+        for n in range(self._account.days):
+            for number in range(-(-len(self._account.on_day(n)) // ROWS)):
+                self._page(n, number)
+
+    def asked_for(self, target: str) -> Page:
+        """Return a page of a day; there are no calls on other days, nor where none is named."""
+        asked = parse_qs(urlsplit(target).query)
+        if "StartTime>" not in asked:
+            return EMPTY
+        day = date.fromisoformat(asked["StartTime>"][0][: len("YYYY-MM-DD")])
+        n = (day - FIRST_DAY).days
+        in_account = 0 <= n < self._account.days
+        return self._page(n, int(asked.get("Page", ["0"])[0])) if in_account else EMPTY
+
+    def _page(self, n: int, number: int) -> Page:
+        if (n, number) not in self._rendered:
+            self._rendered[n, number] = self._render(n, number)
+        return self._rendered[n, number]
+
+    def _render(self, n: int, number: int) -> Page:
+        of_day, day = self._account.on_day(n), FIRST_DAY + timedelta(days=n)
+        on_page = of_day[::-1][number * ROWS : (number + 1) * ROWS]
+        asked = {"PageSize": ROWS, "StartTime>": day, "StartTime<": day + timedelta(days=1)}
+        place = {"Page": number + 1, "PageToken": f"PA{sid_of(on_page[-1])}"}
+        is_last = on_page[-1] == of_day[0]
+        path = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
+        frame = {
+            "page": number,
+            "page_size": ROWS,
+            "next_page_uri": None if is_last else f"{path}?{urlencode(asked | place)}",
+        }
+        rows = b",".join(map(self._account.body, on_page))
+        body = b'{"calls":[%s],%s' % (rows, msgspec.json.encode(frame)[1:])
+        return Page(len(on_page), response(body))
 
 
 EMPTY = Page(0, response(b'{"calls":[],"next_page_uri":null}'))
-
-
-def page_asked_for(target: str, pages: Pages) -> Page:
-    """Return a page of a day; days without calls, and requests without a day, have an empty one."""
-    asked = parse_qs(urlsplit(target).query)
-    of_day = pages.get(asked.get("StartTime>", [""])[0][: len("YYYY-MM-DD")], [])
-    number = int(asked.get("Page", ["0"])[0])
-    return of_day[number] if number < len(of_day) else EMPTY
 
 
 class Connection(asyncio.Protocol):
@@ -186,10 +193,11 @@ async def serve(answer: Callable[[str], tuple[bytes, float]]) -> None:
 def main() -> None:
     calls, days = map(int, sys.argv[1:3])
     latency, per_row = map(float, sys.argv[3:5])
-    pages = dict(all_pages(Account(calls, days, shapes())))
+    pages = Pages(Account(calls, days, shapes()))
+    pages.render_all()
 
     def answer(target: str) -> tuple[bytes, float]:
-        page = page_asked_for(target, pages)
+        page = pages.asked_for(target)
         return page.response, latency + per_row * page.rows
 
     asyncio.run(serve(answer))
