@@ -35,6 +35,7 @@ from callkit.sids import CallKey
 _OF_ONE_RUN = (
     *("version", "calls_asked", "calls_got", "calls_failed", "as_of_first", "as_of_last"),
     *("days_asked", "days_failed", "rows_of_other_days", "rows_never_started"),
+    "calls_from_pages",
 )
 
 

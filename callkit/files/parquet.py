@@ -20,7 +20,7 @@ from callkit.pseudonyms import Pseudonyms, with_pseudonyms
 from callkit.schema import SCHEMA
 
 _DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
-_COUNTS = ("calls_asked", "calls_got", "calls_failed")
+_COUNTS = ("calls_asked", "calls_got", "calls_failed", "calls_from_pages")
 _UNREADABLE = (pa.ArrowException, UnicodeDecodeError)
 
 

@@ -323,6 +323,7 @@ def sample(calls: int = 1_000) -> pd.DataFrame:
     in_order = sorted(range(calls), key=generator.start_of)
     df = normalise(body_of(generator.call(index)) for index in in_order)
     df.attrs.update(attributes(calls, 0, [AS_OF]))
+    df.attrs["callkit"]["calls_from_pages"] = 0
     return df
 
 
