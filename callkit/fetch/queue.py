@@ -8,8 +8,9 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
 - *Which failures count.* A failed attempt counts against its call once something else has been
   answered since it was sent. Until then it is in doubt, since it may be the network's; it counts
   all the same when no other call is left to try. Failed probes of an outage count once at most.
-- *What a probe requests.* In an outage, a call that has been answered before. Before the first
-  answer, for the same call a few times, then for the next.
+- *What a probe requests.* In an outage, a call that has been answered before; a page only if no
+  call has been, since lists may fail alone. Before the first answer, for the same call a few times,
+  then for the next.
 - *What a sample is.* Calls spread evenly over those that wait, requested before the others.
 
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
-from callkit.fetch.pages import Key, Page, PageKey, failure_of
+from callkit.fetch.pages import Key, Page, failure_of
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Outcome
 from callkit.sids import CallKey
@@ -127,13 +128,20 @@ class Queue:
         if meaning is Meaning.FINAL or not isinstance(outcome, Failure):
             limiter.on_answer(job.sent, now, answer.counted)
             if not job.is_probe:
-                job.account.known = job.key.as_probe() if isinstance(job.key, PageKey) else job.key
+                self._know(job)
                 self.record(self._timed(outcome, job, now - job.sent.at))
             return
         self._tell_limiter(limiter, job, answer, meaning, now)
         if not job.is_probe:
             job.last = outcome
             self._request_again(job, answer, meaning, now)
+
+    def _know(self, job: Job) -> None:
+        """Note what a probe may request from now on."""
+        if isinstance(job.key, CallKey):
+            job.account.known = job.key
+        elif not isinstance(job.account.known, CallKey):
+            job.account.known = job.key.as_probe()
 
     def _timed(self, outcome: Outcome | Page, job: Job, seconds: float) -> Outcome | Page:
         """Note how long a call took, and on a page how long that one did."""

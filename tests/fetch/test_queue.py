@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from callkit.fetch.concurrency import Limiters, RetryPolicy, State
-from callkit.fetch.pages import PageKey, first_page
+from callkit.fetch.pages import Page, PageKey, first_page
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Fetched
@@ -55,8 +55,15 @@ def found(job: Job) -> Answer:
     return Answer(Fetched(sid_of(job), ACCOUNT, b"{}", None, at, job.requests), Meaning.FINAL)
 
 
+def listed(job: Job) -> Answer:
+    assert isinstance(job.key, PageKey)
+    page = Page(job.key, [], None, None, datetime(2025, 4, 1, tzinfo=UTC), job.requests)
+    return Answer(page, Meaning.FINAL)
+
+
 def failed(job: Job, meaning: Meaning, retry_after: float | None = None) -> Answer:
-    failure = Failure(sid_of(job), ACCOUNT, "server_error", meaning.value, attempts=job.requests)
+    its_sid = job.key.sid if isinstance(job.key, CallKey) else None
+    failure = Failure(its_sid, ACCOUNT, "server_error", meaning.value, attempts=job.requests)
     return Answer(failure, meaning, retry_after=retry_after)
 
 
@@ -127,6 +134,19 @@ def test_in_an_outage_a_probe_asks_for_a_call_that_has_been_answered() -> None:
     queue.receive(probe, found(probe), 60.1)
     assert queue.pending == 3
     assert {sid_of(job) for job in all_sent(queue, 60.2)} == {sid(1), sid(2), sid(3)}
+
+
+def test_in_an_outage_a_probe_asks_for_a_call_even_if_a_page_was_answered_last() -> None:
+    """Lists may fail alone: an outage of theirs alone must not hold up single requests."""
+    queue = queue_of(*keys(0), *(first_page(ACCOUNT, date(2025, 3, n), []) for n in (1, 2, 3)))
+    prove(queue)
+    answered, *pages = all_sent(queue, 1.0)
+    queue.receive(answered, listed(answered), 1.1)
+    for page in pages:
+        queue.receive(page, failed(page, Meaning.TRANSIENT), 1.2)
+    queue.receive(again := sent(queue, 10.0), failed(again, Meaning.TRANSIENT), 10.1)
+    assert again.account.limiter.state is State.OUTAGE
+    assert sid_of(sent(queue, 60.0)) == sid(0)
 
 
 def test_before_the_first_answer_a_call_is_probed_a_few_times_before_the_next() -> None:
