@@ -59,7 +59,8 @@ SEARCHES = [
     ("date range", "date-ranges"),
     ("nightly", "date-ranges"),
     ("cron", "date-ranges"),
-    ("13 months", "bulk-export"),
+    ("Bulk Export", "bulk-export"),
+    ("older months", "bulk-export"),
     ("gzip", "bulk-export"),
 ]
 
