@@ -60,7 +60,9 @@ class Run:
         self._list = SidList(keys)
         total = self._list.total
         # Of a list that is read as it is made, nothing waits for what comes later.
-        self._pages = total is not None and (pages is True or (bool(pages) and total >= PAGE_SIZE))
+        is_long = total is not None and (pages is True or total >= PAGE_SIZE)
+        # Who asks for final calls again asks for what has changed: a list may not have that yet.
+        self._pages = bool(pages) and is_long and refresh is None
         self._chunks = Chunks(ahead=WHOLE_LIST) if self._pages else Chunks()
         self.failures = self._chunks.failures
         self.price_changes = self._chunks.price_changes
@@ -87,6 +89,7 @@ class Run:
         """
         with ExitStack() as stack:
             stack.callback(self._chunks.close)
+            stack.callback(self._unread.clear)
             if self._cache_path is not None:
                 self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())

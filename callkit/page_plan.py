@@ -137,7 +137,7 @@ class PagePlan:
 
     def worthwhile(self, most: int) -> list[date]:
         """Return up to `most` days of which the first page is worth a request, the best first."""
-        if self.is_stopped:
+        if self.is_stopped or not self.calls:
             return []
         days: list[date] = []
         seconds = self._seconds_of_first()
@@ -204,7 +204,7 @@ class PagePlan:
         if not seen.through:
             return False
         left = max(1.0, listing.pages * (1.0 - seen.through) / seen.through)
-        hoped = min((listing.expected - listing.found) / left, PAGE_SIZE)
+        hoped = min((listing.expected - listing.found) / left, PAGE_SIZE, self.calls)
         if hoped * self.call_seconds <= seen.seconds:
             return False
         staked = sum(each.stake for each in self._under_way.values())
@@ -215,7 +215,7 @@ class PagePlan:
         """Return how many calls the first page of a day will have, by what others had."""
         found, hoped = map(sum, zip(*self._had, strict=True)) if self._had else (0, 0)
         share = found / hoped if hoped else 1.0
-        return min(expected * share, PAGE_SIZE)
+        return min(expected * share, PAGE_SIZE, self.calls)
 
     def _seconds_of_first(self) -> float:
         if not self._took:

@@ -37,7 +37,7 @@ _SLOW_OF_SAMPLE = 1 / 8  # calls that are not waited for
 _STRIDE = 8
 _WAITS_FOR = 2.0  # seconds, for a sample, where pages are insisted on
 _FAILURES = 3  # pages in a row: the list does not work
-_SERVER_ERRORS = 500
+_TOO_MANY, _SERVER_ERRORS = 429, 500
 
 
 class Hints(NamedTuple):
@@ -134,8 +134,8 @@ class _Account:
         self._in_flight = in_flight
         self._plan: PagePlan | None = None
         self._begun = self._answered = False
-        self._sampled_at = 0.0
-        self._wanted: dict[str, CallKey] = {}
+        self._spread_at = 0.0
+        self._wanted: set[str] = set()
         self._unasked: deque[CallKey] = deque()  # in the order of the list
         self._in_pool: set[str] = set()
         self._sample: dict[str, date | None] = {}  # when its calls started
@@ -146,7 +146,7 @@ class _Account:
         self._failed_in_a_row = 0
 
     def want(self, key: CallKey) -> None:
-        self._wanted[key.sid] = key
+        self._wanted.add(key.sid)
         self._unasked.append(key)
 
     def make_plan(self, hints: Hints, *, always: bool) -> None:
@@ -161,31 +161,34 @@ class _Account:
     def request(self, pool: Requests, now: float, *, pages_too: bool) -> None:
         plan = self._plan
         if plan is None:
-            self._request_calls(pool, _FEW)
+            if not (self._begun or self._in_pool):  # no more, before those spread over the list
+                self._request_calls(pool, _FEW)
             return
         plan.calls = len(self._wanted)
         plan.call_seconds = pool.call_seconds(self._sid) or plan.call_seconds
         if not self._unanswered and (size := plan.sample_size):
             self._unanswered = self._request_spread(pool, size)
-            self._sample, self._sampled_at = {}, now
+            self._sample, self._spread_at = {}, now
         elif not (self._begun or plan.is_over):
             self._request_spread(pool, plan.first_calls)
+            self._spread_at = now
         self._begun = True
         # A call comes first: if it is answered, what fails later is the list, and not the account.
         if pages_too and self._answered and not self._unanswered:
             self._request_pages(plan, pool, now)
         if plan.singly_too(now) and not (plan.always and self._waits(now)):
-            self._request_calls(pool, _MANY if plan.is_over else _FEW)
+            few = max(_FEW, 2 * self._in_flight)
+            self._request_calls(pool, _MANY if plan.is_over else few)
 
     def _waits(self, now: float) -> bool:
         """Whether the first calls, or those of a sample, are still to be answered."""
-        return now - self._sampled_at < _WAITS_FOR and bool(self._unanswered or not self._answered)
+        return now - self._spread_at < _WAITS_FOR and bool(self._unanswered or not self._answered)
 
     def note(self, outcome: Outcome) -> None:
         sid = str(outcome.sid)
         self._in_pool.discard(sid)
-        self._wanted.pop(sid, None)
-        self._answered = True
+        self._wanted.discard(sid)
+        self._answered |= isinstance(outcome, Fetched) or outcome.http_status is not None
         if sid in self._unanswered:
             self._unanswered.discard(sid)
             started = _start_day(outcome.body) if isinstance(outcome, Fetched) else None
@@ -212,8 +215,7 @@ class _Account:
         ]
 
     def took(self, page: Page, taken: Collection[str], now: float) -> None:
-        for sid in taken:
-            self._wanted.pop(sid, None)
+        self._wanted.difference_update(taken)
         self._failed_in_a_row = 0
         day = page.key.day
         if day is None or self._plan is None:
@@ -224,14 +226,15 @@ class _Account:
             self._follow(page, day)
 
     def failed(self, failure: Failure) -> None:
-        if self._plan is None or failure.day is None:
+        if self._plan is None or failure.day is None or failure.reason == "not_attempted":
             return
         self._plan.fail(date.fromisoformat(failure.day))
         self._failed_in_a_row += 1
         status = failure.http_status
-        refused = status is not None and status < _SERVER_ERRORS
+        refused = status is not None and status < _SERVER_ERRORS and status != _TOO_MANY
         if (refused or self._failed_in_a_row >= _FAILURES) and not self._plan.is_stopped:
             self._plan.stop()
+            self._following.clear()
             _log.warning(
                 "The calls of %s cannot be listed (%s: %s); those that are asked for are fetched "
                 "one by one",

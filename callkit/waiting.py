@@ -1,6 +1,8 @@
 """Rows that wait for their turn: in memory, and beyond what fits there in a temporary file."""
 
+import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +15,8 @@ import pyarrow as pa
 from callkit.normaliser.casts import with_categories
 from callkit.schema import SCHEMA
 
+_log = logging.getLogger(__name__)
+
 Places: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _AT_ONCE = 4_000  # rows handed over
@@ -24,7 +28,7 @@ _AS_TEXT = pa.schema(
         for field in SCHEMA
     ]
 )
-_COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")  # beyond, time costs more than space
 # Rows of a list that are written together. A chunk needs a few of each such table: the larger it
 # is, the more is decompressed for them; the smaller, the worse it compresses.
 _TOGETHER = 512
@@ -221,10 +225,19 @@ class RowsByPlace:
         places, calls = np.concatenate(self._places), pa.concat_tables(self._tables)
         order = np.argsort(places)
         where = len(self._file) * _TOGETHER + np.arange(len(order))
-        self._filed = np.concatenate([self._filed, np.column_stack([places[order], where])])
         calls = calls.combine_chunks().take(order)
-        for start in range(0, len(calls), _TOGETHER):
-            self._file.append(calls.slice(start, _TOGETHER))
+        try:
+            for start in range(0, len(calls), _TOGETHER):
+                self._file.append(calls.slice(start, _TOGETHER))
+        except OSError as error:  # no call is lost for it
+            self._room = sys.maxsize
+            _log.warning(
+                "Calls that wait for their turn stay in memory, since no temporary file can be "
+                "written (%s): TMPDIR can name a folder with more room",
+                error.strerror or error,
+            )
+            return
+        self._filed = np.concatenate([self._filed, np.column_stack([places[order], where])])
         self._tables, self._places, self._in_memory = [], [], 0
 
     def _from_memory(self, first: int, last: int) -> _Part:

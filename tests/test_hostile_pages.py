@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,15 @@ import callkit
 from tests.support import hostile
 from tests.support import hostile_rows as rows
 from tests.support.hostile import HostileSandbox, every_third, from_the_second_page
-from tests.support.scripted import ACCOUNT, QUICK_RETRIES, Reply, ScriptedServer, call_body, sid
+from tests.support.scripted import (
+    ACCOUNT,
+    QUICK_RETRIES,
+    Reply,
+    ScriptedServer,
+    call_body,
+    sid,
+    silent_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -331,3 +340,27 @@ def test_a_single_call_does_not_wait_for_pages_that_are_none(
     sandbox.play(rows.is_no_json)
     got = fetched(sandbox, sids[:1], pages=True, started=("2025-03-01", "2025-04-01"))
     assert got.calls + len(got.failures) == 1
+
+
+def test_a_list_that_begins_with_unknown_calls_is_no_wrong_account(
+    sandbox: HostileSandbox, long_list: list[str]
+) -> None:
+    got = fetched(sandbox, sandbox.unknown_sids(1_500) + long_list)
+    assert (got.calls, len(got.failures)) == (len(long_list), 1_500)
+
+
+def test_pages_that_are_cut_off_at_the_end_say_nothing_of_the_account(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = threading.Event()
+    server.script[""] = [silent_until(end)] * 10  # pages
+    with server.client() as client, caplog.at_level(logging.DEBUG):
+        got = callkit.collect(
+            [sid(number) for number in range(20)],
+            client=client,
+            pages=True,
+            started=("2025-03-01", "2025-03-11"),
+        )
+        end.set()
+    assert got.calls == 20
+    assert "no request succeeds" not in caplog.text

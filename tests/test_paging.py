@@ -62,7 +62,7 @@ class Paged:
     def request_pages(self) -> None:
         """Have one call answered, after which pages may be requested."""
         self.request()
-        self.paging.note(Failure(self.pool.calls.pop(0), ACCOUNT, "not_found", ""))
+        self.paging.note(not_found(self.pool.calls.pop(0)))
         self.request()
 
     def answer_calls(self, start: datetime | None = NOON) -> None:
@@ -70,7 +70,7 @@ class Paged:
             self.paging.note(
                 Fetched(sid, ACCOUNT, call(number_of(sid), start), None, LATER, 1)
                 if start
-                else Failure(sid, ACCOUNT, "not_found", "")
+                else not_found(sid)
             )
         self.pool.calls.clear()
 
@@ -78,6 +78,10 @@ class Paged:
 def call(number: int, start: datetime | None = NOON, **attributes: Any) -> bytes:
     sent = {"account_sid": ACCOUNT, "start_time": start and written(start), **attributes}
     return body(sid=numbered(number), **sent)
+
+
+def not_found(sid: str, account_sid: str = ACCOUNT) -> Failure:
+    return Failure(sid, account_sid, "not_found", "", http_status=404)
 
 
 def number_of(sid: str) -> int:
@@ -134,7 +138,7 @@ def test_the_calls_of_an_account_are_listed_in_that_account() -> None:
     hints = Hints({numbered(number): THE_DAY for number in range(WANTED)}, None)
     paged = Paged(hints, account_sid=OTHER)
     paged.request()
-    paged.paging.note(Failure(paged.pool.calls[0], OTHER, "not_found", ""))
+    paged.paging.note(not_found(paged.pool.calls[0], OTHER))
     paged.request()
     assert paged.pool.pages == [first_page(OTHER, THE_DAY, [])]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 _AT_ONCE = 1 << 12  # bytes of input: damage costs the records of one such piece, no more
-_LINES_AT_ONCE = 4_000
+_LINES_AT_ONCE = 8_000
 _BYTES_AT_ONCE = 1 << 23
 _LONGEST = 1 << 24  # bytes of a line: no call is as large
 _GZIP = 31  # https://zlib.net/manual.html: 16 + the largest window

@@ -161,7 +161,10 @@ class Pool:
     ) -> Job | None:
         """Record an answer, and wait until there is something to send; None once it is all over."""
         with self._changed:
-            if job is not None and answer is not None:
+            is_cut_off = self._closed and answer is not None and isinstance(answer.outcome, Failure)
+            if job is not None and is_cut_off:
+                job.account.limiter.on_nothing()
+            elif job is not None and answer is not None:
                 now = time.monotonic()
                 self.stop.saw(answer, job.account.sid, now)
                 self._queue.receive(job, answer, now)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
-from callkit.fetch.pages import Key, Page, failure_of
+from callkit.fetch.pages import Key, Page, PageKey, failure_of
 from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Outcome
 from callkit.sids import CallKey
@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _TRIES_A_PROBE = 3
 _SMOOTHING = 0.05
+_LEAST_SECONDS = 0.001  # clocks of some systems move in larger steps
 _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
 
 
@@ -146,7 +147,7 @@ class Queue:
     def _timed(self, outcome: Outcome | Page, job: Job, seconds: float) -> Outcome | Page:
         """Note how long a call took, and on a page how long that one did."""
         if isinstance(outcome, Page):
-            return replace(outcome, seconds=seconds)
+            return replace(outcome, seconds=max(seconds, _LEAST_SECONDS))
         if isinstance(job.key, CallKey):
             before = job.account.call_seconds
             before = seconds if before is None else before
@@ -220,10 +221,16 @@ class Queue:
                 pause = 0.0 if as_probe else self._policy.back_off(max(1, job.attempts))
                 job.waits_as_asked = (answer.retry_after or 0.0) > pause
                 self._schedule(job, now, max(pause, answer.retry_after or 0.0))
+            case Meaning.BUSY if isinstance(job.key, PageKey):
+                # Perhaps lists alone are refused: calls must not wait behind pages, nor for ever.
+                job.attempts += isinstance(job.account.known, CallKey)
+                if job.last is not None and job.attempts >= self._policy.attempts:
+                    self.record(job.last)
+                else:
+                    self._enqueue(job, first=False)
             case _:
                 job.was_stale = job.was_stale or meaning is Meaning.STALE
-                # Perhaps only lists are refused: then single calls must not wait behind pages.
-                self._enqueue(job, first=isinstance(job.key, CallKey))
+                self._enqueue(job, first=True)
 
     def _schedule(self, job: Job, now: float, pause: float) -> None:
         if job.last is not None and job.attempts >= self._policy.attempts:
