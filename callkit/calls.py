@@ -183,19 +183,19 @@ def to_frame(
         Any of these lists all days of a date range again.
     pages : {"auto", True, False}, default "auto"
         Whether the calls of a SID list are taken from pages of the list of calls, up to a thousand
-        a request, or fetched one by one. With ``"auto"``, callkit decides, by what requests turn
-        out to cost as it runs. With True, all days on which calls are known to have started are
-        listed as long as that finds calls, whatever it costs, for short lists too. With False,
-        calls are fetched one by one.
+        a request, or fetched one by one. With ``"auto"``, callkit measures both during the run and
+        chooses the faster way. With True, all days on which calls are known to have started are
+        listed as long as that finds calls, whatever it costs, for short lists too. With False, or
+        with `refresh`, calls are fetched one by one.
     started : pair of dates or datetimes, optional
         The range in which the calls of a SID list started, in UTC, written as for
-        :class:`CallList`. It is only a hint, which saves requests to find that out: every call
-        is fetched wherever it started.
+        :class:`CallList`. It is a hint that saves requests, not a filter: calls outside the range
+        are included too. It cannot be combined with `date_column`.
     date_column : str, optional
         The column of the DataFrame, or CSV, TSV or Parquet file, with the date or time at which
         each call started: a hint as `started` is. Times without a zone, and dates, are in UTC. Text
-        is in ISO 8601 or in the form of the API (``Sat, 01 Mar 2025 12:30:00 +0000``), and missing
-        where the date is not known.
+        is in ISO 8601 or in the form of the API (``Sat, 01 Mar 2025 12:30:00 +0000``). A cell may
+        be empty; other text raises a SidListError.
     errors : {"raise", "warn"}, default "raise"
         Whether to raise or warn, at the end, if calls could not be fetched or days not be listed.
     columns : sequence of str, optional

@@ -4,8 +4,8 @@ A page costs one slow request, and saves a quick one for each call found on it. 
 seconds in flight, since what limits a run is how many requests may be in flight at once.
 
 - *Where the calls are* is what a user says, or what a sample shows: if a twelfth of the sample
-  started on a day, so did about a twelfth of all. Calls on days that the sample missed (as many as
-  it has days with a single call; Good and Turing) are shared among the days about those it hit.
+  started on a day, so did about a twelfth of all. Days with a single call in the sample tell how
+  many calls are on days that it missed (Good and Turing); these are shared among the days nearby.
 - *The first page of a day* is a bet on that, corrected by what earlier first pages had. So is a
   further page of which more is expected than the page before had.
 - *Any other page* is requested if as many calls as on the page before would be worth it.

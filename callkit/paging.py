@@ -1,7 +1,7 @@
 """Serving a SID list from pages of the list endpoint: what is requested, and which rows are taken.
 
-A page answers "this is the call", never that a call does not exist: a call that is on no page is
-fetched, and so is one whose row is not what a fetch would give. Rows that nobody asked for are
+A page can show that a call exists, never that it does not: a call that is on no page is fetched,
+and so is one whose row is not what a fetch would give. Rows of calls that are not on the list are
 dropped here.
 """
 
