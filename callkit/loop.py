@@ -60,7 +60,7 @@ class Run:
         self._list = SidList(keys)
         total = self._list.total
         # Of a list that is read as it is made, nothing waits for what comes later.
-        is_long = total is not None and (pages is True or total >= PAGE_SIZE)
+        is_long = total is not None and (pages is True or total > PAGE_SIZE)
         # Who asks for final calls again asks for what has changed: a list may not have that yet.
         self._pages = bool(pages) and is_long and refresh is None
         self._chunks = Chunks(ahead=WHOLE_LIST) if self._pages else Chunks()

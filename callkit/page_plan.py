@@ -27,7 +27,7 @@ from datetime import date, timedelta
 
 from callkit.fetch.pages import PAGE_SIZE
 
-_SHORT = PAGE_SIZE  # calls: a list of fewer is fetched one by one
+_SHORT = PAGE_SIZE  # calls: a list of no more is fetched one by one
 _SAMPLE = 64  # calls
 _SAMPLED_AT_MOST = 1 / 16  # of a list that is short
 _LOST_AT_MOST = 0.025  # of what all calls would cost one by one
@@ -91,7 +91,7 @@ class PagePlan:
         """How many calls, spread evenly over those still wanted, are to be fetched first."""
         if self.is_stopped or self._under_way or self.worthwhile(1):
             return 0
-        if (self.calls < _SHORT and not self.always) or (self._sampled and not self._news):
+        if (self.calls <= _SHORT and not self.always) or (self._sampled and not self._news):
             return 0
         return self.first_calls
 
@@ -117,7 +117,7 @@ class PagePlan:
 
     def told(self, days: Mapping[date, float]) -> None:
         """Take the user's word for how many calls started on each day."""
-        if self.calls >= _SHORT or self.always:
+        if self.calls > _SHORT or self.always:
             self._expected = dict(days)
 
     def sampled(self, days: Sequence[date | None]) -> None:

@@ -33,10 +33,10 @@ def begun(calls: int, expected: float) -> PagePlan:
     return plan
 
 
-def test_a_list_shorter_than_a_page_is_fetched_one_by_one() -> None:
-    assert plan_of(999).sample_size == 0
-    assert plan_of(999).is_over
-    assert plan_of(1_000).sample_size > 0
+def test_a_list_no_longer_than_a_page_is_fetched_one_by_one() -> None:
+    assert plan_of(1_000).sample_size == 0
+    assert plan_of(1_000).is_over
+    assert plan_of(1_001).sample_size > 0
 
 
 def test_a_short_list_may_ask_for_pages_all_the_same() -> None:
