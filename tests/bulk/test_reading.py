@@ -247,7 +247,8 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self/mem").exists(), reason="needs a file that fails to be read"
+    not Path("/proc/self/mem").exists(),
+    reason="only Linux has /proc/self/mem, a file that can be opened but not read from its start",
 )
 def test_a_file_that_stops_to_be_readable_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").symlink_to("/proc/self/mem")
