@@ -1,6 +1,5 @@
 """Managing a cache: what it contains, removing old calls, erasing a person's calls."""
 
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -9,17 +8,13 @@ from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 
-from callkit.addresses import canonical, channel_of
 from callkit.cache.file import cache_errors, connect
+from callkit.cache.mentions import Mentions
 from callkit.cache.store import body_of, microseconds, moment_at
 from callkit.errors import CacheError
 from callkit.renamed import renamed_attributes
 
 _SHOWN_AT_MOST = 3  # accounts
-_FEWEST_DIGITS = 7  # fewer would be found in durations and prices
-_PUNCTUATION = b" \t().-/\\" + bytes(range(128, 256))
-_ESCAPED = re.compile(rb"\\u([0-9a-fA-F]{4})")
-_ADDRESS = re.compile(r"[\"<\s]([a-z][a-z0-9+]*:[^\"<>\s\\]+)", re.IGNORECASE)
 
 
 @renamed_attributes(settled="final", unsettled="not_final")
@@ -228,55 +223,3 @@ def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
                 f"still be in the file because {why}. Run the same command again when the file "
                 "is free"
             )
-
-
-class Mentions:
-    """Tests whether the body of a call contains any of these parties, in any spelling.
-
-    A number is searched for by its digits in the whole record: with or without country code, prefix
-    and punctuation. Other addresses are equal if their canonical spellings are, but for case.
-    """
-
-    def __init__(self, parties: Iterable[str]) -> None:
-        # The last digits of a number, quickly found, and the proof.
-        self._numbers: list[tuple[bytes, re.Pattern[bytes]]] = []
-        self._addresses: set[str] = set()
-        for place, party in enumerate(parties, start=1):
-            if channel_of(party) == "pstn":
-                self._numbers.append(_number(party, place))
-            else:
-                self._addresses.add(canonical(party).casefold())
-
-    def __call__(self, body: bytes) -> bool:
-        text = _ESCAPED.sub(lambda escape: chr(int(escape[1], 16)).encode("utf-8", "replace"), body)
-        digits = text.translate(None, _PUNCTUATION)
-        if any(national in digits and proof.search(digits) for national, proof in self._numbers):
-            return True
-        return bool(self._addresses) and any(
-            canonical(address).casefold() in self._addresses
-            for address in _ADDRESS.findall(text.decode("utf-8", "replace"))
-        )
-
-
-def _number(party: str, place: int) -> tuple[bytes, re.Pattern[bytes]]:
-    """Return the last digits of a number, and what finds it among digits, by Google's plans."""
-    import phonenumbers  # noqa: PLC0415  (its numbering plans are loaded on first use)
-
-    written = re.sub(r"^\s*\(?00", "+", party)
-    try:
-        number = phonenumbers.parse(written)
-    except phonenumbers.NumberParseException:
-        international = re.fullmatch(r"\+[0-9 ().-]+", written.strip())
-        country, national = "", re.sub(r"[^0-9]", "", international[0]) if international else ""
-    else:
-        country = str(number.country_code)
-        national = phonenumbers.national_significant_number(number)
-    if len(country + national) < _FEWEST_DIGITS:
-        raise ValueError(
-            f"Invalid party {place}: expected a number in international form, such as "
-            "+442079460000, or an address such as sip:user@host or client:name"
-        )
-    with_country = f"(?:00|011)?{country}0?{national}"
-    alone = f"|0?{national}" if len(national) >= _FEWEST_DIGITS else ""
-    proof = re.compile(f"(?<![0-9])(?:{with_country}{alone})(?![0-9])".encode())
-    return national.encode(), proof

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from callkit.cache.admin import Mentions
+from callkit.cache.mentions import Mentions
 
 NUMBER = "+14155552671"
 
