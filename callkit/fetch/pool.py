@@ -183,7 +183,8 @@ class Pool:
                 if not self._transport.keeps_alive:
                     connection.close()
                 self._idle += 1
-                self._changed.wait(found)
+                # One at a time goes over a connection that was used before, where there is one.
+                self._changed.wait(found if job is not None else found + _TICK)
                 self._idle -= 1
         return None
 
