@@ -23,12 +23,7 @@ import pyarrow.compute as pc
 from callkit.cache.store import Cache, DayNotCompleteError, Refresh, final_rows
 from callkit.call_list import CallList, Range
 from callkit.day import Day, Dropped
-from callkit.errors import (
-    AgeWarning,
-    FetchInterrupted,
-    RunStoppedError,
-    WrongAccountError,
-)
+from callkit.errors import AgeWarning, FetchInterrupted, RunStoppedError
 from callkit.fetch import Client
 from callkit.fetch.pages import Page, PageKey, first_page, origin_of
 from callkit.fetch.pool import Pool
@@ -165,12 +160,11 @@ class ListRun:
         """
         if self._stopped:
             return SCHEMA.empty_table(), []
-        run = Run(keys, self._client, self._cache_path, None, self._progress)
+        accounts = {key.account_sid for key in keys if key.account_sid is not None}
+        run = Run(*(keys, self._client, self._cache_path, None, self._progress), found_in=accounts)
         tables = [SCHEMA.empty_table()]
         try:
             tables += run.tables()
-        except WrongAccountError:  # all are gone
-            run.failures.clear()
         except RunStoppedError:
             _log.warning("calls that were not final could not all be fetched again")
         self.failures += [each for each in run.failures if each.reason != "not_found"]
@@ -315,6 +309,8 @@ class ListRun:
             if not (day.done or rest):
                 return
             self._days.popleft()
+            if day.rows.count:
+                pool.stop.note_found([day.account_sid])
             for table in day.rows.in_order():
                 self.calls += len(table)
                 yield table

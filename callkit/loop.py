@@ -8,7 +8,7 @@ of the list.
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -56,6 +56,7 @@ class Run:
         *,
         pages: Pages = False,
         hints: Hints = NO_HINTS,
+        found_in: Collection[str] = (),
     ) -> None:
         self._list = SidList(keys)
         total = self._list.total
@@ -75,6 +76,7 @@ class Run:
         self._progress = progress
         self._always = pages is True
         self._hints = hints
+        self._found_in = set(found_in)  # accounts that are known to have had calls
         self._paging: Paging | None = None
         self._from_pages = 0
         self._unread: deque[Page] = deque()
@@ -141,12 +143,14 @@ class Run:
         if self._cache is not None:
             found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
             if found:
+                self._found_in.update(each.account_sid for each in found.values())
                 keys = self._add_found(keys, found, bar)
             self._list.missing = len(keys)
         if keys:
             if self._pool is None:
                 self._pool = self._start(self._client or stack.enter_context(Client()))
                 stack.callback(self._pool.close)
+            self._pool.stop.note_found(self._found_in)
             if self._paging is None:
                 self._pool.put(keys)
             else:
@@ -159,6 +163,8 @@ class Run:
                 *(client.account_sid, origin_of(client.base_url), client.concurrency, self._hints),
                 always=self._always,
             )
+        if self._cache is not None and self._cache.has_calls_of(client.account_sid):
+            self._found_in.add(client.account_sid)
         return client.pool()
 
     def _request(self, pool: Pool) -> None:
@@ -216,7 +222,7 @@ class Run:
         table = as_fetched(list(asked.values()))
         sids = table["sid"].to_pylist()
         if sids and self._pool is not None:
-            self._pool.stop.note_found()
+            self._pool.stop.note_found([page.key.account_sid])
         self._store([asked[sid] for sid in sids], table)
         self._add(table, asked)
         self._from_pages += len(sids)

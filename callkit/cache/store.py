@@ -32,6 +32,12 @@ WHERE settled AND coalesce(asked.value ->> 1 = account_sid, 1)
     AND coalesce(fetched_at >= :since, 1)
     AND CASE :refresh WHEN 'all' THEN 0 WHEN 'unpriced' THEN price IS NOT NULL ELSE 1 END
 """
+# The index of starts answers at once. Calls that never started, and those that version 1 stored,
+# are in no index by account: they are looked for among as many as take some milliseconds.
+_HAS_CALLS = """
+SELECT EXISTS (SELECT 1 FROM calls WHERE account_sid = :account_sid AND started_at IS NOT NULL)
+    OR :account_sid IN (SELECT account_sid FROM calls LIMIT 10000)
+"""
 _STORED = """
 SELECT calls.sid, price, started_at IS NOT NULL
 FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
@@ -88,6 +94,12 @@ class Cache:
             asked |= {"since": microseconds(refresh), "refresh": None}
         with cache_errors(self._path):
             return [_fetched(*row) for row in self._db.execute(_LOOK_UP, asked)]
+
+    def has_calls_of(self, account_sid: str) -> bool:
+        """Say whether an account is known to have calls, final or not."""
+        with cache_errors(self._path):
+            row = self._db.execute(_HAS_CALLS, {"account_sid": account_sid}).fetchone()
+        return bool(row[0])
 
     def complete_days(self, account_sid: str, days: Iterable[date]) -> set[date]:
         """Return those of these UTC days whose calls are all in the cache, and final."""

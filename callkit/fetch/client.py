@@ -115,6 +115,7 @@ class Client:
         self._give_up_after = float(give_up_after)
         self._concurrency = int(concurrency)
         self._limiters = Limiters(self._concurrency, retry_policy or RetryPolicy())
+        self._found_in: set[str] = set()  # the accounts that calls were found in, by any run
         self._own_session = session is None
         self._session = session if session is not None else _new_session()
         self._transport: Transport | None = None
@@ -238,7 +239,10 @@ class Client:
             self._transport = Transport(
                 self._session, self._base_url, self._credentials, self._timeout
             )
-        return Pool(self._transport, self._credentials, self._limiters, self._give_up_after)
+        return Pool(
+            *(self._transport, self._credentials, self._limiters),
+            *(self._give_up_after, self._found_in),
+        )
 
 
 def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]:

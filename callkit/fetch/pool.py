@@ -34,6 +34,7 @@ class Pool:
         credentials: Credentials,
         limiters: Limiters,
         give_up_after: float,
+        found_in: set[str],
     ) -> None:
         self._transport = transport
         self._credentials = credentials
@@ -41,7 +42,7 @@ class Pool:
         self._queue = Queue(credentials.account_sid, limiters)
         self.stop = StopConditions(
             *(credentials.account_sid, transport.base_url, give_up_after, limiters.policy),
-            self._queue.bring_forward,
+            *(self._queue.bring_forward, found_in),
         )
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
@@ -182,7 +183,8 @@ class Pool:
                 if not self._transport.keeps_alive:
                     connection.close()
                 self._idle += 1
-                self._changed.wait(found)
+                # One at a time goes over a connection that was used before, where there is one.
+                self._changed.wait(found if job is not None else found + _TICK)
                 self._idle -= 1
         return None
 
@@ -206,7 +208,8 @@ class StopConditions:
 
     ``error`` is why the run must end, as soon as that is known. `give_up_after` is how many seconds
     a run goes on without a success, not counting sleep. `bring_forward` is that of the
-    queue.
+    queue, and `found_in` has the accounts that calls were ever found in: a 404 for one of these is
+    that call's alone.
     """
 
     account_sid: str
@@ -214,6 +217,7 @@ class StopConditions:
     give_up_after: float
     policy: RetryPolicy
     bring_forward: Callable[[str, int], set[str]]
+    found_in: set[str]
     error: RunStoppedError | None = None
     _awake: float = 0.0
     _last_success: float = 0.0
@@ -238,7 +242,9 @@ class StopConditions:
             self._call_answered |= not (isinstance(outcome, Page) or outcome.sid is None)
             if not isinstance(outcome, Failure):
                 self._some_answered = True
-                self._some_found |= not isinstance(outcome, Page)
+                if not isinstance(outcome, Page):
+                    self._some_found = True
+                    self.found_in.add(account_sid)
             elif (
                 outcome.sid is not None
                 and outcome.reason == "not_found"
@@ -275,9 +281,9 @@ class StopConditions:
                 f"last attempt failed with {self._last_trouble}"
             )
 
-    def note_found(self) -> None:
-        """Learn that calls of the account were found on a page: a 404 is then that call's alone."""
-        self._some_found = True
+    def note_found(self, accounts: Iterable[str]) -> None:
+        """Learn that calls of accounts exist: from a page or a cache, for example."""
+        self.found_in.update(accounts)
 
     def cannot_send(self, why: str) -> None:
         self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
@@ -300,7 +306,8 @@ class StopConditions:
     def _note_unknown(self, failure: Failure) -> None:
         """Count a 404; a list in time order may begin with calls that are too old to be found."""
         self._unknown += 1
-        if self._some_found or self._unknown < self.policy.unknown_calls:
+        is_proven = self._some_found or self.account_sid in self.found_in
+        if is_proven or self._unknown < self.policy.unknown_calls:
             return
         if self._sample is None:
             self._sample = self.bring_forward(self.account_sid, _SAMPLE)

@@ -9,8 +9,9 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
   answered since it was sent. Until then it is in doubt, since it may be the network's; it counts
   all the same when no other call is left to try. Failed probes of an outage count once at most.
 - *What a probe requests.* In an outage, a call that has been answered before; a page only if no
-  call has been, since lists may fail alone. Before the first answer, for the same call a few times,
-  then for the next.
+  call has been, since lists may fail alone. Before the first answer, the same call as often as it
+  may have attempts, since a server may fail the first of them for each call; then another one
+  from anywhere, since calls that always fail may be neighbours.
 - *What a sample is.* Calls spread evenly over those that wait, requested before the others.
 
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
@@ -18,6 +19,7 @@ Nothing here waits or reads a clock: time is an argument, and the pool holds the
 
 import heapq
 import logging
+import random
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -31,7 +33,6 @@ from callkit.sids import CallKey
 
 _log = logging.getLogger(__name__)
 
-_TRIES_A_PROBE = 3
 _SMOOTHING = 0.05
 _LEAST_SECONDS = 0.001  # clocks of some systems move in larger steps
 _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
@@ -243,8 +244,16 @@ class Queue:
         self.waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"
-        last = refused or (job.doubts > 0 and job.doubts % _TRIES_A_PROBE == 0)
-        self._enqueue(job, first=not last)
+        is_in_vain = job.doubts > 0 and job.doubts % self._policy.attempts == 0
+        self._enqueue(job, first=not (refused or is_in_vain))
+        if is_in_vain and job.account.known is None:
+            self._probe_elsewhere(job.account.waiting)
+
+    def _probe_elsewhere(self, waiting: "deque[Job]") -> None:
+        untried = [place for place, job in enumerate(waiting) if not job.requests]
+        if untried:
+            place = random.choice(untried)  # noqa: S311  (a sample)
+            waiting[0], waiting[place] = waiting[place], waiting[0]
 
     def _enqueue(self, job: Job, *, first: bool) -> None:
         account = job.account

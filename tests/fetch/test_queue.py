@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from itertools import groupby
+
+import pytest
 
 from callkit.fetch.concurrency import Limiters, RetryPolicy, State
 from callkit.fetch.pages import Page, PageKey, first_page
@@ -12,9 +15,6 @@ from callkit.fetch.responses import Answer, Meaning
 from callkit.outcomes import Failure, Fetched
 from callkit.sids import CallKey
 from tests.support.scripted import ACCOUNT, sid
-
-if TYPE_CHECKING:
-    import pytest
 
 OTHER = "AC" + "b" * 32
 POLICY = RetryPolicy()
@@ -149,25 +149,58 @@ def test_in_an_outage_a_probe_asks_for_a_call_even_if_a_page_was_answered_last()
     assert sid_of(sent(queue, 60.0)) == sid(0)
 
 
-def test_before_the_first_answer_a_call_is_probed_a_few_times_before_the_next() -> None:
-    queue = queue_of(*keys(0, 1, 2))
+def probed_in_vain(queue: Queue, times: int) -> list[str]:
+    """Let every probe before the first answer fail, and list the calls that were probed."""
     asked = []
-    for now in range(0, 900, 100):
-        job = sent(queue, float(now))
+    for nth in range(times):
+        job = sent(queue, 100.0 * nth)
         asked.append(sid_of(job))
-        queue.receive(job, failed(job, Meaning.TRANSIENT), now + 0.1)
-    assert asked == [sid(number) for number in (0, 0, 0, 1, 1, 1, 2, 2, 2)]
+        queue.receive(job, failed(job, Meaning.TRANSIENT), 100.0 * nth + 0.1)
+    return asked
 
 
-def test_a_server_whose_first_answer_for_a_call_is_a_503_succeeds() -> None:
-    queue = queue_of(*keys(*range(20)))
-    now = 0.0
-    while queue.pending and now < 10_000:
-        now += 10.0
+def test_before_the_first_answer_a_call_has_all_its_attempts_before_another_is_probed() -> None:
+    asked = probed_in_vain(queue_of(*keys(0, 1, 2, 3)), 3 * POLICY.attempts)
+    in_a_row = [(call, len(list(times))) for call, times in groupby(asked)]
+    assert in_a_row[0] == (sid(0), POLICY.attempts)
+    assert [times for _, times in in_a_row] == [POLICY.attempts] * 3
+
+
+def test_before_the_first_answer_calls_from_anywhere_are_probed() -> None:
+    """Calls that always fail may be neighbours: a run must not go through all of them first."""
+    asked = set(probed_in_vain(queue_of(*keys(*range(1_000))), 8 * POLICY.attempts))
+    assert len(asked) == 8
+    assert asked != {sid(number) for number in range(8)}
+
+
+@pytest.mark.parametrize("concurrency", [1, 25])
+@pytest.mark.parametrize("calls", [3, 200])
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Meaning.TRANSIENT],
+        [Meaning.TRANSIENT] * 2,
+        [Meaning.TRANSIENT] * 4,
+        [Meaning.BUSY, Meaning.TRANSIENT],
+        [Meaning.TRANSIENT, Meaning.BUSY, Meaning.TRANSIENT],
+        [Meaning.UNAUTHORIZED, Meaning.TRANSIENT],
+    ],
+)
+def test_a_server_that_fails_the_first_attempts_at_each_call_succeeds(
+    script: list[Meaning], calls: int, concurrency: int
+) -> None:
+    queue = queue_of(*keys(*range(calls)), concurrency=concurrency)
+    tried: Counter[str] = Counter()
+    now = last = 0.0
+    while queue.pending:
+        now += 0.1
         for job in all_sent(queue, now):
-            first = job.requests == 1 and not job.is_probe
-            queue.receive(job, failed(job, Meaning.TRANSIENT) if first else found(job), now + 0.1)
-    assert [type(outcome) for outcome in queue.done] == [Fetched] * 20
+            nth, tried[sid_of(job)] = tried[sid_of(job)], tried[sid_of(job)] + 1
+            answer = failed(job, script[nth]) if nth < len(script) else found(job)
+            last = now if nth >= len(script) else last
+            queue.receive(job, answer, now + 0.05)
+        assert now - last < 60.0
+    assert [type(outcome) for outcome in queue.done] == [Fetched] * calls
 
 
 def test_retry_after_of_one_call_holds_back_that_call_alone() -> None:
