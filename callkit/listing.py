@@ -110,9 +110,10 @@ class ListRun:
         if self._again is not None and self._again.calls:
             yield from self._fetched_singly(self._again.anywhere)
         with ExitStack() as stack:
-            if self._cache_path is not None:
-                self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
+            if self._cache_path is not None:
+                cache = Cache(self._cache_path, lambda: interrupts.heard)
+                self._cache = stack.enter_context(cache)
             client = self._client or stack.enter_context(Client())
             pool = client.pool()
             stack.callback(pool.close)

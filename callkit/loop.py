@@ -92,9 +92,10 @@ class Run:
         with ExitStack() as stack:
             stack.callback(self._chunks.close)
             stack.callback(self._unread.clear)
-            if self._cache_path is not None:
-                self._cache = stack.enter_context(Cache(self._cache_path))
             interrupts = stack.enter_context(deferred_interrupts())
+            if self._cache_path is not None:
+                cache = Cache(self._cache_path, lambda: interrupts.heard)
+                self._cache = stack.enter_context(cache)
             bar = stack.enter_context(
                 progress_bar(self._list.total, self._progress, "calls", _WORTH_A_BAR)
             )

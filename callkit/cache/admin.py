@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 
+from callkit.cache.database import Database
 from callkit.cache.file import cache_errors, connect
 from callkit.cache.mentions import Mentions
 from callkit.cache.store import body_of, microseconds, moment_at
@@ -92,12 +93,12 @@ def info(path: str | PathLike[str]) -> CacheInfo:
     with cache_errors(path), closing(connect(path, create=False)) as db:
         files = [path, path.with_name(f"{path.name}-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
-        calls, final, *times = db.execute(
+        calls, final, *times = db.row(
             "SELECT count(*), total(settled), min(fetched_at), max(fetched_at) FROM calls"
-        ).fetchone()
+        )
         first, last = (None if at is None else moment_at(at) for at in times)
-        (complete_days,) = db.execute("SELECT count(*) FROM complete_days").fetchone()
-        accounts = db.execute("SELECT DISTINCT account_sid FROM calls ORDER BY 1").fetchall()
+        (complete_days,) = db.row("SELECT count(*) FROM complete_days")
+        accounts = list(db.rows("SELECT DISTINCT account_sid FROM calls ORDER BY 1"))
     return CacheInfo(
         calls=calls,
         final=int(final),
@@ -191,7 +192,7 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     with _rewriting(Path(path)) as db:
         erased = [
             (sid,)
-            for sid, body in db.execute("SELECT sid, body FROM calls")
+            for sid, body in db.rows("SELECT sid, body FROM calls")
             if is_named(body_of(body))
         ]
         db.executemany("DELETE FROM calls WHERE sid = ?", erased)
@@ -199,22 +200,20 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
 
 
 @contextmanager
-def _rewriting(path: Path) -> Iterator[sqlite3.Connection]:
+def _rewriting(path: Path) -> Iterator[Database]:
     """Lock the cache while calls are removed; then remove their bytes from the file."""
     with cache_errors(path), closing(connect(path, create=False)) as db:
-        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        if db.row("PRAGMA quick_check(1)") != ("ok",):
             raise CacheError(
                 f"The cache {str(path)!r} is damaged and was left unchanged. Move it elsewhere; "
                 "the next run creates a new one"
             )
-        db.execute("BEGIN IMMEDIATE")
-        with db:
+        with db.transaction():
             yield db
         # secure_delete overwrites what is deleted now, but not what was deleted without it before.
         try:
             db.execute("VACUUM")
-            busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            why = "another process is reading it" if busy else None
+            why = None if db.checkpoint() else "another process is reading it"
         except sqlite3.Error as error:
             why = str(error)
         if why is not None:

@@ -1,15 +1,23 @@
 """The file of a cache: its format, how it is opened, and what may be wrong with it."""
 
 import errno
+import os
+import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
+from callkit.cache.database import Database, address, is_busy
 from callkit.errors import CacheError
+from callkit.forks import renewed_in_children
+from callkit.regular_files import check_regular_or_absent
 
 _APPLICATION_ID = 0x63616C6C  # "call"
-_PATIENCE_WITH_OTHERS = 60.0  # seconds to wait for another process's turn
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT 100"
 # What makes a file of each version one of the next; a new file is of version 0.
 _UPGRADES = (
     (
@@ -67,28 +75,23 @@ END""",
 _VERSION = len(_UPGRADES)
 
 
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bool) -> Database:
     """Open a cache file and make it private to its owner; `create` it if it does not exist.
 
     A file of an older callkit is upgraded; one of another program, or of a newer callkit, is
-    refused and left unchanged.
+    refused and left unchanged, and so is what is no regular file.
     """
-    _refuse_foreign(path, create=create)
-    path.touch(mode=0o600)
+    if not check_regular_or_absent(path):
+        if not create:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        _create(path)
+    if not (create and path.stat().st_size == 0):
+        _refuse_foreign(path)
     path.chmod(0o600)
-    db = sqlite3.connect(
-        path, timeout=_PATIENCE_WITH_OTHERS, isolation_level=None, check_same_thread=False
-    )
+    db = Database(path, is_interrupted=is_interrupted)
     with ExitStack() as until_checked:
         until_checked.callback(db.close)
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise CacheError(
-                f"The cache {str(path)!r} has format {version}, but this version of callkit reads "
-                f"format {_VERSION}. Update callkit or choose another file"
-            )
-        db.execute("PRAGMA secure_delete = ON")  # what is replaced or deleted becomes zeros
-        if version < _VERSION:
+        if _checked_version(db, path) < _VERSION:
             _upgrade(db)
         # Only now: the mark that identifies the file must be in the file itself, not its journal.
         db.execute("PRAGMA journal_mode = WAL")  # readers and a writer at once
@@ -97,47 +100,94 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return db
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open, a second time, a cache file that this process has open.
+def connect_to_read(path: Path, is_interrupted: Callable[[], bool]) -> Database:
+    """Open, a second time, a cache file that this process has open."""
+    return Database(path, read_only=True, is_interrupted=is_interrupted)
 
-    Through SQLite alone, since closing a file that Python opened would release the locks of this
-    process on it: https://www.sqlite.org/howtocorrupt.html
+
+def _create(path: Path) -> None:
+    """Make an empty file; another process may do so at the same time."""
+    # Closing it would release this process's locks, so no thread may open it before that:
+    # https://www.sqlite.org/howtocorrupt.html
+    with _creating.lock, suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+class _Creating:
+    def __init__(self) -> None:
+        self.renew_in_child()
+        renewed_in_children(self)
+
+    def renew_in_child(self) -> None:
+        self.lock = threading.Lock()
+
+
+_creating = _Creating()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Read the mark of a callkit cache, without changing anything beside or in the file.
+
+    SQLite reads it, not Python: see :func:`_create`. Told that nobody changes the file, it neither
+    locks it nor looks for a journal; the mark itself never changes.
     """
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=_PATIENCE_WITH_OTHERS,
-        isolation_level=None,
-        check_same_thread=False,
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    with closing(sqlite3.connect(address(path, "mode=ro&immutable=1"), uri=True)) as db:
+        # Or else a file that another process is just making larger would look damaged.
+        db.execute("PRAGMA writable_schema = ON")
+        try:
+            (mark,) = db.execute("PRAGMA application_id").fetchone()
+        except sqlite3.DatabaseError:
+            mark = None
+    if mark != _APPLICATION_ID:
+        kind = "not a database" if mark is None else "a database of another program"
+        raise _unusable(path, f"it is {kind}, or damaged")
+
+
+def _unusable(path: Path, why: str) -> CacheError:
+    return CacheError(
+        f"Cannot use {str(path)!r} as a cache: {why}. It was left unchanged; choose another file"
     )
 
 
-def _upgrade(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    with db:
+def _checked_version(db: Database, path: Path) -> int:
+    """Return the version of the file; refuse tables, views or triggers that callkit never made."""
+    with db.transaction("DEFERRED"):
+        (version,) = db.row("PRAGMA user_version")
+        if version > _VERSION:
+            raise CacheError(
+                f"The cache {str(path)!r} has format {version}, but this version of callkit reads "
+                f"format {_VERSION}. Update callkit or choose another file"
+            )
+        objects = sorted(map(_plain, db.rows(_OBJECTS)))
+    if version < 0 or objects != _objects_of(version):
+        raise _unusable(path, "its tables are not those that callkit creates")
+    return int(version)
+
+
+def _plain(row: tuple[object, ...]) -> str:
+    """Write a table, index or trigger without comments, which differ between versions."""
+    *names, statement = row
+    without = re.sub(r"--.*", "", str(statement))
+    return " ".join([*map(str, names), *without.split()])
+
+
+@cache
+def _objects_of(version: int) -> list[str]:
+    """Make a file of a version, in memory, and return what it then contains."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        for statement in chain.from_iterable(_UPGRADES[:version]):
+            db.execute(statement)
+        return sorted(map(_plain, db.execute(_OBJECTS)))
+
+
+def _upgrade(db: Database) -> None:
+    with db.transaction():
         # Read again, since another process may have upgraded the file meanwhile.
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        for statements in _UPGRADES[version:]:
-            for statement in statements:
-                db.execute(statement)
-
-
-def _refuse_foreign(path: Path, *, create: bool) -> None:
-    """Look at the file's first bytes alone, since SQLite might write to what it opens."""
-    if "\0" in str(path):
-        raise OSError(errno.EINVAL, "A path cannot contain a NUL character")
-    if create and not path.exists():
-        return
-    with path.open("rb") as file:
-        head = file.read(100)
-    is_database = head.startswith(b"SQLite format 3\x00")
-    is_ours = head[68:72] == _APPLICATION_ID.to_bytes(4, "big")  # where the file format keeps it
-    if not (is_database and is_ours) and (head or not create):
-        kind = "a database of another program" if is_database else "not a database"
-        raise CacheError(
-            f"Cannot use {str(path)!r} as a cache: it is {kind}, or damaged. It was left "
-            "unchanged; choose another file"
-        )
+        (version,) = db.row("PRAGMA user_version")
+        for statement in chain.from_iterable(_UPGRADES[version:]):
+            db.execute(statement)
 
 
 @contextmanager
@@ -150,8 +200,7 @@ def cache_errors(path: Path) -> Iterator[None]:
             f"Cannot open the cache {str(path)!r}: {error.strerror or error}"
         ) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
-        # Its low byte is the plain code: https://www.sqlite.org/rescode.html
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+        if isinstance(error, sqlite3.Error) and is_busy(error):
             raise CacheError(
                 f"The cache {str(path)!r} is in use by another process. Try again when that "
                 "process has finished"

@@ -4,10 +4,11 @@ import json
 import sqlite3
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -15,6 +16,7 @@ from typing import Literal, Self, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from callkit.cache.database import is_busy
 from callkit.cache.file import cache_errors, connect, connect_to_read
 from callkit.errors import CacheWarning
 from callkit.normaliser.casts import one_price
@@ -72,14 +74,25 @@ class DayNotCompleteError(Exception):
 
 
 class Cache:
-    """The bodies of calls, in one file, which is created if it does not exist."""
+    """The bodies of calls, in one file, which is created if it does not exist.
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    Once `is_interrupted`, no other process is waited for any more.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], is_interrupted: Callable[[], bool] = bool
+    ) -> None:
         self._path = Path(path)
+        self._is_interrupted = is_interrupted
         self.writable = True
         with cache_errors(self._path):
-            self._db = connect(self._path, create=True)
-            (self._removals,) = self._db.execute("SELECT max(calls) FROM removals").fetchone()
+            try:
+                self._db = connect(self._path, create=True, is_interrupted=is_interrupted)
+            except sqlite3.OperationalError as error:
+                if self._has_given_up(error):
+                    raise KeyboardInterrupt from None
+                raise
+            (self._removals,) = self._db.row("SELECT max(calls) FROM removals")
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +106,12 @@ class Cache:
         if isinstance(refresh, datetime):
             asked |= {"since": microseconds(refresh), "refresh": None}
         with cache_errors(self._path):
-            return [_fetched(*row) for row in self._db.execute(_LOOK_UP, asked)]
+            try:
+                return [_fetched(*row) for row in self._db.rows(_LOOK_UP, asked)]
+            except sqlite3.OperationalError as error:
+                if self._has_given_up(error):
+                    return []  # the run ends, with what has arrived
+                raise
 
     def has_calls_of(self, account_sid: str) -> bool:
         """Say whether an account is known to have calls, final or not."""
@@ -106,7 +124,7 @@ class Cache:
         with cache_errors(self._path):
             marked = {
                 midnight
-                for (midnight,) in self._db.execute(
+                for (midnight,) in self._db.rows(
                     "SELECT day FROM complete_days WHERE account_sid = ?", [account_sid]
                 )
             }
@@ -120,12 +138,15 @@ class Cache:
         """
         of_day = _of_day(account_sid, day)
         # A connection of its own, since this transaction lasts while other calls are stored.
-        with cache_errors(self._path), closing(connect_to_read(self._path)) as db:
+        with (
+            cache_errors(self._path),
+            closing(connect_to_read(self._path, self._is_interrupted)) as db,
+        ):
             db.execute("BEGIN")
-            if db.execute(_IS_MARKED, of_day).fetchone() is None:
+            if db.row(_IS_MARKED, of_day) is None:
                 raise DayNotCompleteError(f"{day} of {account_sid} is not complete in the cache")
-            rows = db.execute(_LISTED, of_day)
-            while batch := rows.fetchmany(_LISTED_AT_ONCE):
+            rows = db.rows(_LISTED, of_day)
+            while batch := list(islice(rows, _LISTED_AT_ONCE)):
                 yield [_fetched(*row) for row in batch]
 
     def mark_complete(self, account_sid: str, day: date) -> None:
@@ -149,11 +170,8 @@ class Cache:
         prices: list[Decimal | None] = table["price"].to_pylist()
         rows = _rows(calls, table, prices)
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            with self._db:
-                stored = self._db.execute(
-                    _STORED, [json.dumps([call.sid for call in calls])]
-                ).fetchall()
+            with self._db.transaction():
+                stored = list(self._db.rows(_STORED, [json.dumps([call.sid for call in calls])]))
                 self._db.executemany(_WRITE, rows)
                 self._fill_in_starts({sid for sid, _, has_start in stored if not has_start}, rows)
         except sqlite3.Error as error:
@@ -167,10 +185,14 @@ class Cache:
             starts = [(start, sid) for sid, *_, start in rows if sid in sids]
             self._db.executemany(_FILL_IN_START, starts)
 
+    def _has_given_up(self, error: sqlite3.Error) -> bool:
+        return is_busy(error) and self._is_interrupted()
+
     def _stop_writing(self, error: sqlite3.Error) -> None:
         self.writable = False
+        why = "it is in use by another process" if is_busy(error) else error
         warnings.warn(
-            f"Cannot write to the cache {str(self._path)!r} any more ({error}). The run "
+            f"Cannot write to the cache {str(self._path)!r} any more ({why}). The run "
             "continues without it",
             CacheWarning,
             stacklevel=3,

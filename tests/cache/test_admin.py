@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.cache import file as cache_file
+from callkit.cache import database
 from callkit.cache.store import Cache
 from callkit.errors import CacheError
 from callkit.outcomes import Fetched
@@ -175,7 +175,7 @@ def test_a_newer_record_leaves_no_byte_of_the_older(path: Path) -> None:
 def test_what_a_reader_keeps_from_being_overwritten_is_told(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_file, "_PATIENCE_WITH_OTHERS", 0.01)
+    monkeypatch.setattr(database, "PATIENCE", 0.01)
     fill(path, call_from(1, HERS), call_from(2, HIS))
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
@@ -192,7 +192,7 @@ def test_what_a_reader_keeps_from_being_overwritten_is_told(
 def test_erase_waits_for_a_writer_and_says_so_when_it_takes_too_long(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_file, "_PATIENCE_WITH_OTHERS", 0.01)
+    monkeypatch.setattr(database, "PATIENCE", 0.01)
     fill(path, call_from(1, HERS))
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.cache import file as cache_file
+from callkit.cache import database
 from callkit.cache.store import Cache
 from callkit.errors import CacheError
 from tests.cache.test_store import call, fill, keys, store
@@ -37,7 +37,7 @@ def test_only_its_owner_may_read_it(path: Path) -> None:
     ("content", "sentence"),
     [
         (b"PK\x03\x04 a spreadsheet", "is not a database, or damaged. It was left unchanged"),
-        (b"SQLite format 3\x00" + b"\x00" * 84, "is a database of another program"),
+        (b"SQLite format 3\x00" + b"\x00" * 84, "is not a database, or damaged"),
     ],
 )
 def test_a_foreign_file_is_refused_and_not_touched(
@@ -86,7 +86,7 @@ def test_a_cache_of_a_newer_callkit_is_refused(path: Path) -> None:
     ("place", "sentence"),
     [
         ("missing/calls.sqlite", "Cannot open the cache .*: No such file or directory"),
-        (".", "Cannot open the cache .*: Is a directory"),
+        (".", "Cannot open the cache .*: Expected a regular file, .* is a directory"),
         ("/proc/calls.sqlite", "Cannot open the cache"),
     ],
 )
@@ -128,7 +128,7 @@ def test_a_path_with_a_nul_character_is_told_in_one_sentence(tmp_path: Path) -> 
 def test_a_cache_that_others_do_not_let_go_of_is_told_in_one_sentence(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_file, "_PATIENCE_WITH_OTHERS", 0.01)
+    monkeypatch.setattr(database, "PATIENCE", 0.01)
     fill(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
