@@ -27,12 +27,13 @@ from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
 from callkit.fetch.pages import PAGE_SIZE, Page, origin_of
 from callkit.fetch.pool import Pool
+from callkit.interrupts import Interrupts, deferred_interrupts
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.paging import NO_HINTS, Hints, Pages, Paging, as_fetched
 from callkit.sids import CallKey
-from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+from callkit.terminal import Bar, progress_bar
 
 _log = logging.getLogger(__name__)
 
