@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callkit.interrupts import Interrupts
-from callkit.loop import SidList
+from callkit.sid_list import SidList
 from callkit.sids import CallKey
 from tests.support.scripted import sid
 
