@@ -27,6 +27,7 @@ from callkit.errors import AgeWarning, FetchInterrupted, RunStoppedError
 from callkit.fetch import Client
 from callkit.fetch.pages import Page, PageKey, first_page, origin_of
 from callkit.fetch.pool import Pool
+from callkit.interrupts import Interrupts, deferred_interrupts
 from callkit.loop import Run, attributes
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
@@ -34,7 +35,7 @@ from callkit.outcomes import Failure, Fetched
 from callkit.plan import Inquiry
 from callkit.schema import SCHEMA
 from callkit.sids import CallKey, canonical_call_sid
-from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+from callkit.terminal import Bar, progress_bar
 from callkit.waiting import Memory, WaitingRows
 
 _log = logging.getLogger(__name__)

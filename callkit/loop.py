@@ -12,7 +12,6 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from operator import attrgetter
 from os import PathLike
 from typing import Any
@@ -27,17 +26,17 @@ from callkit.errors import FetchInterrupted
 from callkit.fetch import Client
 from callkit.fetch.pages import PAGE_SIZE, Page, origin_of
 from callkit.fetch.pool import Pool
+from callkit.interrupts import Interrupts, deferred_interrupts
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.paging import NO_HINTS, Hints, Pages, Paging, as_fetched
+from callkit.sid_list import SidList
 from callkit.sids import CallKey
-from callkit.terminal import Bar, Interrupts, deferred_interrupts, progress_bar
+from callkit.terminal import Bar, progress_bar
 
 _log = logging.getLogger(__name__)
 
-_READ_AT_ONCE = 4_000  # calls
-_READ_FOR = 0.5  # seconds, from a list that is slow
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls
 _WORTH_A_BAR = 300  # calls
@@ -303,50 +302,3 @@ def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, An
             "as_of_last": last and last.isoformat(),
         }
     }
-
-
-class SidList:
-    """Reads a SID list, without ever waiting for it while calls it has named could be fetched.
-
-    It ends at the first entry that is not a SID, or where a generator raises: ``error`` says why,
-    and calls before it are fetched all the same.
-    """
-
-    def __init__(self, keys: list[CallKey] | Iterator[CallKey]) -> None:
-        self.total = len(keys) if isinstance(keys, list) else None
-        self.exhausted = self.total == 0
-        self.error: Exception | None = None
-        # How many of the calls read last a cache does not have. Where it has them all, nothing
-        # waits for a generator, and it is read more at a time.
-        self.missing = 1
-        self._keys = iter(keys)
-        self._unwatched = 1 if self.total is None else _READ_AT_ONCE
-
-    def read(self, most: int, pool: Pool | None, interrupts: Interrupts) -> list[CallKey]:
-        """Read up to `most` calls; of a generator fewer, where `pool` has nothing else to fetch.
-
-        An interrupt is raised within the generator, so that it ends what it is waiting for.
-        """
-        keys: list[CallKey] = []
-        most = min(most, _READ_AT_ONCE)
-        until = time.monotonic() + _READ_FOR
-        if self.total is None and most:
-            self._unwatched = 1 if self.missing else min(2 * self._unwatched, _READ_AT_ONCE)
-        interrupts.at_once = True
-        try:
-            for key in islice(self._keys, most):
-                keys.append(key)
-                if len(keys) >= self._unwatched and (
-                    pool is None or pool.is_hungry or time.monotonic() > until
-                ):
-                    break
-            else:
-                self.exhausted = len(keys) < most
-        except Exception as error:  # noqa: BLE001  (raised when what was read has been fetched)
-            self.error, self.exhausted = error, True
-        except KeyboardInterrupt:
-            if not interrupts.heard:  # somebody else's handler raised it
-                raise
-        finally:
-            interrupts.at_once = False
-        return keys

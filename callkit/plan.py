@@ -8,8 +8,8 @@ import msgspec
 from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.fetch.pages import Page, PageKey, accounts_page, smallest_page
 from callkit.fetch.pool import Pool
+from callkit.interrupts import Interrupts
 from callkit.outcomes import Failure
-from callkit.terminal import Interrupts
 
 
 class _Account(msgspec.Struct):

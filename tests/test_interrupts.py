@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callkit.terminal import deferred_interrupts
+from callkit.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

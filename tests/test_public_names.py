@@ -61,6 +61,24 @@ def test_completion_offers_the_public_names_alone(use_jedi: bool) -> None:
     assert {name for name in names if not name.startswith("_")} == set(callkit.__all__)
 
 
+def test_any_module_can_be_imported_before_the_others() -> None:
+    modules = [module.name for module in pkgutil.walk_packages(callkit.__path__, "callkit.")]
+    code = f"""
+import importlib, sys
+for name in {modules}:
+    for loaded in [each for each in sys.modules if each.partition(".")[0] == "callkit"]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_callkit_loads_nothing_before_it_is_used() -> None:
+    code = "import sys, callkit; assert 'pandas' not in sys.modules; print(callkit.Client.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "Client\n"
+
+
 def test_no_function_shares_its_name_with_a_module() -> None:
     modules = [module.name for module in pkgutil.walk_packages(callkit.__path__, "callkit.")]
     for name in modules:

@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from callkit import addresses
-from callkit.addresses import CHANNELS, NUMBER_TYPES, Origin, read_pseudonym
+from callkit.addresses import (
+    CHANNELS,
+    NUMBER_TYPES,
+    Origin,
+    channel_of,
+    origin_of,
+    read_pseudonym,
+)
 from callkit.breakdown.exact import any_of, instants, need
 from callkit.breakdown.measures import LEGS, WEEKDAYS
 from callkit.errors import FrameError
@@ -36,13 +42,13 @@ _ALIAS = re.compile(
 
 def channel_of_party(party: str) -> str:
     kept = read_pseudonym(party)
-    return addresses.channel_of(party) if kept is None else kept[0]
+    return channel_of(party) if kept is None else kept[0]
 
 
 def origin_of_party(party: str) -> Origin:
     """Find country and number type of an address, or those that its pseudonym keeps."""
     kept = read_pseudonym(party)
-    return addresses.origin_of(party) if kept is None else kept[1]
+    return origin_of(party) if kept is None else kept[1]
 
 
 def names_of(by: By) -> list[str]:

@@ -3,24 +3,23 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from io import TextIOWrapper
-from types import FrameType
 
 import callkit
 from callkit.cli.arguments import complain, days_back_joined
 from callkit.cli.commands import add_cache, add_demo, add_report, add_sandbox, add_summary
 from callkit.cli.export import add_export
 from callkit.errors import CallkitError, CredentialsError, SignInError
+from callkit.interrupts import EXIT_CODE, signals_interrupt
 
 __all__ = ["main"]
 
-_WRONG, _SIGN_IN_REFUSED, _INTERRUPTED = 2, 3, 130
+_WRONG, _SIGN_IN_REFUSED = 2, 3
 _EXIT_CODES = """\
 exit codes:
   0    done
@@ -28,7 +27,7 @@ exit codes:
        a CSV file beside them lists the failures
   2    incorrect usage, or an error that is described in one sentence
   3    authentication failed
-  130  interrupted by Ctrl-C or SIGTERM
+  130  interrupted by Ctrl-C, SIGTERM or SIGHUP
 
 Run "callkit COMMAND --help" for the options of a command and an example.
 """
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(error, _WRONG)
     except KeyboardInterrupt as interruption:
         how_far = str(interruption).partition("; they are in the exception")[0]
-        return complain(how_far or "interrupted", _INTERRUPTED)
+        return complain(how_far or "interrupted", EXIT_CODE)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,15 +74,15 @@ def parser() -> argparse.ArgumentParser:
 def run_as_a_command(run: Callable[[], int | None], *, verbose: bool) -> int:
     """Run a function as a command, and return its exit code, 0 if it returns none.
 
-    SIGTERM interrupts like Ctrl-C, so that a stopped job leaves complete files and keeps what it
-    fetched in the cache. The reader of standard output may close it, as ``head`` does. Characters
-    that its encoding lacks are written as escapes. A warning is one line. `verbose` logs requests
-    and responses to standard error.
+    SIGTERM and SIGHUP interrupt like Ctrl-C, so that a stopped job leaves complete files and keeps
+    what it fetched in the cache. The reader of standard output may close it, as ``head`` does.
+    Characters that its encoding lacks are written as escapes. A warning is one line. `verbose` logs
+    requests and responses to standard error.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     with ExitStack() as stack:  # which leaves all as it was
-        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
+        stack.enter_context(signals_interrupt())
         stack.enter_context(warnings.catch_warnings())
         # Assigning to it is the documented way.
         warnings.showwarning = lambda message, *_, **__: print(
@@ -105,11 +104,3 @@ def run_as_a_command(run: Callable[[], int | None], *, verbose: bool) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         return code
-
-
-def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Act like Ctrl-C, even where a shell has disabled it (``&`` in a script)."""
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):
-        handler = signal.default_int_handler
-    handler(signal.SIGINT, frame)

@@ -1,7 +1,6 @@
 """The client: credentials, host and limits."""
 
 from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
 from typing import Any, Self
 
 import msgspec
@@ -14,13 +13,14 @@ from callkit.fetch.connection import Transport
 from callkit.fetch.credentials import Credentials, base_url_for, hidden
 from callkit.fetch.pages import Page
 from callkit.fetch.pool import Pool
+from callkit.interrupts import Interrupts
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
+from callkit.sid_list import SidList
 from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
 
 _LONGEST_TIMEOUT = 3_600
 _LOOK_AHEAD = 2_048  # calls taken from a list and not yet handed over
-_READ_AT_ONCE = 256
 
 
 @renamed_attributes(patience="give_up_after")
@@ -198,7 +198,7 @@ class Client:
                 "hexadecimal digits"
             )
         [key] = read_sids([sid])
-        (outcome,) = _each(self.pool(), iter([key._replace(account_sid=account_sid)]))
+        (outcome,) = _each(self.pool(), [key._replace(account_sid=account_sid)])
         if isinstance(outcome, Failure):
             raise CallFailedError(outcome)
         call: dict[str, Any] = msgspec.json.decode(outcome.body)
@@ -220,7 +220,8 @@ class Client:
         Raises
         ------
         InvalidSidError, SidListError
-            Before the first request (for a generator: when the entry is reached).
+            Before the first request (for a generator: after the outcomes of the calls before the
+            entry).
         SignInError, WrongAccountError, RunStoppedError
             After the last outcome, if the run ended early.
 
@@ -231,7 +232,7 @@ class Client:
         >>> [outcome.reason for outcome in outcomes if isinstance(outcome, callkit.Failure)]
         ['not_found']
         """
-        return _each(self.pool(), iter(read_sids(sids)))
+        return _each(self.pool(), read_sids(sids))
 
     def pool(self) -> Pool:
         """Make the workers for one run; raise RunStoppedError if no request can be made at all."""
@@ -245,21 +246,22 @@ class Client:
         )
 
 
-def _each(pool: Pool, keys: Iterator[CallKey]) -> Generator[Outcome, None, None]:
+def _each(pool: Pool, keys: list[CallKey] | Iterator[CallKey]) -> Generator[Outcome, None, None]:
     """Yield each outcome as it completes, reading only so far ahead that memory does not grow."""
-    exhausted = False
+    sids, interrupts = SidList(keys), Interrupts()
     try:
-        while not exhausted or pool.pending:
-            room = 0 if exhausted else max(0, min(_READ_AT_ONCE, _LOOK_AHEAD - pool.pending))
-            if batch := list(islice(keys, room)):
+        while not sids.exhausted or pool.pending:
+            batch: list[CallKey] = []
+            if not sids.exhausted:
+                batch = sids.read(_LOOK_AHEAD - pool.pending, pool, interrupts)
+            if batch:
                 pool.put(batch)
-            exhausted = exhausted or len(batch) < room
-            yield from _calls(pool.take(wait=len(batch) < _READ_AT_ONCE))
+            yield from _calls(pool.take(wait=not batch))
         yield from _calls(pool.take(wait=False))
-        if pool.stop.error is not None:
-            raise pool.stop.error
     finally:
         pool.close()
+    if error := pool.stop.error or sids.error:
+        raise error
 
 
 def _calls(outcomes: Iterable[Outcome | Page]) -> Iterator[Outcome]:

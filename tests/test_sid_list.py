@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from callkit.loop import SidList
+from callkit.interrupts import Interrupts
+from callkit.sid_list import SidList
 from callkit.sids import CallKey
-from callkit.terminal import Interrupts
 from tests.support.scripted import sid
 
 
