@@ -162,8 +162,9 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     parties : iterable of str
         Telephone numbers in international form, with any punctuation, or addresses such as
         ``sip:amy@example.com`` and ``client:amy``. A number is searched for in the whole record of
-        a call, with and without its country code, and inside SIP addresses. If in doubt, a call is
-        erased, since it can be fetched again.
+        a call and inside SIP addresses: with or without its country code, whatever is dialled
+        before it, and, from seven digits on, without its first ones. If in doubt, a call is erased,
+        since it can be fetched again.
 
     Returns
     -------
