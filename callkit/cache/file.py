@@ -79,7 +79,7 @@ def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bo
     """Open a cache file and make it private to its owner; `create` it if it does not exist.
 
     A file of an older callkit is upgraded; one of another program, or of a newer callkit, is
-    refused and left unchanged, and so is what is no regular file.
+    refused and left unchanged, and so is anything but a regular file.
     """
     if not check_regular_or_absent(path):
         if not create:

@@ -26,7 +26,7 @@ _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\[\"\\/bfnrt]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _PLUS = "\uff0b\ufe62\u207a"  # full-width, small and superscript
-# Digits that are no part of a telephone number: SIDs and other hexadecimals, dates and prices.
+# Digits that do not belong to a telephone number: SIDs and other hexadecimals, dates and prices.
 _OTHER_DIGITS = re.compile(
     r"""[A-Za-z]{2}[0-9a-fA-F]{32}
     |(?<![0-9A-Za-z])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
