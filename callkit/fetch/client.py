@@ -11,8 +11,10 @@ from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Transport
 from callkit.fetch.credentials import Credentials, base_url_for, hidden
+from callkit.fetch.inherited import renew_adapters
 from callkit.fetch.pages import Page
 from callkit.fetch.pool import Pool
+from callkit.forks import renewed_in_children
 from callkit.interrupts import Interrupts
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
@@ -55,7 +57,8 @@ class Client:
         Your own session, if proxies, certificates or adapters need more than the settings of the
         environment; its settings are read when the first call is fetched. A custom adapter should
         keep `concurrency` connections alive. callkit does not control what it logs, and after an
-        interrupt its requests run on until they end or time out.
+        interrupt its requests run on until they end or time out. In a forked process its
+        ``HTTPAdapter``s get new connections; an adapter of another kind has to see to that itself.
 
     Raises
     ------
@@ -119,6 +122,8 @@ class Client:
         self._own_session = session is None
         self._session = session if session is not None else _new_session()
         self._transport: Transport | None = None
+        self._is_inherited = False  # from the process that this one was forked from
+        renewed_in_children(self)
 
     @property
     def account_sid(self) -> str:
@@ -236,6 +241,9 @@ class Client:
 
     def pool(self) -> Pool:
         """Make the workers for one run; raise RunStoppedError if no request can be made at all."""
+        if self._is_inherited:
+            renew_adapters(self._session)
+            self._is_inherited = False
         if self._transport is None:
             self._transport = Transport(
                 self._session, self._base_url, self._credentials, self._timeout
@@ -244,6 +252,14 @@ class Client:
             *(self._transport, self._credentials, self._limiters),
             *(self._give_up_after, self._found_in),
         )
+
+    def renew_in_child(self) -> None:
+        """Share no connection with the parent, nor its count of requests in flight."""
+        if self._transport is not None:
+            self._transport.leave_to_parent()
+            self._transport = None
+        self._limiters = Limiters(self._concurrency, self._limiters.policy)
+        self._is_inherited = True
 
 
 def _each(pool: Pool, keys: list[CallKey] | Iterator[CallKey]) -> Generator[Outcome, None, None]:

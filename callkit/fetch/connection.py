@@ -28,6 +28,7 @@ from urllib3.util import wait_for_read
 from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.credentials import Credentials, basic, is_loopback
 from callkit.fetch.decompression import decompressed
+from callkit.fetch.inherited import leave_to_parent
 from callkit.outcomes import Reason
 
 _KEPT_ALIVE = 256  # connections through a proxy
@@ -109,6 +110,10 @@ class PlainConnection:
         """Close it; the next request opens it again."""
         self._http.close()
 
+    def leave_to_parent(self) -> None:
+        """Let go of it, in a forked process."""
+        leave_to_parent(self, self._sock)
+
     def _connect(self) -> None:
         self._http.timeout = min(_CONNECT_WITHIN, self._timeout)
         self._http.connect()
@@ -174,6 +179,9 @@ class AdapterConnection:
         """Leave it to its time-out."""
 
     def close(self) -> None:
+        """Leave it to the adapter."""
+
+    def leave_to_parent(self) -> None:
         """Leave it to the adapter."""
 
     def _ask(self, path: str, at_most: int) -> Response | NoResponse:
@@ -286,6 +294,12 @@ class Transport:
             _close_all(self._idle)
         if type(self._adapter) is HTTPAdapter:  # not the user's
             self._adapter.close()
+
+    def leave_to_parent(self) -> None:
+        """Let go of every connection in a forked process; a new transport has to be made."""
+        for connection in self._idle:
+            connection.leave_to_parent()
+        self._idle.clear()
 
     def _proxy_of(self) -> SplitResult | None:
         address = select_proxy(self.base_url, self._settings["proxies"])

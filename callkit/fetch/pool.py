@@ -13,6 +13,7 @@ from callkit.fetch.credentials import Credentials
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
+from callkit.forks import renewed_in_children
 from callkit.outcomes import Failure, Outcome
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,9 @@ class Pool:
         self._enough = threading.Event()
         self._idle = 0
         self._closed = False
+        self._is_inherited = False  # from the process that this one was forked from
         self._workers: list[tuple[threading.Thread, Connection]] = []
+        renewed_in_children(self)
 
     @property
     def pending(self) -> int:
@@ -77,6 +80,7 @@ class Pool:
 
     def put(self, keys: Iterable[Key], *, first: bool = False) -> None:
         """Have calls or pages fetched; with `first` before those that wait already."""
+        self._check_process()
         with self._changed:
             self._queue.add(keys, first=first)
             if self.stop.error is not None:
@@ -105,6 +109,7 @@ class Pool:
 
         To be called several times a second, since it also looks at the clock.
         """
+        self._check_process()
         if wait and self._queue.pending:
             self._enough.wait(_TICK)
         latest = time.monotonic() - self._transport.timeout
@@ -132,6 +137,21 @@ class Pool:
                     if connection.busy_since is not None:
                         connection.cut()
                 worker.join(_TICK)
+
+    def renew_in_child(self) -> None:
+        """Leave the workers to the parent: here are neither their threads nor their connections."""
+        self._is_inherited = True
+        self._changed, self._enough = threading.Condition(), threading.Event()
+        for _, connection in self._workers:
+            connection.leave_to_parent()
+        self._workers = []
+
+    def _check_process(self) -> None:
+        if self._is_inherited:
+            raise RunStoppedError(
+                "The process was forked during this run. Only the process that started the run can "
+                "continue it; start another one here"
+            )
 
     def discreet(self, text: str) -> str:
         return discreet(text, self._credentials)

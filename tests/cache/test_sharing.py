@@ -17,7 +17,9 @@ import pytest
 import callkit
 from callkit.cache.store import Cache
 from callkit.errors import CacheError
-from tests.cache.test_store import call, fill, store
+from tests.cache.test_store import call, fill, final, store
+from tests.support.forked import can_fork, despite_threads, ends_well_in_a_child
+from tests.support.scripted import sid
 from tests.support.special_files import each_special_file, traces_of_use
 
 if TYPE_CHECKING:
@@ -41,6 +43,25 @@ try:
     db.execute("PRAGMA journal_mode = DELETE")
 except sqlite3.OperationalError as error:
     print(error)
+"""
+_FORK_WHILE_WRITING = """
+import os, sys
+from callkit.cache.store import Cache
+
+with Cache(sys.argv[1]) as cache:
+    for number in range(300, 1_000):
+        with cache._db.transaction():
+            cache._db.executemany(
+                "INSERT INTO calls VALUES (?, 'AC', x'00', null, 0, null, 1, null)",
+                [(str(number),)],
+            )
+            if number % 100 == 0 and os.fork() == 0:
+                sys.exit()
+    while True:
+        try:
+            assert os.wait()[1] == 0
+        except ChildProcessError:
+            break
 """
 each_use = pytest.mark.parametrize(
     "use",
@@ -182,3 +203,36 @@ def test_a_call_that_waits_for_another_process_is_stored(path: Path) -> None:
         store(cache, call(2))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (2,)
+
+
+@can_fork
+@despite_threads
+class TestForkedProcess:
+    def test_it_has_a_connection_of_its_own(self, path: Path) -> None:
+        fill(path, call(1))
+        with Cache(path) as cache:
+            assert final(cache, 1) == {sid(1)}
+
+            def use() -> None:
+                assert final(cache, 1) == {sid(1)}
+                store(cache, call(2))
+
+            assert ends_well_in_a_child(use)
+            assert final(cache, 1, 2) == {sid(1), sid(2)}
+
+    def test_it_does_not_end_what_its_parent_is_writing(self, path: Path) -> None:
+        fill(path, call(1))
+        with Cache(path) as cache:
+            with cache._db.transaction():
+                cache._db.execute("DELETE FROM calls")
+                assert ends_well_in_a_child(cache.__exit__)
+                assert ends_well_in_a_child(lambda: callkit.cache.info(path))
+            assert output_of_another_process(_CLAIM_WHOLE_FILE, path) == "database is locked\n"
+        assert callkit.cache.info(path).calls == 0
+
+    def test_the_end_of_its_interpreter_does_not_end_what_its_parent_is_writing(
+        self, path: Path
+    ) -> None:
+        fill(path, *map(call, range(300)))
+        assert output_of_another_process(_FORK_WHILE_WRITING, path) == ""
+        assert callkit.cache.info(path).calls == 1_000
