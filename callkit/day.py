@@ -14,6 +14,7 @@ from callkit.fetch.pages import Page, PageKey, failure_of
 from callkit.normaliser import to_table
 from callkit.normaliser.dates import one_instant
 from callkit.outcomes import Failure
+from callkit.sids import canonical_call_sid
 from callkit.waiting import WaitingRows
 
 _PAGES_WITHOUT_NEWS = 3  # in a row: one may repeat calls that moved while pages were being read
@@ -29,6 +30,13 @@ class _Update(msgspec.Struct):
 
 
 _update_of = msgspec.json.Decoder(_Update).decode
+
+
+class _Sid(msgspec.Struct):
+    sid: str
+
+
+_sid_in = msgspec.json.Decoder(_Sid).decode
 
 
 @dataclass
@@ -204,3 +212,10 @@ def _holds(arrays: list[Numbers], number: int) -> bool:
 
 def _same_account(found: str | None, asked: str) -> bool:
     return found is not None and found.lower() == asked.lower()
+
+
+def sid_of(row: bytes) -> str | None:
+    try:
+        return canonical_call_sid(_sid_in(row).sid)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # not a valid call
+        return None

@@ -168,7 +168,7 @@ class FetchInterrupted(_Keeping, KeyboardInterrupt):
     """Ctrl-C, or a notebook's stop button, while calls were being fetched.
 
     ``.frame`` and ``.failures`` contain what had been fetched and what had failed by then. If an
-    export has a cache, the calls are in the cache only.
+    export has a cache, and that could store all of them, the calls are in the cache only.
     """
 
 

@@ -15,26 +15,25 @@ from operator import attrgetter
 from os import PathLike
 from typing import Any, NamedTuple
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from callkit.cache.store import Cache, DayNotCompleteError, Refresh, final_rows
 from callkit.call_list import CallList, Range
-from callkit.day import Day, Dropped
-from callkit.errors import AgeWarning, FetchInterrupted, RunStoppedError
+from callkit.day import Day, Dropped, sid_of
+from callkit.errors import AgeWarning, CacheError, FetchInterrupted, RunStoppedError
 from callkit.fetch import Client
 from callkit.fetch.pages import Page, PageKey, first_page, origin_of
 from callkit.fetch.pool import Pool
 from callkit.interrupts import Interrupts, deferred_interrupts
-from callkit.loop import Run, attributes
+from callkit.loop import Run, attributes, whereabouts
 from callkit.normaliser import to_table
 from callkit.normaliser.casts import failures_frame
 from callkit.outcomes import Failure, Fetched
 from callkit.plan import Inquiry
 from callkit.schema import SCHEMA
-from callkit.sids import CallKey, canonical_call_sid
+from callkit.sids import CallKey
 from callkit.terminal import Bar, progress_bar
 from callkit.waiting import Memory, WaitingRows
 
@@ -45,13 +44,6 @@ _UNTYPED = 4  # pages: while more wait to be typed, no other is requested
 _REACHABLE = pd.DateOffset(months=13)
 _WORTH_A_BAR = 2  # days
 _ASKED = ("tz", "status", "to", "from_", "parent_call_sid")
-
-
-class _Sid(msgspec.Struct):
-    sid: str
-
-
-_read_sid = msgspec.json.Decoder(_Sid).decode
 
 
 class Again(NamedTuple):
@@ -139,8 +131,16 @@ class ListRun:
         self._raise_why_it_ended(pool, interrupts)
 
     @property
+    def cached(self) -> int:
+        """How many of the calls are in the cache."""
+        not_stored = self._singly.calls - self._singly.cached
+        if self._cache is not None:
+            not_stored += self._cache.not_stored
+        return 0 if self._cache_path is None else max(0, self.calls - not_stored)
+
+    @property
     def keeps(self) -> bool:
-        return self._cache is not None and self._cache.writable
+        return self._cache_path is not None and self.cached == self.calls
 
     @property
     def range(self) -> Range:
@@ -169,6 +169,11 @@ class ListRun:
             tables += run.tables()
         except RunStoppedError:
             _log.warning("calls that were not final could not all be fetched again")
+        except FetchInterrupted:
+            raise FetchInterrupted(
+                f"interrupted while calls that were not final were fetched again; {self.calls:,} "
+                f"calls had been listed{self._whereabouts}"
+            ) from None
         self.failures += [each for each in run.failures if each.reason != "not_found"]
         self.price_changes += run.price_changes
         calls = pa.concat_tables(tables)
@@ -283,7 +288,7 @@ class ListRun:
         if self._cache is None:
             return
         day.note_dropped(some=not all(final_rows(calls, [page.fetched_at] * len(calls))))
-        bodies = {_sid_of(row): row for row in rows}
+        bodies = {sid_of(row): row for row in rows}
         fetched = [
             Fetched(
                 *(sid, day.account_sid, bodies[sid]),
@@ -330,7 +335,9 @@ class ListRun:
             for calls in self._cache.listed(*day.key):
                 day.rows.add(self.range.of(_all_typed(calls)))
                 self._note_times(call.fetched_at for call in calls)
-        except DayNotCompleteError:
+        except (DayNotCompleteError, CacheError) as error:
+            if isinstance(error, CacheError):
+                self._cache.go_on_without(error)
             day.rows.close()
             day.in_cache = False
             self._under_way[day.account_sid] += 1
@@ -362,27 +369,20 @@ class ListRun:
             return self._named[str(outcome.account_sid), str(outcome.day)]
         return self._named[outcome.key.account_sid, str(outcome.key.day)]
 
+    @property
+    def _whereabouts(self) -> str:
+        return whereabouts(self.calls, self.cached, self._cache_path)
+
     def _raise_why_it_ended(self, pool: Pool, interrupts: Interrupts) -> None:
         if interrupts.heard:
             done = sum(day.done for day in self._named.values())
-            if self.keeps:
-                where = f"they are in {str(self._cache_path)!r}: run again to continue from there"
-            else:
-                where = "they are in the exception's .frame (with cache=… a run can be resumed)"
             raise FetchInterrupted(
                 f"interrupted after {done:,} of {len(self._named):,} days; {self.calls:,} calls "
-                f"had arrived; {where}"
+                f"had arrived{self._whereabouts}"
             )
         if pool.stop.error is not None:
             self._stopped = True
             raise pool.stop.error
-
-
-def _sid_of(row: bytes) -> str | None:
-    try:
-        return canonical_call_sid(_read_sid(row).sid)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # not a valid call
-        return None
 
 
 def _all_typed(calls: Sequence[Fetched]) -> pa.Table:

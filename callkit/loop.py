@@ -22,7 +22,7 @@ import pyarrow as pa
 import callkit
 from callkit.cache.store import Cache, Refresh
 from callkit.chunks import WHOLE_LIST, Chunks
-from callkit.errors import FetchInterrupted
+from callkit.errors import CacheError, FetchInterrupted
 from callkit.fetch import Client
 from callkit.fetch.pages import PAGE_SIZE, Page, origin_of
 from callkit.fetch.pool import Pool
@@ -126,8 +126,13 @@ class Run:
         return self._chunks.calls
 
     @property
+    def cached(self) -> int:
+        """How many of the calls are in the cache."""
+        return 0 if self._cache is None else max(0, self.calls - self._cache.not_stored)
+
+    @property
     def keeps(self) -> bool:
-        return self._cache is not None and self._cache.writable
+        return self._cache is not None and self.cached == self.calls
 
     def failures_frame(self) -> pd.DataFrame:
         return failures_frame(self.failures)
@@ -141,7 +146,7 @@ class Run:
         """Take from the cache what is final and valid there, and have the rest fetched."""
         self._chunks.expect(keys)
         if self._cache is not None:
-            found = {each.sid: each for each in self._cache.look_up(keys, self._refresh)}
+            found = {each.sid: each for each in self._look_up(self._cache, keys)}
             if found:
                 self._found_in.update(each.account_sid for each in found.values())
                 keys = self._add_found(keys, found, bar)
@@ -155,6 +160,15 @@ class Run:
                 self._pool.put(keys)
             else:
                 self._paging.want(keys)
+
+    def _look_up(self, cache: Cache, keys: list[CallKey]) -> list[Fetched]:
+        try:
+            return cache.look_up(keys, self._refresh)
+        except CacheError as error:
+            if self._pool is None:  # nothing has been fetched that could be lost
+                raise
+            cache.go_on_without(error)
+            return []
 
     def _start(self, client: Client) -> Pool:
         """Make the workers and, for a list of which pages may have the calls, what directs them."""
@@ -279,11 +293,7 @@ class Run:
             total = "" if self._list.total is None else f" of {self._list.total:,}"
             noun = "call" if self.calls == 1 and not total else "calls"
             arrived = f"interrupted after {self.calls:,}{total} {noun} had arrived"
-            if self.keeps:
-                where = f"they are in {str(self._cache_path)!r}: run again to continue from there"
-            else:
-                where = "they are in the exception's .frame (with cache=… a run can be resumed)"
-            raise FetchInterrupted(f"{arrived}; {where}")
+            raise FetchInterrupted(arrived + whereabouts(self.calls, self.cached, self._cache_path))
         if self._pool is not None and self._pool.stop.error is not None:
             raise self._pool.stop.error
         if self._list.error is not None:
@@ -302,3 +312,19 @@ def attributes(got: int, failed: int, as_of: Sequence[datetime]) -> dict[str, An
             "as_of_last": last and last.isoformat(),
         }
     }
+
+
+def whereabouts(calls: int, cached: int, cache: str | PathLike[str] | None) -> str:
+    """Say where the calls of an interrupted run are; the cache may lack some of them."""
+    if not calls:
+        return ""
+    in_frame = "; they are in the exception's .frame"
+    if cache is None:
+        return f"{in_frame} (with cache=… a run can be resumed)"
+    name = repr(str(cache))
+    if cached == calls:
+        return f"; they are in {name}: run again to continue from there"
+    if cached:
+        some = f"; {name} has only {cached:,} of them: run again to continue from there"
+        return f"{some}{in_frame}, all of them"
+    return f"; {name} has none of them, since it could not be written to{in_frame}"

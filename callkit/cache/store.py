@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from callkit.cache.database import is_busy
 from callkit.cache.file import cache_errors, connect, connect_to_read
-from callkit.errors import CacheWarning
+from callkit.errors import CacheError, CacheWarning
 from callkit.normaliser.casts import one_price
 from callkit.outcomes import Fetched, PriceChange
 from callkit.schema import ENDED_STATUSES
@@ -84,7 +84,8 @@ class Cache:
     ) -> None:
         self._path = Path(path)
         self._is_interrupted = is_interrupted
-        self.writable = True
+        self.readable = self.writable = True
+        self.not_stored = 0  # calls that were to be
         with cache_errors(self._path):
             try:
                 self._db = connect(self._path, create=True, is_interrupted=is_interrupted)
@@ -102,6 +103,8 @@ class Cache:
 
     def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:
         """Return the calls that need not be requested again, in any order."""
+        if not self.readable:
+            return []
         asked: dict[str, object] = {"keys": json.dumps(keys), "since": None, "refresh": refresh}
         if isinstance(refresh, datetime):
             asked |= {"since": microseconds(refresh), "refresh": None}
@@ -136,6 +139,8 @@ class Cache:
         All are of one moment, whatever other processes write or erase meanwhile. A day without a
         mark raises :class:`DayNotCompleteError` before the first batch.
         """
+        if not self.readable:
+            raise DayNotCompleteError(f"{day} of {account_sid} cannot be read from the cache")
         of_day = _of_day(account_sid, day)
         # A connection of its own, since this transaction lasts while other calls are stored.
         with (
@@ -165,6 +170,8 @@ class Cache:
 
     def store(self, calls: Sequence[Fetched], table: pa.Table) -> list[PriceChange]:
         """Write valid calls, also given as a table; return those whose price has changed."""
+        if not self.writable:
+            self.not_stored += len(calls)
         if not calls or not self.writable:
             return []
         prices: list[Decimal | None] = table["price"].to_pylist()
@@ -175,6 +182,7 @@ class Cache:
                 self._db.executemany(_WRITE, rows)
                 self._fill_in_starts({sid for sid, _, has_start in stored if not has_start}, rows)
         except sqlite3.Error as error:
+            self.not_stored += len(calls)
             self._stop_writing(error)
             return []
         return _changes({sid: price for sid, price, _ in stored}, calls, prices) if stored else []
@@ -184,6 +192,11 @@ class Cache:
         if sids:
             starts = [(start, sid) for sid, *_, start in rows if sid in sids]
             self._db.executemany(_FILL_IN_START, starts)
+
+    def go_on_without(self, error: CacheError) -> None:
+        """Neither read nor write any more, so that a run keeps what it has fetched."""
+        self.readable = self.writable = False
+        warnings.warn(f"{error}. The run continues without it", CacheWarning, stacklevel=2)
 
     def _has_given_up(self, error: sqlite3.Error) -> bool:
         return is_busy(error) and self._is_interrupted()
