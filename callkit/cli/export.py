@@ -27,7 +27,8 @@ from callkit.cli.arguments import (
 from callkit.cli.calls import add_sids_or_range, calls_asked
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.files import FormatName
-from callkit.files.paths import holds, name_beside
+from callkit.files.paths import holds
+from callkit.pairs import name_beside
 from callkit.pseudonyms import Pseudonyms
 
 _SOME_FAILED = 1
