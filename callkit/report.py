@@ -11,7 +11,8 @@ from callkit import charts
 from callkit.breakdown import calls_in_progress, cost_breakdown, duration_breakdown, summary
 from callkit.errors import ParquetError
 from callkit.files import to_parquet
-from callkit.files.paths import KEY, check_writable, writing
+from callkit.files.paths import KEY, check_writable
+from callkit.files.replacing import writing
 
 FILES = (
     *("summary.txt", "cost.parquet", "duration.parquet", "cost.png", "duration.png"),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from callkit.errors import InvalidSidError, SidListError
+from callkit.pairs import why_not_whole
 
 SidSource: TypeAlias = str | PathLike[str] | pd.DataFrame | Iterable[object]
 
@@ -202,6 +203,8 @@ def _from_file(path: Path, date_column: str | None) -> _Entries:
         )
     if "\0" in str(path):
         raise SidListError(f"Invalid path {str(path)!r}: it contains a NUL character")
+    if reason := why_not_whole(path):
+        raise SidListError(reason)
     kind, read = _READERS.get(path.suffix.lower(), ("UTF-8 text", _from_text))
     try:
         return read(path, date_column)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from callkit.errors import BulkExportError
+from callkit.pairs import why_not_whole
 
 Paths: TypeAlias = str | PathLike[str] | Iterable[str | PathLike[str]]
 
@@ -61,6 +62,8 @@ def _files(paths: Paths) -> dict[Path, Path]:
     files: dict[Path, Path] = {}
     for path in several:
         for file in _files_at(_checked(path)):
+            if reason := why_not_whole(file):
+                raise BulkExportError(reason)
             files.setdefault(file.resolve(), file)
     return files
 

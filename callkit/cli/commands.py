@@ -27,7 +27,8 @@ from callkit.cli.arguments import (
 )
 from callkit.cli.streams import CommandError, note, say
 from callkit.errors import FetchInterrupted, RunStoppedError
-from callkit.files.paths import holds, writing
+from callkit.files.paths import holds
+from callkit.files.replacing import writing
 from callkit.paging import Pages
 from callkit.sandbox import Sandbox
 from callkit.sandbox.draws import AS_OF

@@ -19,9 +19,10 @@ from callkit.cli.calls import add_sids_or_range, calls_asked
 from callkit.cli.streams import CommandError, check_output, complain, note, pour_out
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.files import FormatName
-from callkit.files.paths import holds, name_beside
+from callkit.files.paths import holds
 from callkit.files.streaming import Streamed, export_to_file
 from callkit.page_options import PageOptions
+from callkit.pairs import name_beside
 from callkit.printable import printable
 from callkit.pseudonyms import Pseudonyms
 

@@ -1,7 +1,7 @@
 """Datasets by month brought up to date: each month is replaced whole, or not at all.
 
 A run lists the calls of some accounts in a range of time anew. They are written to a dataset of
-their own, and :func:`update_months` puts them into the months of the existing one. What lies
+their own, and :func:`write_months` puts them into the months of the existing one. What lies
 outside of the range stays; of that, :func:`not_final_calls` names the calls to fetch again.
 """
 
@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from callkit.errors import ParquetError
 from callkit.files.footers import brought_up_to_date, outermost_as_of
 from callkit.files.formats import months_of, parquet_file
-from callkit.files.paths import KEY, NEVER_STARTED, PART, months_in, updating
+from callkit.files.paths import KEY, NEVER_STARTED, PART, RUN_ID, months_in
 from callkit.files.scanning import (
     account_sid,
     call_sid,
@@ -110,7 +110,8 @@ def not_final_calls(target: Path, listed: Listed) -> list[CallKey]:
     return keys
 
 
-def update_months(
+def write_months(
+    folder: Path,
     target: Path,
     new: Path,
     listed: Listed,
@@ -121,11 +122,11 @@ def update_months(
 ) -> None:
     """Put the calls of the dataset `new` into the months of `target` that were listed completely.
 
-    In `listed_months`, the new calls replace those that the listing covers, except those to `keep`,
+    What becomes of them is written to `folder`; a month that is not there stays as it is. In
+    `listed_months`, the new calls replace those that the listing covers, except those to `keep`,
     whose new bodies were broken. `refreshed` are those of :func:`not_final_calls` that could be
     fetched; other months are written again only if this changes them. A call that has got a start
-    time meanwhile moves to its month. A process killed while months are replaced may leave it in
-    both; the next update removes it.
+    time meanwhile moves to its month.
     """
     schema, attributes, _ = read_metadata(months_in(new)[NEVER_STARTED])
     check_columns(target, schema)
@@ -133,10 +134,9 @@ def update_months(
     months = _months(
         target, new, listed, listed_months=listed_months, refreshed=refreshed, keep=keep
     )
-    with updating(target) as folder:
-        for month in months:
-            if month.listed or month.changes():
-                month.write(folder, schema, attributes)
+    for month in months:
+        if month.listed or month.changes():
+            month.write(folder, schema, attributes)
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,8 @@ class _Month:
         old = new if self.old is None else read_metadata(self.old).attributes
         said = brought_up_to_date(new, old) if self.listed else old
         kept = {key: value for key, value in said.items() if key not in _OF_ONE_RUN}
-        return kept | outermost_as_of([new, old])
+        own = {key: value for key, value in new.items() if key == RUN_ID}
+        return kept | own | outermost_as_of([new, old])
 
 
 def _months(

@@ -1,7 +1,7 @@
 """SID list, dates or files in; Parquet, CSV or JSON Lines out, and the failures beside it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -30,17 +30,15 @@ from callkit.files.formats import (
 )
 from callkit.files.parquet import frame_to_table, read_parquet
 from callkit.files.paths import (
+    RUN_ID,
     check_beside,
     check_cache_apart,
     check_files_apart,
     check_list_apart,
     check_writable,
-    leave_failures,
     months_in,
-    name_beside,
-    set_aside,
-    writing,
 )
+from callkit.files.replacing import Replacement, complete, replacing
 from callkit.files.updates import bringing_up_to_date
 from callkit.listing import ListRun
 from callkit.loop import Run
@@ -48,6 +46,7 @@ from callkit.normaliser import table_to_frame
 from callkit.normaliser.casts import price_changes_frame
 from callkit.page_options import PageOptions
 from callkit.paging import Pages
+from callkit.pairs import name_beside
 from callkit.pseudonyms import Pseudonyms
 from callkit.runs import run_over
 from callkit.schema import SCHEMA
@@ -84,7 +83,9 @@ def export(
     The file takes its name only when it is complete. If calls fail, a CSV beside it
     (``calls.failures.csv`` for ``calls.parquet``, ``calls.csv.failures.csv`` for ``calls.csv``,
     ``calls.by-month.failures.csv`` for a folder ``calls``) says which and why; if none do, one left
-    by an earlier export is removed.
+    by an earlier export is removed. Both files carry the same run id, and both are replaced or
+    neither is. A process killed while it replaces them leaves a hidden folder beside them; until
+    the next export to `path` has completed the replacement, readers refuse the files.
 
     A date range (:class:`callkit.CallList`) updates a dataset by month that exists already: its
     calls replace those of that range and of those accounts, and all others stay. Each month is
@@ -145,6 +146,7 @@ def export(
     check_options(refresh, errors)
     options = PageOptions(pages, started, date_column)
     target = Path(path)
+    complete(target)
     updates = isinstance(sids, CallList) and bool(months_in(target))
     by_month = by_month or updates
     form = format_named(format, target, by_month=by_month)
@@ -153,30 +155,23 @@ def export(
     _check_places(sids, target, beside, cache)
     run = run_over(sids, client, cache, refresh, progress, options=options)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
-    place = writing(target, folder=by_month)
     if isinstance(run, ListRun) and by_month:
         form = form._replace(written=partial(month_files, are_final=run.are_final))
         if months_in(target):
             _check_update(sids, target, schema)
-            place = bringing_up_to_date(
-                target, run, pseudonyms, partial(_read_parquet, schema=schema)
-            )
-    with place as part:
-        stop = write_tables(run, pseudonyms, form.written(part, schema, run.attributes))
-        # The months of a dataset say together what it covers.
-        read = partial(_read, form.read, schema, {} if updates else run.attributes())
+    with replacing(target, beside, folder=by_month) as new:
+        attributes = partial(_attributes, run, new.run_id)
+        with _place(target, new, run, pseudonyms, schema) as part:
+            stop = write_tables(run, pseudonyms, form.written(part, schema, attributes))
+            # The months of a dataset say together what it covers.
+            read = partial(_read, form.read, schema, {} if updates else attributes())
+            if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
+                try:
+                    raise _holding_what_came(stop, run, new, partial(read, part), schema)
+                finally:
+                    del stop  # else its own traceback would keep it, and with it the files
         failures = run.failures_frame()
-        if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
-            if run.calls == 0:
-                stop.attach(table_to_frame(schema.empty_table()), failures)
-            else:
-                stop.attach(None if run.keeps else partial(read, set_aside(part, stop)), failures)
-            try:
-                raise stop
-            finally:
-                del stop  # else its own traceback would keep it, and with it what was set aside
-    failures = run.failures_frame()
-    failures_path = leave_failures(failures, beside)
+        _write_failures(failures, new.failures(), new.run_id)
     if stop is not None:
         stop.attach(partial(read, target), failures)
         raise stop
@@ -185,12 +180,58 @@ def export(
         failures,
         price_changes_frame(run.price_changes),
         target,
-        failures_path,
+        None if failures.empty else beside,
         load_frame=partial(read, target),
         load_table=partial(_read_table, partial(read, target)),
     )
     raise_or_warn(result, errors, of_files=isinstance(sids, BulkExport))
     return result
+
+
+def _place(
+    target: Path,
+    new: Replacement,
+    run: Run | ListRun | BulkExportRun,
+    pseudonyms: Pseudonyms | None,
+    schema: pa.Schema,
+) -> AbstractContextManager[Path]:
+    """Choose where to write: what replaces the output, or what a dataset is updated with."""
+    if isinstance(run, ListRun) and months_in(target):
+        read = partial(_read_parquet, schema=schema)
+        return bringing_up_to_date(target, new, run, pseudonyms, read)
+    return nullcontext(new.calls())
+
+
+def _holding_what_came(
+    stop: IncompleteError | FetchInterrupted,
+    run: Run | ListRun | BulkExportRun,
+    new: Replacement,
+    read: Callable[[], pd.DataFrame],
+    schema: pa.Schema,
+) -> IncompleteError | FetchInterrupted:
+    """Attach what had come to what ended the run, or leave it to the cache."""
+    failures = run.failures_frame()
+    if run.calls == 0:
+        stop.attach(table_to_frame(schema.empty_table()), failures)
+    elif run.keeps:
+        stop.attach(None, failures)
+    else:
+        new.keep_for(stop)
+        stop.attach(read, failures)
+    return stop
+
+
+def _attributes(run: Run | ListRun | BulkExportRun, run_id: str) -> dict[str, Any]:
+    """Say of a run what files and frames of its calls say."""
+    attributes = run.attributes()
+    attributes["callkit"][RUN_ID] = run_id
+    return attributes
+
+
+def _write_failures(failures: pd.DataFrame, path: Path, run_id: str) -> None:
+    """Write the failures; without any, the file stays empty."""
+    if not failures.empty:
+        failures.assign(**{RUN_ID: run_id}).to_csv(path, index=False)
 
 
 def _check_places(

@@ -14,8 +14,10 @@ from callkit.errors import ParquetError
 from callkit.files.dtypes import as_promised, in_our_types, noted, plain_array, restored
 from callkit.files.footers import attributes_in, in_all, outermost_as_of, with_coverage
 from callkit.files.formats import month_files, parquet_file
-from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors, writing
+from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors
+from callkit.files.replacing import writing
 from callkit.normaliser import table_to_frame
+from callkit.pairs import why_not_whole
 from callkit.pseudonyms import Pseudonyms, with_pseudonyms
 from callkit.schema import SCHEMA
 
@@ -52,9 +54,9 @@ def to_parquet(
         mode of an existing one. Links are followed.
     by_month : bool, default False
         Whether to write a dataset, of calls with a ``start_time``. It replaces a dataset that
-        callkit wrote, or an empty folder, and nothing else. That takes two renames: a process
-        killed between them leaves no `path`, but both complete datasets, under the names
-        ``.NAME.….old`` and ``.NAME.….part`` beside it.
+        callkit wrote, or an empty folder, and nothing else. That takes two renames: if a process
+        is killed between them, there is no `path` until the next export to it completes the
+        replacement.
     pseudonyms : Pseudonyms, optional
         Replace numbers and addresses with these, and omit names: see :func:`callkit.pseudonymise`.
 
@@ -130,6 +132,8 @@ def read_parquet(
     ['sid', 'price']
     """
     names = [columns] if isinstance(columns, str) else columns and list(columns)
+    if reason := why_not_whole(Path(path)):
+        raise ParquetError(reason)
     first, *others = _files_at(Path(path))
     table, held, attributes = _of_file(first, names)
     tables, said = [table], [attributes]
@@ -253,6 +257,8 @@ def _in_plain(folder: Path, entries: list[Path]) -> list[Path]:
 def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[str], dict[str, Any]]:
     if "\0" in str(path):
         raise ParquetError(f"Cannot read {str(path)!r}: a path cannot contain a NUL character")
+    if reason := why_not_whole(path):
+        raise ParquetError(reason)
     with (
         file_errors(path, "cannot be read", (OSError,)),
         file_errors(path, "is not a Parquet file", _UNREADABLE),

@@ -3,25 +3,25 @@
 import errno
 import os
 import re
-import secrets
-import shutil
-import stat
-import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from callkit.errors import ParquetError
 from callkit.normaliser.casts import failures_frame
+from callkit.regular_files import check_regular_or_absent
 
 KEY = "month"
 NEVER_STARTED = "none"
 PART = "part-0.parquet"
 MONTH = re.compile(rf"{KEY}=([0-9]+-[0-9]{{2}}|{NEVER_STARTED})")
+RUN_ID = "run_id"  # the last column of a failures file
+_HEADER_AT_MOST = 1_000  # bytes
+_LINKS_AT_MOST = 40  # that one follows another: as Linux has it
+_OF_STREAMS = (Path("/dev"), Path("/dev/fd"))
 _SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfiles.html
 
 
@@ -43,60 +43,6 @@ def first_line(error: Exception) -> str:
     return message.splitlines()[0]
 
 
-@contextmanager
-def writing(path: Path, *, folder: bool = False) -> Iterator[Path]:
-    """Give a temporary file, or folder, beside `path`; it takes that name once it is complete.
-
-    An existing one stays until then, and passes on its mode; if the block raises, the temporary one
-    is removed. Links are followed. A folder is replaced by two renames: see :func:`to_parquet`.
-    """
-    target = check_writable(path, folder=folder)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    with file_errors(path):
-        try:
-            if folder:
-                temporary.mkdir()
-            else:
-                temporary.touch(exist_ok=False)
-            usual = stat.S_IMODE(temporary.stat().st_mode)
-            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else usual
-            temporary.chmod(usual & ~0o077)  # after a kill it stays, and may name people
-            yield temporary
-            for part in temporary.glob(f"*/{PART}") if folder else [temporary]:
-                _flush(part)
-            temporary.chmod(mode)
-            check_writable(target, folder=folder)  # much may have come there in the meantime
-            if folder and target.exists():
-                _swap(temporary, target)
-            else:
-                temporary.replace(target)
-        finally:
-            _remove(temporary)
-
-
-@contextmanager
-def updating(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside a dataset, for the months that are to replace those there.
-
-    Once all are complete, each takes its place at once, in order of name; other months stay. If the
-    block raises, all stay. A process killed in between leaves every month old or new.
-    """
-    target = check_writable(path, folder=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    with file_errors(path):
-        try:
-            temporary.mkdir(mode=0o700)  # after a kill it stays, and may name people
-            yield temporary
-            parts = sorted(temporary.glob(f"*/{PART}"))
-            for part in parts:
-                _flush(part)
-            check_writable(target, folder=True)  # much may have come there in the meantime
-            for part in parts:
-                _replace_month(part, target / part.parent.name)
-        finally:
-            _remove(temporary)
-
-
 def months_in(dataset: Path) -> dict[str, Path]:
     """Find the files of a dataset by month, in order; that of calls never started is the last."""
     files = sorted(dataset.glob(f"{KEY}=*/{PART}"))
@@ -106,26 +52,18 @@ def months_in(dataset: Path) -> dict[str, Path]:
 def check_writable(path: Path, *, folder: bool = False) -> Path:
     """Follow `path`; refuse to replace anything but a regular file, or callkit's own dataset."""
     with file_errors(path):
+        _check_no_stream(path)
         target = resolved(path)
-        if folder and target.exists():
-            for foreign in _foreign(target):
-                raise ParquetError(
-                    f"Refusing to replace {str(target)!r}: it contains "
-                    f"{str(foreign.relative_to(target))!r}, which callkit did not write. Move "
-                    "that file or write to another folder"
-                )
-        elif target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-        elif target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "Not a regular file", str(target))
+        if not (folder and target.exists()):
+            check_regular_or_absent(target)
+            return target
+        for foreign in _foreign(target):
+            raise ParquetError(
+                f"Refusing to replace {str(target)!r}: it contains "
+                f"{str(foreign.relative_to(target))!r}, which callkit did not write. Move "
+                "that file or write to another folder"
+            )
     return target
-
-
-def set_aside(part: Path, holder: object) -> Path:
-    """Keep an unfinished file or folder under another hidden name while `holder` exists."""
-    kept = part.rename(part.with_name(f"{part.name}.interrupted"))
-    weakref.finalize(holder, _remove, kept)
-    return kept
 
 
 def resolved(path: Path) -> Path:
@@ -133,6 +71,20 @@ def resolved(path: Path) -> Path:
     if "\0" in str(path):
         raise OSError(errno.EINVAL, "A path cannot contain a NUL character", str(path))
     return Path(os.path.realpath(path))
+
+
+def _check_no_stream(path: Path) -> None:
+    """Refuse names such as /dev/stdout, which lead to whatever a process has open."""
+    hop = path
+    for _ in range(_LINKS_AT_MOST):
+        parent = resolved(hop.parent)
+        if parent in _OF_STREAMS or parent.is_relative_to("/proc"):
+            raise OSError(
+                errno.EINVAL, "Expected the name of a file, not of a device or of an open stream"
+            )
+        if not hop.is_symlink():
+            return
+        hop = hop.parent / hop.readlink()
 
 
 def holds(place: Path, path: Path) -> bool:
@@ -178,44 +130,25 @@ def check_files_apart(sources: Iterable[Path], target: Path, beside: Path) -> No
             )
 
 
-def name_beside(target: Path, *, by_month: bool) -> Path:
-    """Name the failures file of an export; each format has its own."""
-    if target.name in ("", ".."):  # for example the current folder
-        target = Path(os.path.realpath(target))
-    if by_month:
-        return target.parent / f"{target.name}.by-month.failures.csv"
-    stem = target.stem if target.suffix == ".parquet" else target.name
-    return target.parent / f"{stem}.failures.csv"
-
-
 def check_beside(beside: Path) -> None:
     """Refuse to replace, or remove, a file of failures that no export has written."""
     check_writable(beside)
-    header = ",".join(failures_frame([]).columns)
-    of_0_1 = header.removesuffix(",day")
-    with file_errors(beside, "cannot be read"):
-        try:
-            with beside.open("rb") as file:
-                found = file.readline(len(header) + 2).rstrip(b"\r\n").decode(errors="replace")
-        except (FileNotFoundError, NotADirectoryError):
-            return
-    if found not in (header, of_0_1):
+    if beside.exists() and not is_failures_file(beside):
         raise ParquetError(
             f"Refusing to replace {str(beside)!r} with the failures of this export: callkit "
             "did not write that file. Move it or export to another file"
         )
 
 
-def leave_failures(failures: pd.DataFrame, beside: Path) -> Path | None:
-    """Write the failures; without any, remove the file of an earlier export."""
-    if failures.empty:
-        left = "lists failures of an earlier export; this one has none. Removing the file failed"
-        with file_errors(beside, left):
-            beside.unlink(missing_ok=True)
-        return None
-    with writing(beside) as part:
-        failures.to_csv(part, index=False)
-    return beside
+def is_failures_file(path: Path) -> bool:
+    """Whether there is a CSV of failures, of this version or an earlier one."""
+    if not path.is_file():
+        return False
+    header = [*failures_frame([]).columns, RUN_ID]
+    of_0_1 = header[: header.index("day")]
+    with file_errors(path, "cannot be read"), path.open("rb") as file:
+        found = file.readline(_HEADER_AT_MOST).rstrip(b"\r\n").decode(errors="replace").split(",")
+    return found in (header, header[:-1], of_0_1)
 
 
 def _foreign(folder: Path) -> Iterator[Path]:
@@ -235,39 +168,3 @@ def _is_ours(file: Path) -> bool:
         )
     except pa.ArrowException:
         return False
-
-
-def _flush(part: Path) -> None:
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())  # bytes before names: a power cut leaves none hollow
-
-
-def _replace_month(part: Path, month: Path) -> None:
-    old = month / PART
-    # Windows does not replace a file that is open anywhere.
-    with file_errors(old, "cannot be replaced; another program may have it open", (OSError,)):
-        month.mkdir(exist_ok=True)
-        if old.exists():
-            part.chmod(stat.S_IMODE(old.stat().st_mode))
-        part.replace(old)
-
-
-def _swap(temporary: Path, path: Path) -> None:
-    old = temporary.with_suffix(".old")
-    try:
-        path.rename(old)
-        temporary.rename(path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        raise
-    left = "was written, but the previous dataset cannot be removed and is left as"
-    with file_errors(path, f"{left} {old.name!r} beside it", (OSError,)):
-        shutil.rmtree(old)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

@@ -110,7 +110,10 @@ def test_what_is_in_the_way_of_a_picture_is_told_before_the_fetch(
     refused: Refused, tmp_path: Path
 ) -> None:
     (tmp_path / "cost.png").mkdir()
-    assert "cost.png' cannot be written: Is a directory" in refused("demo", "--out", tmp_path)
+    assert (
+        "cost.png' cannot be written: Expected a regular file, or none yet, but it is a directory"
+        in refused("demo", "--out", tmp_path)
+    )
 
 
 def test_the_list_of_a_demo_is_not_written_over(

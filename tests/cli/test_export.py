@@ -204,7 +204,10 @@ def test_a_folder_in_the_place_of_the_file_is_told_in_one_sentence(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sid(1).encode())))
-    assert "'.' cannot be written: Is a directory" in refused("export", "-", "-o", ".")
+    assert (
+        "'.' cannot be written: Expected a regular file, or none yet, but it is a directory"
+        in refused("export", "-", "-o", ".")
+    )
 
 
 @pytest.mark.parametrize("cache", ["missing/calls.sqlite", "."])

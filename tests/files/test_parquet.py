@@ -131,7 +131,7 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_whole(
     ("name", "sentence"),
     [
         ("missing/calls.parquet", "cannot be written: No such file or directory"),
-        ("", "cannot be written: Is a directory"),
+        ("", "cannot be written: Expected a regular file, or none yet, but it is a directory"),
         ("a\0b.parquet", "cannot be written: A path cannot contain a NUL character"),
     ],
 )

@@ -10,9 +10,9 @@ import pytest
 
 import callkit
 from callkit.errors import ParquetError
-from callkit.files.datasets import Listed, not_final_calls, update_months
+from callkit.files.datasets import Listed, not_final_calls, write_months
 from callkit.files.formats import month_files
-from callkit.files.paths import updating
+from callkit.files.replacing import complete, replacing
 from callkit.pseudonyms import Pseudonyms
 from tests.files.updating import (
     MIDDLE,
@@ -221,7 +221,12 @@ def test_a_pseudonymised_dataset_is_updated_with_pseudonyms(target: Path) -> Non
     new.mkdir()
     with month_files(new, table.schema, dict) as write_table:
         write_table(table)
-    update_months(target, new, MIDDLE, listed_months={"2025-03"}, refreshed=NOTHING)
+    with replacing(target, folder=True) as replacement:
+        write_months(
+            *(replacement.months(), target, new, MIDDLE),
+            listed_months={"2025-03"},
+            refreshed=NOTHING,
+        )
     assert callkit.read_parquet(target)["to"].nunique() == 1
 
 
@@ -261,8 +266,8 @@ def test_a_month_keeps_its_mode(target: Path) -> None:
 
 def test_what_is_written_meanwhile_is_its_owners_alone(target: Path) -> None:
     write(target, call(1, day(1)))
-    with updating(target) as folder:
-        assert folder.stat().st_mode & 0o777 == 0o700
+    with replacing(target, folder=True) as replacement:
+        assert replacement.months().stat().st_mode & 0o777 == 0o700
 
 
 def test_a_file_that_another_program_has_open_on_windows_is_told_in_one_sentence(
@@ -275,7 +280,10 @@ def test_a_file_that_another_program_has_open_on_windows_is_told_in_one_sentence
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(
         ParquetError,
-        match=r"part-0\.parquet' cannot be replaced; another program may have it open: Permission",
+        match=r"calls' cannot be replaced \(another program may have it open\); the next export "
+        r"to it completes this: Permission",
     ):
         update(target, call(2, day(11)))
-    assert held(target) == [1]
+    monkeypatch.undo()
+    complete(target)
+    assert held(target) == [1, 2]

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 import callkit
 from callkit.cache.store import final_rows
-from callkit.files.datasets import Listed, Refreshed, update_months
+from callkit.files.datasets import Listed, Refreshed, write_months
 from callkit.files.formats import month_files
+from callkit.files.replacing import replacing
 from callkit.normaliser import to_table
 from callkit.schema import SCHEMA
 from tests.support.scripted import call_body, sid
@@ -86,14 +87,16 @@ def update(
 ) -> None:
     shutil.rmtree(target.with_name("new"), ignore_errors=True)
     folder = write(target.with_name("new"), *new, **said)
-    update_months(
-        target,
-        folder,
-        listed,
-        listed_months=set(months),
-        refreshed=again,
-        keep=set(map(sid, keep)),
-    )
+    with replacing(target, folder=True) as replacement:
+        write_months(
+            replacement.months(),
+            target,
+            folder,
+            listed,
+            listed_months=set(months),
+            refreshed=again,
+            keep=set(map(sid, keep)),
+        )
 
 
 def numbers(sids: Iterable[str]) -> list[int]:
