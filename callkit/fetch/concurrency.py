@@ -18,7 +18,8 @@ OUTAGE    one probe at a time        → GROWING or HOLDING, from half       bac
 In every state:
 
 - *Back off* holds the whole account back: nothing is sent for a round trip or two, longer each
-  time, and never before a ``Retry-After`` is over. All 429s of one round trip are one signal.
+  time, and never before a ``Retry-After`` is over. All 429s of one round trip are one signal. (The
+  queue leaves out a ``Retry-After`` that is longer than a run waits.)
 - Failures (5xx, resets, time-outs) → OUTAGE: as many in a row as may be in flight, or three when
   nothing else is; in PROVING the first. Failed probes make the pause before the next one longer.
 - A failure with a ``Retry-After`` holds back that call, not the account.
@@ -163,8 +164,9 @@ class Limiter:
     """The requests in flight of one account; the module's table states the rules.
 
     Not thread-safe by itself: its owner holds a lock. ``answered_at`` is when the server last
-    answered properly, ``busy`` how many 429s there were, and ``most`` how many requests may ever
-    be in flight: `concurrency`, or fewer after a local fault.
+    answered properly, ``asked_until`` when the last ``Retry-After`` of a 429 is over, ``busy`` how
+    many 429s there were, and ``most`` how many requests may ever be in flight: `concurrency`, or
+    fewer after a local fault.
     """
 
     def __init__(self, concurrency: int, policy: RetryPolicy) -> None:
@@ -179,7 +181,9 @@ class Limiter:
         self._expansion = _Expansion()
         self._round_trip = _FIRST_ROUND_TRIP
         self._adjusted_at = self._resume_at = 0.0
-        self.answered_at = self._cut_at = self._cut_before_at = self._fault_at = float("-inf")
+        self.answered_at = self.asked_until = self._cut_at = self._cut_before_at = (
+            self._fault_at
+        ) = float("-inf")
         self._busy_in_a_row = self._failures_in_a_row = self._failed_probes = 0
 
     @property
@@ -236,7 +240,8 @@ class Limiter:
             self._cut(sent, counted, now)
             self._back_off(now, retry_after or 0.0)
         if retry_after is not None:
-            self._resume_at = max(self._resume_at, now + retry_after)
+            self.asked_until = max(self.asked_until, now + retry_after)
+            self._resume_at = max(self._resume_at, self.asked_until)
 
     def on_failure(self, sent: Sent, now: float) -> None:
         """Learn that a request failed in a way that may pass."""

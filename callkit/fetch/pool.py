@@ -40,10 +40,11 @@ class Pool:
         self._transport = transport
         self._credentials = credentials
         self._concurrency = limiters.concurrency
-        self._queue = Queue(credentials.account_sid, limiters)
+        longest_wait = max(give_up_after, limiters.policy.longest_back_off)
+        self._queue = Queue(credentials.account_sid, limiters, longest_wait)
         self.stop = StopConditions(
             *(credentials.account_sid, transport.base_url, give_up_after, limiters.policy),
-            *(self._queue.bring_forward, found_in),
+            *(longest_wait, self._queue.bring_forward, found_in),
         )
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
@@ -118,7 +119,10 @@ class Pool:
             if connection.busy_since is not None and connection.busy_since < latest:
                 connection.cut()
         with self._changed:
-            self.stop.look(waiting_as_asked=0 < self._queue.pending == self._queue.waiting_as_asked)
+            asked = self._queue.asked_to_wait(now := time.monotonic())
+            self.stop.look(now, asked)
+            if wait and asked is not None and self.stop.is_too_long(asked):
+                self._queue.give_up_waiting(now)
             if self.stop.error is not None:
                 self._queue.give_up(self.stop.error)
             self._enough.clear()
@@ -227,7 +231,8 @@ class StopConditions:
     """Watches the responses of a run for causes that would fail every call.
 
     ``error`` is why the run must end, as soon as that is known. `give_up_after` is how many seconds
-    a run goes on without a success, not counting sleep. `bring_forward` is that of the
+    a run goes on without a success, not counting sleep, and `longest_wait` how many it waits
+    besides because the server asks for it. `bring_forward` is that of the
     queue, and `found_in` has the accounts that calls were ever found in: a 404 for one of these is
     that call's alone.
     """
@@ -236,10 +241,12 @@ class StopConditions:
     base_url: str
     give_up_after: float
     policy: RetryPolicy
+    longest_wait: float
     bring_forward: Callable[[str, int], set[str]]
     found_in: set[str]
     error: RunStoppedError | None = None
     _awake: float = 0.0
+    _waited: float = 0.0  # since the last success, because the server asked for it
     _last_success: float = 0.0
     _looked_at: float = field(default_factory=time.monotonic)
     _last_trouble: str = "no response"
@@ -257,6 +264,7 @@ class StopConditions:
         outcome = answer.outcome
         if answer.meaning is Meaning.FINAL:
             self._last_success = self._awake
+            self._waited = 0.0
             self._warned = False
             self._refusals.pop(account_sid, None)
             self._call_answered |= not (isinstance(outcome, Page) or outcome.sid is None)
@@ -278,15 +286,23 @@ class StopConditions:
             elif answer.no_use and not self._some_answered:
                 self.cannot_send(outcome.message)
 
-    def look(self, *, waiting_as_asked: bool) -> None:
+    def is_too_long(self, asked: float) -> bool:
+        """Say whether a run does not wait so many seconds more that the server asks for."""
+        return self._waited + asked > self.longest_wait
+
+    def look(self, now: float, asked: float | None) -> None:
         """Look at the clock, several times a second, for a run that has waited for too long.
 
-        Time asleep does not count, nor what the server has asked every call to wait.
+        Time asleep does not count, nor a time that the server has asked all calls to wait, unless
+        it does so again and again: there are so many seconds `asked` left.
         """
-        now = time.monotonic()
-        if not waiting_as_asked:
-            self._awake += min(now - self._looked_at, _LONGEST_BLINK)
+        passed = min(now - self._looked_at, _LONGEST_BLINK)
         self._looked_at = now
+        if asked is None or self.is_too_long(asked):
+            self._awake += passed
+        else:
+            self._waited += passed
+            self._say_that_it_waits(asked)
         quiet_for = self._awake - self._last_success
         if quiet_for > min(self.policy.quiet, self.give_up_after) and not self._warned:
             self._warned = True
@@ -299,6 +315,14 @@ class StopConditions:
             self.error = RunStoppedError(
                 f"No successful response from {self._where} for {self.give_up_after:g} s; the "
                 f"last attempt failed with {self._last_trouble}"
+            )
+
+    def _say_that_it_waits(self, asked: float) -> None:
+        if asked > self.policy.quiet and not self._warned:
+            self._warned = True
+            _log.warning(
+                "Waiting %.0f s for %s, as its responses ask (%s); Ctrl-C stops",
+                *(asked, self._where, self._last_trouble),
             )
 
     def note_found(self, accounts: Iterable[str]) -> None:

@@ -12,6 +12,8 @@ may be in flight, that of :mod:`callkit.fetch.concurrency`. What is decided here
   call has been, since lists may fail alone. Before the first answer, the same call as often as it
   may have attempts, since a server may fail the first of them for each call; then another one
   from anywhere, since calls that always fail may be neighbours.
+- *What a Retry-After holds back.* That of a 429 the account, any other its call. One that is longer
+  than a run waits for (`longest_wait`) holds back what it was sent for, and nothing else.
 - *What a sample is.* Calls spread evenly over those that wait, requested before the others.
 
 Nothing here waits or reads a clock: time is an argument, and the pool holds the lock.
@@ -24,6 +26,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import TypeGuard
 
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
 from callkit.fetch.pages import Key, Page, PageKey, failure_of
@@ -68,12 +71,14 @@ class Job:
 class Queue:
     """The calls of a run: those that wait, and in ``done`` the outcomes of the others.
 
-    ``pending`` calls have no outcome yet; ``waiting_as_asked`` of these wait for a time that the
-    server has named.
+    ``pending`` calls have no outcome yet. `longest_wait` is how many seconds a run waits at most
+    because the server asks for it.
     """
 
-    def __init__(self, account_sid: str, limiters: Limiters) -> None:
-        self.pending = self.waiting_as_asked = 0
+    def __init__(self, account_sid: str, limiters: Limiters, longest_wait: float) -> None:
+        self.pending = 0
+        self._longest_wait = longest_wait
+        self._waiting_as_asked = 0  # of those that are to be sent later
         self.done: list[Outcome | Page] = []
         self._account_sid = account_sid
         self._limiters = limiters
@@ -182,7 +187,29 @@ class Queue:
         for account in self._turns:
             account.waiting.clear()
         self._later.clear()
-        self.waiting_as_asked = 0
+        self._waiting_as_asked = 0
+
+    def asked_to_wait(self, now: float) -> float | None:
+        """Return for how many seconds nothing can be sent since the server asks for that, if so."""
+        held = [account for account in self.accounts.values() if account.waiting]
+        waiting = len(self._later) + sum(len(account.waiting) for account in held)
+        if not 0 < self.pending == waiting or self._waiting_as_asked < len(self._later):
+            return None
+        until = [due for due, _, _ in self._later[:1]]
+        until += [account.limiter.asked_until for account in held]
+        return min(until) - now if min(until) > now else None
+
+    def give_up_waiting(self, now: float) -> None:
+        """Record as failed the calls that wait since the server asks for that."""
+        for due, _, job in self._later:
+            assert job.last is not None  # noqa: S101  (it asked to wait)
+            wait = f"the server asks to wait {due - now:,.0f} s more, longer than this run does"
+            self.record(replace(job.last, message=f"{job.last.message}; {wait}"))
+        self._later.clear()
+        self._waiting_as_asked = 0
+
+    def _is_too_long(self, retry_after: float | None) -> TypeGuard[float]:
+        return retry_after is not None and retry_after > self._longest_wait
 
     def _tell_limiter(
         self, limiter: Limiter, job: Job, answer: Answer, meaning: Meaning, now: float
@@ -190,7 +217,8 @@ class Queue:
         """Tell the limiter of a request that came to nothing."""
         match meaning:
             case Meaning.BUSY:
-                limiter.on_busy(job.sent, now, answer.counted, answer.retry_after)
+                wait = None if self._is_too_long(answer.retry_after) else answer.retry_after
+                limiter.on_busy(job.sent, now, answer.counted, wait)
             case Meaning.UNAUTHORIZED:
                 limiter.on_unauthorized(now)
             case Meaning.TRANSIENT:
@@ -220,28 +248,34 @@ class Queue:
                     self._count_doubts(job)
                 as_probe = in_doubt and job.account.limiter.state is State.OUTAGE
                 pause = 0.0 if as_probe else self._policy.back_off(max(1, job.attempts))
-                job.waits_as_asked = (answer.retry_after or 0.0) > pause
-                self._schedule(job, now, max(pause, answer.retry_after or 0.0))
-            case Meaning.BUSY if isinstance(job.key, PageKey):
-                # Perhaps lists alone are refused: calls must not wait behind pages, nor for ever.
-                job.attempts += isinstance(job.account.known, CallKey)
-                if job.last is not None and job.attempts >= self._policy.attempts:
-                    self.record(job.last)
-                else:
-                    self._enqueue(job, first=False)
+                self._schedule(job, now, pause, answer.retry_after or 0.0)
+            case Meaning.BUSY:
+                self._request_after_429(job, answer, now)
             case _:
                 job.was_stale = job.was_stale or meaning is Meaning.STALE
                 self._enqueue(job, first=True)
 
-    def _schedule(self, job: Job, now: float, pause: float) -> None:
+    def _request_after_429(self, job: Job, answer: Answer, now: float) -> None:
+        is_page = isinstance(job.key, PageKey)
+        # Perhaps lists alone are refused: calls must not wait behind pages, nor for ever.
+        job.attempts += is_page and isinstance(job.account.known, CallKey)
+        if job.attempts >= self._policy.attempts:
+            self.record(answer.outcome)
+        elif self._is_too_long(answer.retry_after):
+            self._schedule(job, now, 0.0, answer.retry_after)
+        else:
+            self._enqueue(job, first=not is_page)
+
+    def _schedule(self, job: Job, now: float, pause: float, asked: float = 0.0) -> None:
         if job.last is not None and job.attempts >= self._policy.attempts:
             self.record(job.last)
         else:
-            self.waiting_as_asked += job.waits_as_asked
-            heapq.heappush(self._later, (now + pause, next(self._tie), job))
+            job.waits_as_asked = asked > pause
+            self._waiting_as_asked += job.waits_as_asked
+            heapq.heappush(self._later, (now + max(pause, asked), next(self._tie), job))
 
     def _requeue_due(self, job: Job) -> None:
-        self.waiting_as_asked -= job.waits_as_asked
+        self._waiting_as_asked -= job.waits_as_asked
         job.waits_as_asked = False
         refused = job.last is not None and job.last.reason == "unauthorized"
         is_in_vain = job.doubts > 0 and job.doubts % self._policy.attempts == 0

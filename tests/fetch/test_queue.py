@@ -18,10 +18,11 @@ from tests.support.scripted import ACCOUNT, sid
 
 OTHER = "AC" + "b" * 32
 POLICY = RetryPolicy()
+LONGEST_WAIT = 300.0
 
 
 def queue_of(*keys: CallKey | PageKey, concurrency: int = 4) -> Queue:
-    queue = Queue(ACCOUNT, Limiters(concurrency, POLICY))
+    queue = Queue(ACCOUNT, Limiters(concurrency, POLICY), LONGEST_WAIT)
     queue.add(keys)
     return queue
 
@@ -208,13 +209,60 @@ def test_retry_after_of_one_call_holds_back_that_call_alone() -> None:
     prove(queue)
     held, *others = all_sent(queue, 1.0)
     queue.receive(held, failed(held, Meaning.TRANSIENT, retry_after=3600.0), 1.1)
-    assert queue.waiting_as_asked < queue.pending
     for job in others:
         queue.receive(job, found(job), 1.2)
-    assert queue.waiting_as_asked == queue.pending
     assert not isinstance(queue.next(3000.0), Job)
     assert sent(queue, 3601.2) is held
-    assert queue.waiting_as_asked == 0
+
+
+@pytest.mark.parametrize("meaning", [Meaning.TRANSIENT, Meaning.BUSY])
+def test_the_queue_is_asked_to_wait_once_nothing_else_is_left(meaning: Meaning) -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    prove(queue)
+    held, other = all_sent(queue, 1.0)
+    queue.receive(held, failed(held, meaning, retry_after=200.0), 2.0)
+    assert queue.asked_to_wait(2.0) is None
+    queue.receive(other, found(other), 3.0)
+    assert queue.asked_to_wait(3.0) == pytest.approx(199.0)
+    assert sent(queue, 202.0) is held
+    assert queue.asked_to_wait(202.0) is None
+
+
+def test_a_call_that_is_tried_again_by_itself_waits_as_nobody_has_asked() -> None:
+    queue = queue_of(*keys(0, 1, 2))
+    prove(queue)
+    held, other = all_sent(queue, 1.0)
+    queue.receive(held, failed(held, Meaning.TRANSIENT, retry_after=200.0), 2.0)
+    queue.receive(other, failed(other, Meaning.TRANSIENT), 2.0)
+    assert queue.asked_to_wait(2.0) is None
+
+
+@pytest.mark.parametrize("key", [*keys(1), first_page(ACCOUNT, date(2025, 3, 1), [])])
+def test_a_429_that_asks_for_longer_than_a_run_waits_holds_back_no_other_call(
+    key: CallKey | PageKey,
+) -> None:
+    queue = queue_of(*keys(0), key, *keys(2, 3))
+    prove(queue)
+    held, other, _ = all_sent(queue, 1.0)
+    queue.receive(held, failed(held, Meaning.BUSY, retry_after=LONGEST_WAIT + 1), 1.1)
+    queue.receive(other, found(other), 1.2)
+    queue.add(keys(4))
+    assert sid_of(sent(queue, 10.0)) == sid(4)
+    assert not isinstance(queue.next(300.0), Job)
+    assert sent(queue, 303.0) is held
+
+
+def test_calls_that_are_waited_for_no_longer_are_failures_that_say_so() -> None:
+    queue = queue_of(*keys(0))
+    job = sent(queue, 0.0)
+    queue.receive(job, failed(job, Meaning.TRANSIENT, retry_after=3600.0), 0.0)
+    queue.give_up_waiting(100.0)
+    [failure] = queue.done
+    assert isinstance(failure, Failure)
+    assert failure.message == (
+        "transient; the server asks to wait 3,500 s more, longer than this run does"
+    )
+    assert queue.pending == 0
 
 
 def test_a_stale_connection_is_no_attempt_once() -> None:
@@ -256,7 +304,6 @@ def test_a_run_that_gives_up_settles_what_waits() -> None:
     queue = queue_of(*keys(0, 1, 2))
     job = sent(queue, 0.0)
     queue.receive(job, failed(job, Meaning.TRANSIENT, retry_after=60.0), 0.1)
-    assert queue.waiting_as_asked == 1
     queue.give_up("enough")
     assert queue.pending == 0
     reasons = {o.sid: o.reason for o in queue.done if isinstance(o, Failure)}
@@ -265,7 +312,6 @@ def test_a_run_that_gives_up_settles_what_waits() -> None:
         sid(1): "not_attempted",
         sid(2): "not_attempted",
     }
-    assert queue.waiting_as_asked == 0
 
 
 def test_a_call_and_a_day_that_were_not_requested_say_so_in_the_same_words() -> None:

@@ -58,7 +58,9 @@ def conditions(sample: Iterable[int]) -> StopConditions:
     """Make stop conditions for a queue whose sample is these calls."""
     drawn = {sid(number) for number in sample}
     policy = RetryPolicy(unknown_calls=UNKNOWN_CALLS)
-    return StopConditions(ACCOUNT, "https://api.example", 300.0, policy, lambda *_: drawn, set())
+    return StopConditions(
+        ACCOUNT, "https://api.example", 300.0, policy, 300.0, lambda *_: drawn, set()
+    )
 
 
 def not_found(stop: StopConditions, numbers: Iterable[int]) -> None:
