@@ -47,21 +47,17 @@ except sqlite3.OperationalError as error:
 _FORK_WHILE_WRITING = """
 import os, sys
 from callkit.cache.store import Cache
+from tests.cache.test_sharing import insert_more_than_memory_keeps
+from tests.cache.test_store import call, store
 
 with Cache(sys.argv[1]) as cache:
-    for number in range(300, 1_000):
-        with cache._db.transaction():
-            cache._db.executemany(
-                "INSERT INTO calls VALUES (?, 'AC', x'00', null, 0, null, 1, null)",
-                [(str(number),)],
-            )
-            if number % 100 == 0 and os.fork() == 0:
-                sys.exit()
-    while True:
-        try:
-            assert os.wait()[1] == 0
-        except ChildProcessError:
-            break
+    store(cache, call(1))
+    with cache._db.transaction():
+        insert_more_than_memory_keeps(cache)
+        child = os.fork()
+        if child == 0:
+            sys.exit()
+        os.waitpid(child, 0)
 """
 each_use = pytest.mark.parametrize(
     "use",
@@ -205,6 +201,13 @@ def test_a_call_that_waits_for_another_process_is_stored(path: Path) -> None:
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (2,)
 
 
+def insert_more_than_memory_keeps(cache: Cache) -> None:
+    """Have SQLite write to the journal before the end of the transaction."""
+    rows = [(f"{number}", bytes(2_000)) for number in range(4_000)]
+    insert = "INSERT INTO calls VALUES (?, 'AC', ?, null, 0, null, 1, null)"
+    cache._db.executemany(insert, rows)
+
+
 @can_fork
 @despite_threads
 class TestForkedProcess:
@@ -221,18 +224,18 @@ class TestForkedProcess:
             assert final(cache, 1, 2) == {sid(1), sid(2)}
 
     def test_it_does_not_end_what_its_parent_is_writing(self, path: Path) -> None:
-        fill(path, call(1))
         with Cache(path) as cache:
+            store(cache, call(1))
             with cache._db.transaction():
-                cache._db.execute("DELETE FROM calls")
+                insert_more_than_memory_keeps(cache)
                 assert ends_well_in_a_child(cache.__exit__)
                 assert ends_well_in_a_child(lambda: callkit.cache.info(path))
             assert output_of_another_process(_CLAIM_WHOLE_FILE, path) == "database is locked\n"
-        assert callkit.cache.info(path).calls == 0
+        assert callkit.cache.info(path).calls == 4_001
+        assert callkit.cache.prune(path, timedelta(0)) == 4_001  # the file is whole
 
     def test_the_end_of_its_interpreter_does_not_end_what_its_parent_is_writing(
         self, path: Path
     ) -> None:
-        fill(path, *map(call, range(300)))
         assert output_of_another_process(_FORK_WHILE_WRITING, path) == ""
-        assert callkit.cache.info(path).calls == 1_000
+        assert callkit.cache.info(path).calls == 4_001
