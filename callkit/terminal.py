@@ -3,8 +3,8 @@
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 import tqdm
 
@@ -16,6 +16,42 @@ with warnings.catch_warnings():
 from callkit.fetch.pool import Pool
 
 _AT_THE_END = "{n_fmt}/{total_fmt}{unit} [{elapsed}{postfix}]"  # a rate would be the last moment's
+
+
+class Reports:
+    """A stream for reports, such as standard error, of which no write fails.
+
+    What cannot be written is dropped, since no report decides how a run ends: the stream may be
+    closed, or None (under pythonw), its disk full, its reader gone.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.write(encodable(text, self._stream))
+                self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: what was written is flushed already."""
+
+    def isatty(self) -> bool:
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except ValueError:  # closed
+            return False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Write characters that the encoding of a stream lacks as escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Bar:
@@ -56,14 +92,15 @@ def progress_bar(
 
     If `progress` is None, a terminal or a notebook shows a bar for at least `worth_it` of them.
     """
+    errors = Reports(sys.stderr)
     in_notebook = "ipykernel.zmqshell" in sys.modules
     if progress is None:
         long = total is None or total >= worth_it
-        progress = long and (in_notebook or sys.stderr.isatty())
+        progress = long and (in_notebook or errors.isatty())
     if not progress:
         yield None
         return
-    place = sys.stdout if in_notebook else sys.stderr  # a notebook shows the latter as alarm
+    place = sys.stdout if in_notebook else errors  # a notebook shows the latter as alarm
     # Updated several times a second, also with nothing: it then shows what it has not shown yet.
     with tqdm.auto.tqdm(total=total, unit=f" {unit}", smoothing=0.1, miniters=1, file=place) as bar:
         shown = Bar(bar)

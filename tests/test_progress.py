@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
 import tqdm
 
 import callkit
@@ -15,13 +17,13 @@ from callkit import CallList
 from callkit.sandbox import Sandbox
 from callkit.terminal import Bar, progress_bar
 from tests.support.scripted import Reply, ScriptedServer, call_body, sid, silent_until
+from tests.support.streams import run_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from callkit import Client
+    from tests.support.streams import Kind
 
 MARCH = CallList(started=("2025-03-01", "2025-04-01"))
 
@@ -157,3 +159,33 @@ def test_a_list_of_unknown_length_has_a_bar_without_an_end(
     with progress_bar(None, None, "calls", 300):
         pass
     assert terminal.seen.is_set()
+
+
+@pytest.mark.parametrize("kind", ["closed", "full", "broken"])
+def test_no_run_fails_because_of_its_bar(tmp_path: Path, sandbox: Sandbox, kind: Kind) -> None:
+    code = (
+        "import callkit\n"
+        f"client = callkit.Client(base_url={sandbox.url!r}, auth_token={sandbox.auth_token!r}, "
+        f"account_sid={sandbox.account_sid!r})\n"
+        f"print(len(callkit.to_frame({sandbox.sids(20)!r}, client=client, progress=True)))"
+    )
+    done = run_with(
+        [sys.executable, "-c", code], errors=kind, folder=tmp_path, environment=os.environ
+    )
+    assert done.stdout == "20\n"
+
+
+@pytest.mark.parametrize("progress", [None, True])
+@pytest.mark.parametrize("is_none", [True, False], ids=["none", "closed"])
+def test_standard_error_may_be_none_or_closed(
+    sandbox: Sandbox,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    is_none: bool,
+    progress: bool | None,
+) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", None if is_none else stream)
+    df = callkit.to_frame(sandbox.sids(400), client=client, progress=progress)
+    assert len(df) == 400

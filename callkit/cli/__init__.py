@@ -2,20 +2,20 @@
 
 import argparse
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from io import TextIOWrapper
 
 import callkit
-from callkit.cli.arguments import complain, days_back_joined
+from callkit.cli.arguments import Parser, days_back_joined
 from callkit.cli.commands import add_cache, add_demo, add_report, add_sandbox, add_summary
 from callkit.cli.export import add_export
+from callkit.cli.streams import complain, note, standard_streams
 from callkit.errors import CallkitError, CredentialsError, SignInError
 from callkit.interrupts import EXIT_CODE, signals_interrupt
+from callkit.printable import printable
 
 __all__ = ["main"]
 
@@ -35,16 +35,13 @@ Run "callkit COMMAND --help" for the options of a command and an example.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code, which ``callkit --help`` explains."""
-    whole = parser()
-    given = sys.argv[1:] if arguments is None else arguments
-    options, unknown = whole.parse_known_args(days_back_joined(given))
-    if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.run is None:
-        whole.print_help()
-        return 0
+    with standard_streams():
+        return _exit_code_of(sys.argv[1:] if arguments is None else arguments)
+
+
+def _exit_code_of(arguments: Sequence[str]) -> int:
     try:
-        return run_as_a_command(partial(options.run, options), verbose=options.verbose)
+        return _run(arguments)
     except SignInError as error:
         return complain(error, _SIGN_IN_REFUSED)
     except CredentialsError as error:  # what to do in Python helps nobody at a shell
@@ -56,8 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(how_far or "interrupted", EXIT_CODE)
 
 
-def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(
+def _run(arguments: Sequence[str]) -> int:
+    whole = parser()
+    options, unknown = whole.parse_known_args(days_back_joined(arguments))
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.run is None:
+        whole.print_help()
+        return 0
+    return run_as_a_command(partial(options.run, options), verbose=options.verbose)
+
+
+def parser() -> Parser:
+    whole = Parser(
         prog="callkit",
         description="What Twilio calls cost and where the minutes went.",
         epilog=_EXIT_CODES,
@@ -75,32 +83,25 @@ def run_as_a_command(run: Callable[[], int | None], *, verbose: bool) -> int:
     """Run a function as a command, and return its exit code, 0 if it returns none.
 
     SIGTERM and SIGHUP interrupt like Ctrl-C, so that a stopped job leaves complete files and keeps
-    what it fetched in the cache. The reader of standard output may close it, as ``head`` does.
-    Characters that its encoding lacks are written as escapes. A warning is one line. `verbose` logs
-    requests and responses to standard error.
+    what it fetched in the cache. A warning is one line. `verbose` logs requests and responses to
+    standard error.
     """
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     with ExitStack() as stack:  # which leaves all as it was
         stack.enter_context(signals_interrupt())
         stack.enter_context(warnings.catch_warnings())
         # Assigning to it is the documented way.
-        warnings.showwarning = lambda message, *_, **__: print(
-            f"callkit: {message}", file=sys.stderr
-        )
-        if verbose:
-            handler = logging.StreamHandler(sys.stderr)
-            handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
-            for logger in map(logging.getLogger, ("callkit", "urllib3")):
-                stack.callback(logger.setLevel, logger.level)
-                stack.callback(logger.removeHandler, handler)
-                logger.addHandler(handler)
+        warnings.showwarning = lambda message, *_, **__: note(f"callkit: {message}")
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_LogLines("%(asctime)s %(name)s: %(message)s" if verbose else None))
+        for logger in map(logging.getLogger, ("callkit", "urllib3")):
+            stack.callback(logger.setLevel, logger.level)
+            stack.callback(logger.removeHandler, handler)
+            logger.addHandler(handler)
+            if verbose:
                 logger.setLevel(logging.DEBUG)
-        try:
-            code = run() or 0
-            print(end="", flush=True)
-        except BrokenPipeError:
-            # Python flushes once more when it exits, which would raise again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        return code
+        return run() or 0
+
+
+class _LogLines(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
+        return printable(super().formatMessage(record))

@@ -1,22 +1,20 @@
-"""What the commands share: arguments, input and output.
-
-Data goes to standard output, everything else to standard error.
-"""
+"""What the commands share: arguments and input."""
 
 import argparse
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
-from callkit.errors import CallkitError
+from callkit.cli.streams import CommandError, write_out
 from callkit.paging import Pages
+from callkit.printable import printable
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _Number = TypeVar("_Number", int, float)
 
@@ -26,8 +24,20 @@ PAGES: dict[str, Pages] = {"auto": "auto", "always": True, "never": False}
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-class CommandError(CallkitError):
-    """The command line asks for something that is not possible."""
+class Parser(argparse.ArgumentParser):
+    """A parser whose help and version are output, and whose errors are reports."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        if file is sys.stderr:
+            file.write(message)
+        else:
+            write_out(message)
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001
 
 
 def add_calls(command: argparse.ArgumentParser) -> None:
@@ -141,32 +151,6 @@ def moment(text: str) -> datetime:
 
 
 moment.__name__ = "date or time (such as 2025-03-15 or 2025-03-15T12:30Z)"
-
-
-def say(data: object) -> None:
-    with output_errors():
-        print(data, flush=True)
-
-
-@contextmanager
-def output_errors() -> Iterator[None]:
-    """Turn errors of standard output into a CommandError, but for a reader that closed it."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CommandError(f"cannot write to standard output: {error.strerror}") from error
-
-
-def note(what: object, *, quiet: bool) -> None:
-    if not quiet:
-        print(what, file=sys.stderr)
-
-
-def complain(what: object, code: int) -> int:
-    print(f"callkit: {what}", file=sys.stderr)
-    return code
 
 
 def calls_counted(count: int) -> str:

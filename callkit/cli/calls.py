@@ -7,7 +7,8 @@ import pandas as pd
 
 from callkit.bulk import BulkExport
 from callkit.call_list import CallList
-from callkit.cli.arguments import CommandError, lines_of_standard_input
+from callkit.cli.arguments import lines_of_standard_input
+from callkit.cli.streams import CommandError
 from callkit.files.paths import check_list_apart
 from callkit.sids import CallKey, read_dated_sids, read_sids
 from callkit.start_days import start_days
@@ -61,9 +62,12 @@ def add_sids_or_range(command: argparse.ArgumentParser) -> None:
 
 
 def calls_asked(
-    options: argparse.Namespace, path: Path, beside: Path
+    options: argparse.Namespace, *written: Path
 ) -> CallList | BulkExport | list[str] | pd.DataFrame:
-    """Return what to fetch or read; a list is read once, since it may be a pipe."""
+    """Return what to fetch or read; a list is read once, since it may be a pipe.
+
+    It must not be one of the files `written`: the output, and the failures beside it.
+    """
     if options.bulk_export is not None:
         return _files_asked(options)
     if options.started is not None:
@@ -85,7 +89,7 @@ def calls_asked(
                 "line"
             )
         return lines_of_standard_input("one SID per line")
-    return _listed(Path(options.sids), path, beside, options.date_column)
+    return _listed(Path(options.sids), written, options.date_column)
 
 
 def _check_no_list_options(options: argparse.Namespace) -> None:
@@ -129,7 +133,7 @@ def _range_asked(options: argparse.Namespace) -> CallList:
     )
 
 
-def _listed(source: Path, path: Path, beside: Path, date_column: str | None) -> pd.DataFrame:
+def _listed(source: Path, written: tuple[Path, ...], date_column: str | None) -> pd.DataFrame:
     """Read the calls of a file. An empty list may come from a failed query."""
     if date_column is None:
         calls = pd.DataFrame(read_sids(source), columns=list(CallKey._fields))
@@ -139,5 +143,6 @@ def _listed(source: Path, path: Path, beside: Path, date_column: str | None) -> 
         calls[date_column] = calls["sid"].map(start_days(dated))
     if calls.empty:
         raise CommandError(f"{str(source)!r} contains no SIDs: expected at least one")
-    check_list_apart(source, path, beside)
+    if written:
+        check_list_apart(source, *written)
     return calls

@@ -13,7 +13,6 @@ from callkit.breakdown.measures import KEYS
 from callkit.calls import FetchResult, count_failures
 from callkit.cli.arguments import (
     PAGES,
-    CommandError,
     Commands,
     add_calls,
     add_fetching,
@@ -22,17 +21,17 @@ from callkit.cli.arguments import (
     calls_counted,
     lines_of_standard_input,
     moment,
-    note,
     number,
     progress,
-    say,
     seconds,
 )
+from callkit.cli.streams import CommandError, note, say
 from callkit.errors import FetchInterrupted, RunStoppedError
 from callkit.files.paths import holds, writing
 from callkit.paging import Pages
 from callkit.sandbox import Sandbox
 from callkit.sandbox.draws import AS_OF
+from callkit.sandbox.sandbox import serve_until_stopped
 from callkit.schema import ATTRIBUTES
 
 _SAMPLE = Path("data/sample_sids.txt")
@@ -109,7 +108,7 @@ def run_demo(
             sids = _SAMPLE if _SAMPLE.exists() else _write_sample(sandbox, folder)
         else:
             client = stack.enter_context(callkit.Client(concurrency=concurrency))
-        print(f"Fetching the calls of {sids} from {client.base_url}")
+        say(f"Fetching the calls of {sids} from {client.base_url}")
         with _saved_if_ended_early(folder / "calls.parquet"):
             got = callkit.collect(
                 sids, client=client, pages=pages, date_column=date_column, progress=progress
@@ -126,7 +125,7 @@ def run_demo(
         {"cost": cost, "duration": duration},
         {"cost": (callkit.charts.cost, weekly), "duration": (callkit.charts.duration, got.frame)},
     )
-    print(f"\nFiles written to {folder.resolve()}:", *_FILES, sep="\n  ")
+    say(f"\nFiles written to {folder.resolve()}:", *(f"  {name}" for name in _FILES))
 
 
 def sample_sids(sandbox: Sandbox) -> list[str]:
@@ -150,17 +149,17 @@ def _saved_if_ended_early(calls_file: Path) -> Iterator[None]:
     except (RunStoppedError, FetchInterrupted) as stop:
         if not stop.frame.empty:
             callkit.to_parquet(stop.frame, calls_file)
-            print(f"\n{len(stop.frame):,} calls were fetched and saved to {calls_file.resolve()}.")
+            say(f"\n{len(stop.frame):,} calls were fetched and saved to {calls_file.resolve()}.")
         raise
 
 
 def _print_counts(got: FetchResult) -> None:
-    print(f"\n{len(got.frame):,} calls fetched", end="")
+    fetched = f"\n{len(got.frame):,} calls fetched"
     if got.failures.empty:
-        print(".")
+        say(f"{fetched}.")
         return
-    print(f", and {count_failures(got.failures['reason'])}:")
-    print(got.failures[["sid", "reason", "http_status", "code"]].to_string(index=False))
+    say(f"{fetched}, and {count_failures(got.failures['reason'])}:")
+    say(got.failures[["sid", "reason", "http_status", "code"]].to_string(index=False))
 
 
 def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
@@ -169,7 +168,7 @@ def _print_table(title: str, frame: pd.DataFrame, keys: list[str]) -> None:
     upright.columns.names = [None] * len(keys)
     # pandas marks each line of a table that goes on below with a backslash.
     lines = upright.to_string(line_width=80).splitlines()
-    print(f"\n{title}", *(line.rstrip(" \\") for line in lines), sep="\n")
+    say(f"\n{title}", *(line.rstrip(" \\") for line in lines))
 
 
 def _cell(value: Any) -> str:
@@ -207,7 +206,7 @@ def add_sandbox(commands: Commands) -> None:
 
 
 def _sandbox(options: argparse.Namespace) -> None:
-    callkit.sandbox.serve(
+    sandbox = Sandbox(
         port=options.port,
         calls=options.calls,
         seed=options.seed,
@@ -216,6 +215,7 @@ def _sandbox(options: argparse.Namespace) -> None:
         retry_after=options.retry_after,
         now=options.now,
     )
+    serve_until_stopped(sandbox, announce=say)
 
 
 def add_summary(commands: Commands) -> None:

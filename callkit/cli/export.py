@@ -2,32 +2,27 @@
 
 import argparse
 import os
-import shutil
 import sys
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
+from typing import IO
 
 import pandas as pd
 
 import callkit
 from callkit.calls import FetchResult, describe_failures
-from callkit.cli.arguments import (
-    PAGES,
-    CommandError,
-    Commands,
-    add_fetching,
-    calls_counted,
-    complain,
-    note,
-    output_errors,
-    progress,
-)
+from callkit.cli.arguments import PAGES, Commands, add_fetching, calls_counted, progress
 from callkit.cli.calls import add_sids_or_range, calls_asked
+from callkit.cli.streams import CommandError, check_output, complain, note, pour_out
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.files import FormatName
 from callkit.files.paths import holds, name_beside
+from callkit.files.streaming import Streamed, export_to_file
+from callkit.page_options import PageOptions
+from callkit.printable import printable
 from callkit.pseudonyms import Pseudonyms
 
 _SOME_FAILED = 1
@@ -100,40 +95,31 @@ def add_export(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    standard_output = options.out == "-"
     of_name = _FORMATS.get(Path(options.out).suffix.lower(), "parquet")
-    format_name = options.format or ("csv" if standard_output else of_name)
+    if options.out == "-":
+        return _to_standard_output(options, options.format or "csv")
+    format_name = options.format or of_name
+    _check_by_month(options, format_name)
+    exported = _to_path(options, Path(options.out), format_name)
+    beside = f"; see {exported.failures_path}"
+    return _report(exported, options, where=f" in {options.out}", beside=beside)
+
+
+def _check_by_month(options: argparse.Namespace, format_name: FormatName) -> None:
     if options.by_month and format_name != "parquet":
         raise CommandError(f"--by-month works with Parquet only, not with {format_name}")
-    if standard_output and format_name == "parquet":
-        raise CommandError(
-            "Parquet cannot be written to standard output: name a file, or use --format csv"
-        )
-    if not standard_output:
-        exported = _export(options, Path(options.out), format_name)
-        return _report(exported, f" in {options.out}", options)
-    with TemporaryDirectory(prefix="callkit-") as folder:
-        path = Path(folder, f"calls.{format_name}")
-        try:
-            exported = _export(options, path, format_name)
-        finally:  # after an early end too
-            _pour_out(path)
-        return _report(exported, "", options)
 
 
-def _export(options: argparse.Namespace, path: Path, format_name: FormatName) -> FetchResult:
+def _to_path(options: argparse.Namespace, path: Path, format_name: FormatName) -> FetchResult:
     beside = name_beside(path, by_month=options.by_month)
-    pseudonyms = _pseudonyms(options, written=(path, beside))
+    pseudonyms = _pseudonyms(options, path, beside)
     calls = calls_asked(options, path, beside)
     with (
         # _report tells both.
         warnings.catch_warnings(action="ignore", category=IncompleteWarning),
         warnings.catch_warnings(action="ignore", category=PriceChangeWarning),
-        ExitStack() as stack,
+        _client(options, calls) as client,
     ):
-        client = None
-        if not isinstance(calls, callkit.BulkExport):  # which needs no credentials
-            client = stack.enter_context(callkit.Client(concurrency=options.concurrency))
         return callkit.export(
             calls,
             path,
@@ -150,7 +136,65 @@ def _export(options: argparse.Namespace, path: Path, format_name: FormatName) ->
         )
 
 
-def _pseudonyms(options: argparse.Namespace, written: tuple[Path, Path]) -> Pseudonyms | None:
+def _to_standard_output(options: argparse.Namespace, format_name: FormatName) -> int:
+    """Write calls once the last is there, from a file without a name: no kill leaves it behind."""
+    _check_by_month(options, format_name)
+    if format_name == "parquet":
+        raise CommandError(
+            "Parquet cannot be written to standard output: name a file, or use --format csv"
+        )
+    check_output()  # before anything is fetched
+    pseudonyms = _pseudonyms(options)
+    calls = calls_asked(options)
+    with _temporary_file() as file:
+        with _client(options, calls) as client:
+            exported = export_to_file(
+                file,
+                calls,
+                format=format_name,
+                client=client,
+                cache=options.cache,
+                refresh=options.refresh,
+                options=PageOptions(PAGES[options.pages], None, options.date_column),
+                pseudonyms=pseudonyms,
+                progress=progress(options),
+            )
+        file.seek(0)
+        return _hand_over(exported, file, options)
+
+
+def _temporary_file() -> IO[bytes]:
+    try:
+        return TemporaryFile(prefix="callkit-")
+    except OSError as error:
+        raise CommandError(
+            f"cannot create a temporary file: {error.strerror}. TMPDIR can name a folder for it"
+        ) from error
+
+
+def _hand_over(exported: Streamed, file: IO[bytes], options: argparse.Namespace) -> int:
+    _show_failures(exported.failures)
+    try:
+        pour_out(file)
+    except CommandError as error:
+        if exported.stop is None:
+            raise
+        complain(error, 0)
+    if exported.stop is not None:
+        raise exported.stop
+    return _report(exported, options)
+
+
+@contextmanager
+def _client(options: argparse.Namespace, calls: object) -> Iterator[callkit.Client | None]:
+    if isinstance(calls, callkit.BulkExport):  # which needs no credentials
+        yield None
+        return
+    with callkit.Client(concurrency=options.concurrency) as client:
+        yield client
+
+
+def _pseudonyms(options: argparse.Namespace, *written: Path) -> Pseudonyms | None:
     """Make the pseudonyms asked for; the key file must not be one of those `written`."""
     if not options.pseudonymise:
         if options.key_file is not None or options.keep is not None:
@@ -162,7 +206,7 @@ def _pseudonyms(options: argparse.Namespace, written: tuple[Path, Path]) -> Pseu
         raise CommandError(str(error)) from None
 
 
-def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
+def _key(file: Path | None, written: tuple[Path, ...]) -> bytes:
     if file is None:
         key = os.fsencode(os.environ.get(_VARIABLE, ""))
         if not key:
@@ -180,7 +224,9 @@ def _key(file: Path | None, written: tuple[Path, Path]) -> bytes:
     return key
 
 
-def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> int:
+def _report(
+    exported: FetchResult | Streamed, options: argparse.Namespace, where: str = "", beside: str = ""
+) -> int:
     listed = "" if options.started is None else " listed"
     note(f"{calls_counted(exported.calls)}{listed}{where}", quiet=options.quiet)
     for sid, old, new in exported.price_changes.dropna(subset="old").itertuples(index=False):
@@ -189,16 +235,11 @@ def _report(exported: FetchResult, where: str, options: argparse.Namespace) -> i
     if exported.failures.empty:
         return 0
     counts = describe_failures(exported.failures)
-    beside = f"; see {exported.failures_path}" if where else ""
     return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
 
 
-def _pour_out(calls: Path) -> None:
-    """Write what an export has left: failures to standard error, calls to standard output."""
-    failures = name_beside(calls, by_month=False)
-    if failures.exists():
-        sys.stderr.write(failures.read_text("utf-8"))
-    if calls.exists():
-        with calls.open("rb") as file, output_errors():
-            shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+def _show_failures(failures: pd.DataFrame) -> None:
+    """Write failures to standard error, as the CSV file of an export has them."""
+    if not failures.empty:
+        shown = failures.map(lambda value: printable(value) if isinstance(value, str) else value)
+        sys.stderr.write(shown.to_csv(index=False, lineterminator="\n"))

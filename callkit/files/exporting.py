@@ -162,7 +162,7 @@ def export(
                 target, run, pseudonyms, partial(_read_parquet, schema=schema)
             )
     with place as part:
-        stop = _write(run, pseudonyms, form.written(part, schema, run.attributes))
+        stop = write_tables(run, pseudonyms, form.written(part, schema, run.attributes))
         # The months of a dataset say together what it covers.
         read = partial(_read, form.read, schema, {} if updates else run.attributes())
         failures = run.failures_frame()
@@ -246,7 +246,7 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
     return Format(month_files, _read_parquet) if by_month else _FILES[name]
 
 
-def _write(
+def write_tables(
     run: Run | ListRun | BulkExportRun,
     pseudonyms: Pseudonyms | None,
     written: AbstractContextManager[Write],

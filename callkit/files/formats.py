@@ -1,12 +1,13 @@
 """How tables are written to each format, one after the other, and read back from CSV and JSON."""
 
 import csv
+import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import msgspec
 import pandas as pd
@@ -116,28 +117,44 @@ def months_of(table: pa.Table) -> pa.ChunkedArray:
 
 @contextmanager
 def csv_file(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
-    """Give a function that writes tables of `schema` to a CSV file.
+    """Give a function that writes tables of `schema` to a CSV file."""
+    with path.open("wb") as file, csv_rows(file, schema) as write:
+        yield write
+
+
+@contextmanager
+def csv_rows(file: IO[bytes], schema: pa.Schema) -> Iterator[Write]:
+    """Give a function that writes tables of `schema` as CSV.
 
     Lines end as RFC 4180 has it: the standard library quotes what its line ending holds, and a
     carriage return in a name would otherwise end a line for some readers.
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\r\n")
-        rows.writerow(schema.names)
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    rows = csv.writer(text, lineterminator="\r\n")
+    rows.writerow(schema.names)
+    try:
         yield lambda table: rows.writerows(_plain_rows(table))
+    finally:
+        text.detach()  # flushes, and leaves the file open
 
 
 @contextmanager
 def json_lines(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
+    """Give a function that writes tables of `schema` to a file of JSON Lines."""
+    with path.open("wb") as file, json_rows(file, schema) as write:
+        yield write
+
+
+@contextmanager
+def json_rows(file: IO[bytes], schema: pa.Schema) -> Iterator[Write]:
     """Give a function that writes tables of `schema` as JSON Lines."""
     encode = msgspec.json.Encoder().encode_lines
-    with path.open("wb") as file:
 
-        def write(table: pa.Table) -> None:
-            rows = _plain_rows(table)
-            file.write(encode([dict(zip(schema.names, row, strict=True)) for row in rows]))
+    def write(table: pa.Table) -> None:
+        rows = _plain_rows(table)
+        file.write(encode([dict(zip(schema.names, row, strict=True)) for row in rows]))
 
-        yield write
+    yield write
 
 
 def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import count, islice
@@ -273,21 +274,29 @@ def serve(
         port=port,
         now=now,
     )
+    serve_until_stopped(sandbox, announce=_print)
+
+
+def serve_until_stopped(sandbox: Sandbox, announce: Callable[[str], object]) -> None:
     stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
     try:
         with sandbox:
-            sys.stdout.write(
+            announce(
                 f"callkit sandbox at {sandbox.url} (Ctrl-C stops it); in another terminal:\n"
                 f"export TWILIO_ACCOUNT_SID={sandbox.account_sid} "
-                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}\n"
+                f"TWILIO_AUTH_TOKEN={sandbox.auth_token} CALLKIT_BASE_URL={sandbox.url}"
             )
-            sys.stdout.flush()
             stop.wait()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def sample(calls: int = 1_000) -> pd.DataFrame:

@@ -164,7 +164,7 @@ class CommandLines:
         """Leave out what runs until it is stopped, and the drawing, which takes long."""
         before = Path.cwd()
         with ExitStack() as stack:
-            stack.enter_context(mock.patch("callkit.sandbox.serve"))
+            stack.enter_context(mock.patch("callkit.cli.commands.serve_until_stopped"))
             stack.enter_context(mock.patch("callkit.cli.commands.run_demo"))
             stack.enter_context(mock.patch("matplotlib.figure.Figure.savefig", _touch))
             stack.callback(os.chdir, before)

@@ -1,0 +1,133 @@
+"""The standard streams of a command: output, which must arrive, and reports, which may be lost.
+
+Data goes to standard output, and a command fails if it cannot be written there. Everything else
+goes to standard error, which may be closed, full or broken: no message decides an outcome.
+"""
+
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
+from pathlib import Path
+from typing import IO, Any, TextIO, cast
+
+from callkit.errors import CallkitError
+from callkit.printable import printable, printable_lines
+from callkit.terminal import Reports, encodable
+
+_PIECE = 4_096  # characters or bytes: fits the buffer of a stream, so that no part of it is lost
+
+
+class CommandError(CallkitError):
+    """The command line asks for something that is not possible."""
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Let no report fail while a command runs, nor Python's own flush at exit (its code is 120)."""
+    _occupy_closed_descriptors()
+    with ExitStack() as stack:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stack.callback(_leave_flushed, stream)
+        stack.enter_context(redirect_stderr(cast("TextIO", Reports(sys.stderr))))
+        yield
+
+
+def say(*data: object) -> None:
+    """Print data to standard output, line by line."""
+    write_out("".join(f"{printable_lines(str(each))}\n" for each in data))
+
+
+def write_out(text: str) -> None:
+    with output_errors() as output:
+        for line in encodable(text, output).splitlines(keepends=True):
+            for start in range(0, len(line), _PIECE):
+                _send(output, line[start : start + _PIECE])
+
+
+def pour_out(file: IO[bytes]) -> None:
+    """Copy a file to standard output, as it is."""
+    with output_errors() as output, _binary(output) as binary:
+        while piece := file.read(_PIECE):
+            _send(binary, piece)
+
+
+@contextmanager
+def _binary(output: TextIO) -> Iterator[IO[bytes]]:
+    """Give a buffered stream: with PYTHONUNBUFFERED, part of a write would be lost in silence."""
+    try:
+        number = output.fileno()
+    except OSError:  # a stream of Python's own
+        yield output.buffer
+        return
+    with open(number, "wb", closefd=False) as binary:
+        yield binary
+
+
+@contextmanager
+def output_errors() -> Iterator[TextIO]:
+    """Give standard output, and turn its errors into a CommandError.
+
+    A reader that closes it, as ``head`` does, has all it wants: the rest is dropped.
+    """
+    output = check_output()
+    try:
+        yield output
+    except BrokenPipeError:
+        _silence(output)
+    except OSError as error:
+        raise CommandError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def check_output() -> TextIO:
+    if sys.stdout is None or sys.stdout.closed:
+        raise CommandError("standard output is closed")
+    return sys.stdout
+
+
+def note(what: object, *, quiet: bool = False) -> None:
+    if not quiet:
+        sys.stderr.write(f"{printable(str(what))}\n")
+
+
+def complain(what: object, code: int) -> int:
+    note(f"callkit: {what}")
+    return code
+
+
+def _send(stream: IO[Any], piece: str | bytes) -> None:
+    """Write and flush; a slow reader is waited for, even if another program set O_NONBLOCK."""
+    stream.write(piece)
+    while True:
+        try:
+            stream.flush()
+        except BlockingIOError:
+            select.select([], [stream], [])
+        else:
+            return
+
+
+def _occupy_closed_descriptors() -> None:
+    """Keep files of the run from becoming standard input, output or error of this process.
+
+    Else a message of a library, or of the interpreter itself, would be written into them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def _leave_flushed(stream: TextIO) -> None:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Lead a stream nowhere, so that what is left in its buffer can be flushed."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), stream.fileno())
