@@ -10,10 +10,10 @@ import requests
 import callkit
 from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
-from callkit.fetch.connection import Transport
 from callkit.fetch.credentials import Credentials, base_url_for, hidden
 from callkit.fetch.pages import Page
 from callkit.fetch.pool import Pool
+from callkit.fetch.transport import Transport
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
 from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
