@@ -47,9 +47,9 @@ class Response:
 class NoResponse:
     """Why nothing usable arrived, and where that was decided.
 
-    ``stale`` is a connection that the server had closed before it read the request, ``local`` a
-    fault of this machine, and ``settings`` what no attempt will mend: a host name that cannot be
-    one, or a certificate that does not verify.
+    ``stale`` is what may be a connection that the server had closed before it read the request,
+    ``local`` a fault of this machine, and ``settings`` what no attempt will mend: a host name that
+    cannot be one, or a certificate that does not verify.
     """
 
     reason: Reason
@@ -77,21 +77,26 @@ class PlainConnection:
         self._sock: socket.socket | None = None
 
     def get(self, path: str, at_most: int) -> Response | NoResponse:
-        """Send one request, without repeating it; the body has `at_most` so many bytes."""
+        """Send one request; the body has `at_most` so many bytes.
+
+        It is sent once more, on a new connection, if the server has closed the old one unread.
+        """
         self._cut = False
         self.busy_since = time.monotonic()
         if self._http.sock is not None and _has_unread(self._http.sock):
             self._http.close()  # the server has closed it, or sent something unrequested
-        reused = self._http.sock is not None
+        is_reused = self._http.sock is not None
         try:
-            return self._ask(path, at_most)
+            try:
+                return self._ask(path, at_most)
+            except CLOSED:  # before any byte
+                if not is_reused or self._cut:
+                    raise
+                self._http.close()
+                return self._ask(path, at_most)
         except _FAULTS as error:
             self._http.close()
-            if self._cut:
-                return _LATE
-            if reused and isinstance(error, CLOSED):  # before a byte arrived
-                return NoResponse("connection", describe(error), "stale")
-            return _explained(error)
+            return _LATE if self._cut else _explained(error)
         finally:
             self.busy_since = None
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter, defaultdict
@@ -19,6 +20,8 @@ from callkit.fetch.concurrency import RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
+
+    import trustme
 
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "not-a-real-token"
@@ -74,6 +77,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         pass
+
+
+def over_tls(server: ScriptedServer, certificate: trustme.LeafCert) -> str:
+    """Have a server speak TLS from now on, and return its URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return f"https://localhost:{server.server_port}"
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -153,6 +164,17 @@ def sending_without_end(start: bytes, piece: bytes, sent: list[int]) -> Act:
                 handler.connection.sendall(piece)
                 total += len(piece)
         sent.append(total)
+
+    return send
+
+
+def reset_after(data: bytes) -> Act:
+    """Answer with these bytes, and break the connection off once they have left."""
+
+    def send(handler: Handler) -> None:
+        handler.connection.sendall(data)
+        threading.Event().wait(0.02)  # a reset discards what is on its way
+        reset(handler)
 
     return send
 
