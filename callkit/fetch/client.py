@@ -9,11 +9,11 @@ import requests
 import callkit
 from callkit.errors import CallFailedError, InvalidSidError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
-from callkit.fetch.connection import Transport
 from callkit.fetch.credentials import Credentials, base_url_for, hidden
 from callkit.fetch.inherited import renew_adapters
 from callkit.fetch.pages import Page
 from callkit.fetch.pool import Pool
+from callkit.fetch.transport import Transport
 from callkit.forks import renewed_in_children
 from callkit.interrupts import Interrupts
 from callkit.outcomes import Failure, Outcome

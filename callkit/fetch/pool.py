@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from callkit.errors import RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
-from callkit.fetch.connection import Connection, Transport, describe
+from callkit.fetch.connection import Connection, describe
 from callkit.fetch.credentials import Credentials
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
+from callkit.fetch.transport import Transport
 from callkit.forks import renewed_in_children
 from callkit.outcomes import Failure, Outcome
 

@@ -11,8 +11,9 @@ UNAUTHORIZED    401                                       an attempt; again afte
 TRANSIENT       5xx, redirect, reset, time-out, a 200     an attempt, unless nothing else succeeds
                 with anything but that call, or a page    either; again after a back-off, or after
                                                           ``Retry-After``
-STALE           a reused connection, closed before any    is requested again, once; no attempt
-                byte
+STALE           a used connection of a mounted adapter,   is requested again, once; no attempt
+                closed before any byte (callkit's own
+                send the request on a new one at once)
 LOCAL_FAULT     no file descriptor left                   is requested again; no attempt
 ==============  ========================================  ========================================
 """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter, defaultdict
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    import trustme
+
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "not-a-real-token"
+_WITHOUT_END = 1 << 28  # bytes: a client that takes so many would take more
 # Every rule of the default policy, in shorter times.
 QUICK_RETRIES = RetryPolicy(first_back_off=0.002, unauthorized_pause=0.03, unauthorized_for=0.05)
 
@@ -57,6 +62,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             act(self)
 
+    def do_CONNECT(self) -> None:
+        """Be a proxy that is asked for a tunnel."""
+        self.server.on_connect(self)
+
     def answer(self, reply: Reply) -> None:
         body = call_body(self.call_sid) if reply.body is None else reply.body
         self.send_response_only(reply.status)
@@ -70,6 +79,14 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def over_tls(server: ScriptedServer, certificate: trustme.LeafCert) -> str:
+    """Have a server speak TLS from now on, and return its URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return f"https://localhost:{server.server_port}"
+
+
 class ScriptedServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -79,6 +96,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.script: dict[str, list[Act]] = defaultdict(list)
         self.always: Act = Reply()
+        self.on_connect: Callable[[Handler], None] = reset
         self.asked: Counter[str] = Counter()
         self.paths: list[str] = []
         self.request_headers: list[dict[str, str]] = []
@@ -121,6 +139,44 @@ def reset(handler: Handler) -> None:
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.close_connection = True
     handler.connection.close()
+
+
+def sending(*pieces: bytes, keeps_open: bool = False) -> Act:
+    """Answer with these very bytes, whatever they mean."""
+
+    def send(handler: Handler) -> None:
+        handler.close_connection = not keeps_open
+        for piece in pieces:
+            handler.connection.sendall(piece)
+
+    return send
+
+
+def sending_without_end(start: bytes, piece: bytes, sent: list[int]) -> Act:
+    """Answer with `start` and then with `piece` for ever; note in `sent` how many bytes went."""
+
+    def send(handler: Handler) -> None:
+        handler.close_connection = True
+        total = 0
+        with contextlib.suppress(OSError):  # the client has left
+            handler.connection.sendall(start)
+            while total < _WITHOUT_END:
+                handler.connection.sendall(piece)
+                total += len(piece)
+        sent.append(total)
+
+    return send
+
+
+def reset_after(data: bytes) -> Act:
+    """Answer with these bytes, and break the connection off once they have left."""
+
+    def send(handler: Handler) -> None:
+        handler.connection.sendall(data)
+        threading.Event().wait(0.02)  # a reset discards what is on its way
+        reset(handler)
+
+    return send
 
 
 def cut_short(handler: Handler) -> None:
