@@ -82,7 +82,8 @@ def settled_sids(cache: Path, sids: list[str]) -> set[str]:
     from callkit.sids import CallKey
 
     with Cache(cache) as opened:
-        return {call.sid for call in opened.look_up([CallKey(sid, None) for sid in sids])}
+        batches = opened.look_up([CallKey(sid, None) for sid in sids])
+        return {call.sid for batch in batches for call in batch}
 
 
 def memory(calls: int) -> dict[str, Any]:

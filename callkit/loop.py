@@ -146,10 +146,8 @@ class Run:
         """Take from the cache what is final and valid there, and have the rest fetched."""
         self._chunks.expect(keys)
         if self._cache is not None:
-            found = {each.sid: each for each in self._look_up(self._cache, keys)}
-            if found:
-                self._found_in.update(each.account_sid for each in found.values())
-                keys = self._add_found(keys, found, bar)
+            self._look_up(self._cache, keys, bar)
+            keys = [key for key in keys if key.sid in self._chunks.pending]
             self._list.missing = len(keys)
         if keys:
             if self._pool is None:
@@ -161,14 +159,15 @@ class Run:
             else:
                 self._paging.want(keys)
 
-    def _look_up(self, cache: Cache, keys: list[CallKey]) -> list[Fetched]:
+    def _look_up(self, cache: Cache, keys: list[CallKey], bar: Bar | None) -> None:
         try:
-            return cache.look_up(keys, self._refresh)
+            for found in cache.look_up(keys, self._refresh):
+                self._found_in.update(each.account_sid for each in found)
+                self._add_found({each.sid: each for each in found}, bar)
         except CacheError as error:
             if self._pool is None:  # nothing has been fetched that could be lost
                 raise
             cache.go_on_without(error)
-            return []
 
     def _start(self, client: Client) -> Pool:
         """Make the workers and, for a list of which pages may have the calls, what directs them."""
@@ -189,15 +188,12 @@ class Run:
                 all_known=self._list.exhausted,
             )
 
-    def _add_found(
-        self, keys: list[CallKey], found: dict[str, Fetched], bar: Bar | None
-    ) -> list[CallKey]:
-        """Take calls from the cache, and return those that it lacks or has invalid bodies of."""
+    def _add_found(self, found: dict[str, Fetched], bar: Bar | None) -> None:
+        """Add calls of the cache, but for those with invalid bodies, which stay pending."""
         table, _ = to_table(map(attrgetter("body"), found.values()), list(found))
         self._add(table, found)
         if bar is not None:
             bar.add_cached(len(table))
-        return [key for key in keys if key.sid in self._chunks.pending]
 
     def _receive(self, pool: Pool, bar: Bar | None, *, wait: bool) -> None:
         """Take outcomes from the pool, and type the calls once there are enough."""

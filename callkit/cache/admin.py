@@ -11,11 +11,16 @@ from pathlib import Path
 from callkit.cache.database import Database
 from callkit.cache.file import cache_errors, connect
 from callkit.cache.mentions import Mentions
-from callkit.cache.store import body_of, microseconds, moment_at
+from callkit.cache.records import IS_DAMAGED, body_of, microseconds, moment_at
 from callkit.errors import CacheError
 from callkit.renamed import renamed_attributes
 
 _SHOWN_AT_MOST = 3  # accounts
+_COUNTS = f"""
+SELECT count(*) FILTER (WHERE {IS_DAMAGED}), count(*), count(*) FILTER (WHERE settled),
+    min(fetched_at), max(fetched_at)
+FROM calls
+"""  # noqa: S608  (it is constant)
 
 
 @renamed_attributes(settled="final", unsettled="not_final")
@@ -93,16 +98,16 @@ def info(path: str | PathLike[str]) -> CacheInfo:
     with cache_errors(path), closing(connect(path, create=False)) as db:
         files = [path, path.with_name(f"{path.name}-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
-        calls, final, *times = db.row(
-            "SELECT count(*), total(settled), min(fetched_at), max(fetched_at) FROM calls"
-        )
+        damaged, calls, final, *times = db.row(_COUNTS)
+        if damaged:
+            raise _damaged(path)
         first, last = (None if at is None else moment_at(at) for at in times)
-        (complete_days,) = db.row("SELECT count(*) FROM complete_days")
+        (complete_days,) = db.row("SELECT count(day) FROM complete_days")
         accounts = list(db.rows("SELECT DISTINCT account_sid FROM calls ORDER BY 1"))
     return CacheInfo(
         calls=calls,
-        final=int(final),
-        not_final=calls - int(final),
+        final=final,
+        not_final=calls - final,
         complete_days=complete_days,
         accounts=tuple(account for (account,) in accounts),
         fetched_first=first,
@@ -200,15 +205,23 @@ def erase(path: str | PathLike[str], parties: Iterable[str]) -> int:
     return len(erased)
 
 
+def _check_whole(db: Database, path: Path) -> None:
+    if db.row("PRAGMA quick_check(1)") != ("ok",) or any(db.row(_COUNTS)[:1]):
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> CacheError:
+    return CacheError(
+        f"The cache {str(path)!r} is damaged and was left unchanged. Move it elsewhere; the next "
+        "run creates a new one"
+    )
+
+
 @contextmanager
 def _rewriting(path: Path) -> Iterator[Database]:
     """Lock the cache while calls are removed; then remove their bytes from the file."""
     with cache_errors(path), closing(connect(path, create=False)) as db:
-        if db.row("PRAGMA quick_check(1)") != ("ok",):
-            raise CacheError(
-                f"The cache {str(path)!r} is damaged and was left unchanged. Move it elsewhere; "
-                "the next run creates a new one"
-            )
+        _check_whole(db, path)
         with db.transaction():
             yield db
         # secure_delete overwrites what is deleted now, but not what was deleted without it before.

@@ -3,12 +3,10 @@
 import json
 import sqlite3
 import warnings
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -18,6 +16,7 @@ import pyarrow.compute as pc
 
 from callkit.cache.database import is_busy
 from callkit.cache.file import cache_errors, connect, connect_to_read
+from callkit.cache.records import compressed, in_batches, latest, microseconds
 from callkit.errors import CacheError, CacheWarning
 from callkit.normaliser.casts import one_price
 from callkit.outcomes import Fetched, PriceChange
@@ -31,6 +30,7 @@ _LOOK_UP = """
 SELECT calls.sid, account_sid, body, request_id, fetched_at
 FROM json_each(:keys) AS asked JOIN calls ON calls.sid = asked.value ->> 0
 WHERE settled AND coalesce(asked.value ->> 1 = account_sid, 1)
+    AND NOT (fetched_at > :latest AND fetched_at < 253402300800000000)  -- of the years to 9999
     AND coalesce(fetched_at >= :since, 1)
     AND CASE :refresh WHEN 'all' THEN 0 WHEN 'unpriced' THEN price IS NOT NULL ELSE 1 END
 """
@@ -45,16 +45,16 @@ SELECT calls.sid, price, started_at IS NOT NULL
 FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
 """
 _WRITE = """
-INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (sid) DO UPDATE SET
+INSERT INTO calls VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (sid) DO UPDATE SET
     account_sid = excluded.account_sid, body = excluded.body, request_id = excluded.request_id,
     fetched_at = excluded.fetched_at, price = excluded.price, settled = excluded.settled,
     started_at = excluded.started_at
-WHERE excluded.fetched_at >= fetched_at
+WHERE excluded.fetched_at >= fetched_at OR fetched_at > ?9
 """
 _FILL_IN_START = "UPDATE calls SET started_at = ? WHERE sid = ? AND started_at IS NULL"
 _MARK = """
 INSERT OR IGNORE INTO complete_days SELECT :account_sid, :midnight
-WHERE :removals IS (SELECT max(calls) FROM removals) AND NOT EXISTS (
+WHERE :removals IS (SELECT calls FROM removals) AND NOT EXISTS (
     SELECT 1 FROM calls
     WHERE account_sid = :account_sid AND started_at >= :midnight AND started_at < :next_midnight
         AND NOT settled
@@ -66,7 +66,6 @@ SELECT sid, account_sid, body, request_id, fetched_at FROM calls
 WHERE account_sid = :account_sid AND started_at >= :midnight AND started_at < :next_midnight
 ORDER BY started_at, sid
 """
-_LISTED_AT_ONCE = 4_000  # bodies in memory
 
 
 class DayNotCompleteError(Exception):
@@ -93,7 +92,7 @@ class Cache:
                 if self._has_given_up(error):
                     raise KeyboardInterrupt from None
                 raise
-            (self._removals,) = self._db.row("SELECT max(calls) FROM removals")
+            self._removals = self._removed()
 
     def __enter__(self) -> Self:
         return self
@@ -101,26 +100,25 @@ class Cache:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:
-        """Return the calls that need not be requested again, in any order."""
+    def look_up(self, keys: Sequence[CallKey], refresh: Refresh = None) -> Iterator[list[Fetched]]:
+        """Yield the calls that need not be requested again, in batches, in any order."""
         if not self.readable:
-            return []
-        asked: dict[str, object] = {"keys": json.dumps(keys), "since": None, "refresh": refresh}
+            return
+        asked = {"keys": json.dumps(keys), "latest": latest(), "since": None, "refresh": refresh}
         if isinstance(refresh, datetime):
             asked |= {"since": microseconds(refresh), "refresh": None}
         with cache_errors(self._path):
             try:
-                return [_fetched(*row) for row in self._db.rows(_LOOK_UP, asked)]
+                yield from in_batches(self._db.rows(_LOOK_UP, asked))
             except sqlite3.OperationalError as error:
-                if self._has_given_up(error):
-                    return []  # the run ends, with what has arrived
-                raise
+                if not self._has_given_up(error):
+                    raise  # else the run ends, with what has arrived
 
     def has_calls_of(self, account_sid: str) -> bool:
         """Say whether an account is known to have calls, final or not."""
         with cache_errors(self._path):
-            row = self._db.execute(_HAS_CALLS, {"account_sid": account_sid}).fetchone()
-        return bool(row[0])
+            (found,) = self._db.row(_HAS_CALLS, {"account_sid": account_sid})
+        return bool(found)
 
     def complete_days(self, account_sid: str, days: Iterable[date]) -> set[date]:
         """Return those of these UTC days whose calls are all in the cache, and final."""
@@ -137,7 +135,8 @@ class Cache:
         """Yield the calls of a complete day in batches, by start and SID.
 
         All are of one moment, whatever other processes write or erase meanwhile. A day without a
-        mark raises :class:`DayNotCompleteError` before the first batch.
+        mark raises :class:`DayNotCompleteError` before the first batch, and one with calls that
+        were fetched while a clock was wrong before these.
         """
         if not self.readable:
             raise DayNotCompleteError(f"{day} of {account_sid} cannot be read from the cache")
@@ -150,9 +149,17 @@ class Cache:
             db.execute("BEGIN")
             if db.row(_IS_MARKED, of_day) is None:
                 raise DayNotCompleteError(f"{day} of {account_sid} is not complete in the cache")
-            rows = db.rows(_LISTED, of_day)
-            while batch := list(islice(rows, _LISTED_AT_ONCE)):
-                yield [_fetched(*row) for row in batch]
+            for batch in in_batches(db.rows(_LISTED, of_day)):
+                if any(microseconds(each.fetched_at) > latest() for each in batch):
+                    raise DayNotCompleteError(f"{day} of {account_sid} was listed in the future")
+                yield batch
+
+    def _removed(self) -> int:
+        """Return how many calls were ever removed from the file."""
+        match self._db.row("SELECT calls FROM removals"):
+            case (int(calls),):
+                return calls
+        raise sqlite3.DataError("it is damaged")
 
     def mark_complete(self, account_sid: str, day: date) -> None:
         """Mark a UTC day of which every call has been listed and stored.
@@ -179,7 +186,8 @@ class Cache:
         try:
             with self._db.transaction():
                 stored = list(self._db.rows(_STORED, [json.dumps([call.sid for call in calls])]))
-                self._db.executemany(_WRITE, rows)
+                until = latest()
+                self._db.executemany(_WRITE, [(*row, until) for row in rows])
                 self._fill_in_starts({sid for sid, _, has_start in stored if not has_start}, rows)
         except sqlite3.Error as error:
             self.not_stored += len(calls)
@@ -221,7 +229,7 @@ def _rows(
         (
             call.sid,
             call.account_sid,
-            zlib.compress(call.body, 3),  # beyond, twice the time saves a few percent
+            compressed(call.body),
             call.request_id,
             microseconds(call.fetched_at),
             None if price is None else f"{price:f}",
@@ -264,28 +272,11 @@ def _changes(
             written = old[call.sid]
             try:
                 before = None if written is None else one_price(written)
-            except ValueError:  # of a body that was never valid
+            except (TypeError, ValueError):  # of a body that was never valid
                 continue
             if before != new:
                 changes.append(PriceChange(call.sid, before, new))
     return changes
-
-
-def _fetched(
-    sid: str, account_sid: str, body: bytes, request_id: str | None, fetched_at: int
-) -> Fetched:
-    return Fetched(sid, account_sid, body_of(body), request_id, moment_at(fetched_at), attempts=0)
-
-
-def body_of(stored: bytes) -> bytes:
-    try:
-        return zlib.decompress(stored)
-    except (TypeError, zlib.error):
-        raise sqlite3.DataError("the body of a call is damaged") from None
-
-
-def microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1e6)
 
 
 def _midnight(day: date) -> int:
@@ -299,10 +290,3 @@ def _of_day(account_sid: str, day: date) -> dict[str, object]:
         "midnight": midnight,
         "next_midnight": midnight + 86_400_000_000,
     }
-
-
-def moment_at(microseconds: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(microseconds / 1e6, UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise sqlite3.DataError(f"{microseconds!r} is not a valid time") from None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import callkit
-from callkit.cache import store as store_module
+from callkit.cache import records
 from callkit.cache.store import Cache, DayNotCompleteError
 from callkit.errors import CacheWarning
 from callkit.outcomes import Fetched
@@ -160,9 +160,22 @@ def test_the_calls_of_a_day_that_is_not_complete_are_not_listed(path: Path) -> N
         listed(path)
 
 
+def test_a_day_that_was_listed_while_the_clock_was_a_year_ahead_is_listed_again(path: Path) -> None:
+    now = datetime.now(UTC)
+    for at, is_listed in [(now + timedelta(days=365), False), (now, True)]:
+        with Cache(path) as cache:
+            store(cache, call(1, at=at), call(2, at=at))
+            cache.mark_complete(ACCOUNT, FIRST)
+        if is_listed:
+            assert listed(path) == [sid(1), sid(2)]
+        else:
+            with pytest.raises(DayNotCompleteError, match="listed in the future"):
+                listed(path)
+
+
 def test_what_is_removed_while_a_day_is_listed_is_in_the_list_all_the_same(path: Path) -> None:
     with Cache(path) as cache:
-        count = store_module._LISTED_AT_ONCE + 1
+        count = records.AT_ONCE + 1
         store(cache, *(call(number) for number in range(count)))
         cache.mark_complete(ACCOUNT, FIRST)
         batches = cache.listed(ACCOUNT, FIRST)

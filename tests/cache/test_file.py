@@ -11,7 +11,7 @@ import callkit
 from callkit.cache import database
 from callkit.cache.store import Cache
 from callkit.errors import CacheError
-from tests.cache.test_store import call, fill, keys, store
+from tests.cache.test_store import call, fill, keys, looked_up, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ def test_a_damaged_cache_is_told_in_one_sentence(path: Path) -> None:
         pytest.raises(CacheError, match="Cannot use the cache .*Move it"),
         Cache(path) as cache,
     ):
-        cache.look_up(keys(*range(500)))
+        looked_up(cache, keys(*range(500)))
 
 
 def test_a_cache_of_a_newer_callkit_is_refused(path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_time_that_is_none_is_told_in_one_sentence(path: Path, damage: object)
         db.execute("UPDATE calls SET fetched_at = ?", [damage])
     db.close()
     with pytest.raises(CacheError, match=f"{damage!r} is not a valid time"), Cache(path) as cache:
-        cache.look_up(keys(1))
+        looked_up(cache, keys(1))
 
 
 @pytest.mark.parametrize("damage", [b"\x78\x5e\x00", "text"])
@@ -115,8 +115,8 @@ def test_a_body_that_is_damaged_is_told_in_one_sentence(path: Path, damage: obje
         db.execute("UPDATE calls SET body = ?", [damage])
     db.close()
     with pytest.raises(CacheError, match="the body of a call is damaged"), Cache(path) as cache:
-        cache.look_up(keys(1))
-    with pytest.raises(CacheError, match="the body of a call is damaged"):
+        looked_up(cache, keys(1))
+    with pytest.raises(CacheError, match="is damaged"):
         callkit.cache.erase(path, ["client:amy"])
 
 

@@ -17,7 +17,7 @@ import pytest
 import callkit
 from callkit.cache.store import Cache
 from callkit.errors import CacheError
-from tests.cache.test_store import call, fill, final, store
+from tests.cache.test_store import call, fill, final, looked_up, store
 from tests.support.forked import can_fork, despite_threads, ends_well_in_a_child
 from tests.support.scripted import sid
 from tests.support.special_files import each_special_file, traces_of_use
@@ -122,7 +122,7 @@ def test_a_second_use_in_this_process_keeps_the_lock_of_the_first(
 ) -> None:
     fill(path, call(1))
     with Cache(path) as cache:
-        cache.look_up([])
+        looked_up(cache, [])
         use(path)
         assert output_of_another_process(_CLAIM_WHOLE_FILE, path) == "database is locked\n"
 

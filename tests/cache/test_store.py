@@ -17,6 +17,7 @@ from callkit.sids import CallKey
 from tests.support.scripted import ACCOUNT, sid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from callkit.cache.store import Refresh
@@ -50,14 +51,18 @@ def fill(path: Path, *calls: Fetched) -> list[PriceChange]:
         return store(cache, *calls)
 
 
+def looked_up(cache: Cache, asked: Sequence[CallKey], refresh: Refresh = None) -> list[Fetched]:
+    return [each for batch in cache.look_up(asked, refresh) for each in batch]
+
+
 def final(cache: Cache, *numbers: int, refresh: Refresh = None) -> set[str]:
-    return {each.sid for each in cache.look_up(keys(*numbers), refresh)}
+    return {each.sid for each in looked_up(cache, keys(*numbers), refresh)}
 
 
 def test_what_is_stored_comes_back_as_it_came(path: Path) -> None:
     fill(path, call(1), call(2))
     with Cache(path) as cache:
-        [again] = cache.look_up(keys(2))
+        [again] = looked_up(cache, keys(2))
     assert again == replace(call(2), attempts=0)
 
 
@@ -70,8 +75,8 @@ def test_only_calls_whose_records_are_final_come_back(path: Path) -> None:
 def test_a_call_of_another_account_is_another_call(path: Path) -> None:
     fill(path, call(1))
     with Cache(path) as cache:
-        assert len(cache.look_up([CallKey(sid(1), ACCOUNT)])) == 1
-        assert cache.look_up([CallKey(sid(1), OTHER)]) == []
+        assert len(looked_up(cache, [CallKey(sid(1), ACCOUNT)])) == 1
+        assert looked_up(cache, [CallKey(sid(1), OTHER)]) == []
 
 
 def test_refresh_asks_again(path: Path) -> None:
@@ -112,8 +117,34 @@ def test_an_older_body_never_replaces_a_newer(path: Path) -> None:
     fill(path, call(1, "-0.02", NOON))
     fill(path, call(1, "-0.01", NOON - timedelta(hours=1)))
     with Cache(path) as cache:
-        [kept] = cache.look_up(keys(1))
+        [kept] = looked_up(cache, keys(1))
     assert b"-0.02" in kept.body
+
+
+class TestClockThatWasAYearAhead:
+    """Records that were fetched, as it seems, in a year's time."""
+
+    now = datetime.now(UTC)
+    ahead = now + timedelta(days=365)
+
+    def test_its_calls_are_requested_again(self, path: Path) -> None:
+        fill(path, call(1, at=self.ahead), call(2, at=self.now))
+        with Cache(path) as cache:
+            assert final(cache, 1, 2) == {sid(2)}
+
+    def test_its_records_give_way_to_others_and_changes_are_reported_once(self, path: Path) -> None:
+        fill(path, call(1, "-0.01", self.ahead))
+        changes = [fill(path, call(1, "-0.02", self.now)) for _ in range(2)]
+        assert changes == [[PriceChange(sid(1), Decimal("-0.01"), Decimal("-0.02"))], []]
+        with Cache(path) as cache:
+            assert final(cache, 1) == {sid(1)}
+
+    def test_a_record_of_the_next_hours_is_newer_all_the_same(self, path: Path) -> None:
+        fill(path, call(1, "-0.02", self.now + timedelta(hours=3)))
+        fill(path, call(1, "-0.01", self.now))
+        with Cache(path) as cache:
+            [kept] = looked_up(cache, keys(1))
+        assert b"-0.02" in kept.body
 
 
 def test_what_is_stored_is_there_for_others_at_once(path: Path) -> None:

@@ -98,8 +98,8 @@ class CacheFiles:
     def _use(self, path: Path) -> None:
         with Cache(path) as cache:
             for refresh in (None, "unpriced", _NOW):
-                for call in cache.look_up([CallKey(sid, None) for sid in self._sids], refresh):
-                    assert isinstance(call.body, bytes)
+                for batch in cache.look_up([CallKey(sid, None) for sid in self._sids], refresh):
+                    assert all(isinstance(call.body, bytes) for call in batch)
             self._store(cache)
             for day in cache.complete_days(_ACCOUNT, [_DAY]):
                 assert all(cache.listed(_ACCOUNT, day))
