@@ -30,6 +30,7 @@ from typing import Self, TypeAlias
 import pandas as pd
 
 from callkit.outcomes import Failure
+from callkit.printable import printable
 
 __all__ = [
     "AgeWarning",
@@ -59,7 +60,14 @@ __all__ = [
 Frame: TypeAlias = pd.DataFrame | Callable[[], pd.DataFrame]
 
 
-class CallkitError(Exception):
+class _Printable(BaseException):
+    """An exception whose message is safe to show, whatever text of others it quotes."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(printable(a) if isinstance(a, str) else a for a in arguments))
+
+
+class CallkitError(_Printable, Exception):
     """The root of every exception that callkit raises on purpose."""
 
 
@@ -109,7 +117,7 @@ class CallFailedError(CallkitError):
         return type(self), (self.failure,)
 
 
-class _Keeping(BaseException):
+class _Keeping(_Printable):
     """An exception that keeps what had succeeded before it was raised."""
 
     def __init__(
@@ -184,17 +192,17 @@ class WrongAccountError(RunStoppedError):
     """None of the first calls was found: a wrong account or region, or calls that are too old."""
 
 
-class IncompleteWarning(UserWarning):
+class IncompleteWarning(_Printable, UserWarning):
     """The message of a FetchError or NormaliseError, with ``errors="warn"``."""
 
 
-class AgeWarning(UserWarning):
+class AgeWarning(_Printable, UserWarning):
     """A date range begins more than 13 months ago: older calls are only in Bulk Export."""
 
 
-class CacheWarning(UserWarning):
+class CacheWarning(_Printable, UserWarning):
     """The cache can no longer be written to; the run continues without it."""
 
 
-class PriceChangeWarning(UserWarning):
+class PriceChangeWarning(_Printable, UserWarning):
     """Prices differ from the cached ones."""

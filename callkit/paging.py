@@ -22,6 +22,7 @@ from callkit.normaliser import to_table
 from callkit.normaliser.dates import one_instant
 from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.page_plan import PagePlan, Seen
+from callkit.printable import printable
 from callkit.schema import ATTRIBUTES
 from callkit.sids import CallKey, canonical_call_sid
 
@@ -238,7 +239,7 @@ class _Account:
             _log.warning(
                 "The calls of %s cannot be listed (%s: %s); those that are asked for are fetched "
                 "one by one",
-                *(self._sid, failure.reason, failure.message),
+                *(self._sid, failure.reason, printable(failure.message)),
             )
 
     def _request_spread(self, pool: Requests, size: int) -> set[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from callkit.breakdown.breakdowns import cost_breakdown, duration_breakdown
 from callkit.breakdown.exact import any_of, instants, money, need, prices
 from callkit.breakdown.keys import OUTBOUND, frequency, period_bounds, zone
+from callkit.printable import printable
 from callkit.renamed import renamed_attributes
 from callkit.schema import LIVE_STATUSES
 
@@ -314,7 +315,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return "(none)" if pd.isna(value) else str(value)
+    return "(none)" if pd.isna(value) else printable(str(value))
 
 
 def _known(write: Callable[[Any], str]) -> Callable[[Any], str]:

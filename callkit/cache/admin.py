@@ -13,6 +13,7 @@ from callkit.cache.file import cache_errors, connect
 from callkit.cache.mentions import Mentions
 from callkit.cache.records import IS_DAMAGED, body_of, microseconds, moment_at
 from callkit.errors import CacheError
+from callkit.printable import printable
 from callkit.renamed import renamed_attributes
 
 _SHOWN_AT_MOST = 3  # accounts
@@ -55,7 +56,7 @@ class CacheInfo:
     def __str__(self) -> str:
         times = (self.fetched_first, self.fetched_last)
         first, last = (f"{time:%Y-%m-%d %H:%M} UTC" if time else "-" for time in times)
-        named = ", ".join(self.accounts[:_SHOWN_AT_MOST])
+        named = ", ".join(map(printable, self.accounts[:_SHOWN_AT_MOST]))
         more = len(self.accounts) - _SHOWN_AT_MOST
         return (
             f"calls          {self.calls:,}\n"

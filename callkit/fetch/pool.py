@@ -16,6 +16,7 @@ from callkit.fetch.responses import Answer, Meaning, discreet, judge
 from callkit.fetch.transport import Transport
 from callkit.forks import renewed_in_children
 from callkit.outcomes import Failure, Outcome
+from callkit.printable import printable
 
 _log = logging.getLogger(__name__)
 
@@ -176,7 +177,9 @@ class Pool:
                 if _log.isEnabledFor(logging.DEBUG):
                     done = answer.outcome
                     status = done.http_status or done.message if isinstance(done, Failure) else 200
-                    _log.debug("GET %s: %s", shown(job.key, job.account.sid), status)
+                    _log.debug(
+                        "GET %s: %s", shown(job.key, job.account.sid), printable(f"{status}")
+                    )
             self._transport.release(connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()
@@ -281,7 +284,7 @@ class StopConditions:
             ):
                 self._note_unknown(outcome)
         elif isinstance(outcome, Failure):
-            self._last_trouble = f"{outcome.reason}: {outcome.message}"
+            self._last_trouble = f"{outcome.reason}: {printable(outcome.message)}"
             if answer.meaning is Meaning.UNAUTHORIZED:
                 self._note_refusal(outcome, account_sid, now)
             elif answer.no_use and not self._some_answered:

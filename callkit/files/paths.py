@@ -80,7 +80,9 @@ def _check_no_stream(path: Path) -> None:
         parent = resolved(hop.parent)
         if parent in _OF_STREAMS or parent.is_relative_to("/proc"):
             raise OSError(
-                errno.EINVAL, "Expected the name of a file, not of a device or of an open stream"
+                errno.EINVAL,
+                "Expected the name of a file, not of a device or an open stream; callkit export "
+                "-o - writes to standard output",
             )
         if not hop.is_symlink():
             return
