@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,8 +61,7 @@ def places_in(folder: Path, names: Sequence[str]) -> list[Path]:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".writable").touch()
-        (folder / ".writable").unlink()
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise ParquetError(
             f"Cannot write to the folder {str(folder)!r}: {error.strerror or error}"

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, cast
 import nbformat
 from nbclient import NotebookClient
 
+from callkit.files.replacing import writing
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
@@ -35,7 +37,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         for notebook in copied(Path(folder)):
             text: str = nbformat.writes(steady(execute(notebook)))  # type: ignore[no-untyped-call]
-            (HERE / notebook.name).write_text(text + "\n", encoding="utf-8")
+            with writing(HERE / notebook.name) as part:
+                part.write_text(text + "\n", encoding="utf-8")
 
 
 def copied(folder: Path) -> list[Path]:

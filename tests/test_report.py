@@ -65,6 +65,18 @@ def test_a_frame_that_is_none_of_calls_leaves_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "report").exists()
 
 
+def test_a_report_touches_no_file_but_its_own(calls: pd.DataFrame, tmp_path: Path) -> None:
+    for name in (".writable", "notes.txt", ".summary.txt.part"):
+        (tmp_path / name).write_text("mine")
+    files = write_report(calls, tmp_path)
+    mine = {path for path in tmp_path.iterdir() if path not in files}
+    assert {path.name: path.read_text() for path in mine} == {
+        ".writable": "mine",
+        "notes.txt": "mine",
+        ".summary.txt.part": "mine",
+    }
+
+
 def test_a_folder_that_cannot_be_is_told_in_one_sentence(
     calls: pd.DataFrame, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ from callkit.cli.arguments import (
 )
 from callkit.cli.streams import CommandError, note, say
 from callkit.errors import FetchInterrupted, RunStoppedError
-from callkit.files.paths import holds
+from callkit.files.paths import check_writable, holds
 from callkit.files.replacing import writing
 from callkit.paging import Pages
 from callkit.sandbox import Sandbox
@@ -137,8 +137,14 @@ def sample_sids(sandbox: Sandbox) -> list[str]:
 
 def _write_sample(sandbox: Sandbox, folder: Path) -> Path:
     path = folder / _SAMPLE.name
+    sample = "\n".join(sample_sids(sandbox)) + "\n"
+    if check_writable(path).exists() and path.read_bytes() != sample.encode():
+        raise CommandError(
+            f"cannot write the demo to this folder: it would replace {str(path)!r}, which is not "
+            "the demo's own. Choose another folder"
+        )
     with writing(path) as part:
-        part.write_text("\n".join(sample_sids(sandbox)) + "\n", encoding="ascii")
+        part.write_text(sample, encoding="ascii", newline="\n")
     return path
 
 

@@ -45,6 +45,12 @@ def test_the_demo_brings_its_sample_where_there_is_none(tmp_path: Path) -> None:
     assert len(list(read_sids(tmp_path / "callkit-demo" / "sample_sids.txt"))) == 1000
 
 
+def test_the_demo_replaces_no_list_of_ones_own(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "sample_sids.txt").write_text("mine")
+    assert "sample_sids.txt', which is not the demo's own" in refused("demo", "--out", tmp_path)
+    assert (tmp_path / "sample_sids.txt").read_text() == "mine"
+
+
 def test_the_sample_list_is_what_the_demos_sandbox_knows() -> None:
     with Sandbox(calls=10_000, seed=7) as sandbox:
         expected = sample_sids(sandbox)
