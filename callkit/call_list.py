@@ -21,6 +21,7 @@ Started: TypeAlias = str | Sequence[Moment]
 
 _BACK = re.compile(r"-([1-9][0-9]{0,3})([dwm])")
 _A_PAIR = 2
+_SHOWN_AT_MOST = 100
 _LONGEST = timedelta(days=3_653)
 _LAST_MIDNIGHT = datetime(MAXYEAR, 12, 31, tzinfo=UTC)  # there is no day after it to ask for
 _NATIONAL = re.compile(r"[0-9 ().-]{7,}")
@@ -105,16 +106,18 @@ class CallList:
             self.between()
         elif self.started not in ("today", "yesterday") and not _BACK.fullmatch(self.started):
             raise _invalid_started(self.started)
+        else:
+            self.between(datetime.now(UTC))
         if self.status is not None and not (is_text(self.status) and self.status in _STATUSES):
             raise CallListError(
-                f"Invalid status {self.status!r}: expected {', '.join(map(repr, _STATUSES))}"
+                f"Invalid status {_shown(self.status)}: expected {', '.join(map(repr, _STATUSES))}"
             )
         _check_party("to", self.to)
         _check_party("from_", self.from_)
         if self.parent_call_sid is not None and canonical_call_sid(self.parent_call_sid) is None:
             raise CallListError(
-                f"Invalid parent_call_sid {self.parent_call_sid!r}: expected 'CA' followed by 32 "
-                "hexadecimal digits"
+                f"Invalid parent_call_sid {_shown(self.parent_call_sid)}: expected 'CA' followed "
+                "by 32 hexadecimal digits"
             )
         _check_accounts(self.account_sid)
 
@@ -135,8 +138,12 @@ class CallList:
         zone = zone_named(self.tz)
         if is_text(self.started):
             assert now is not None  # noqa: S101  (callers check is_relative)
-            days = _counted_back(self.started, now.astimezone(zone).date())
-            return Range(*(_midnight(day, zone) for day in days))
+            try:
+                days = _counted_back(self.started, now.astimezone(zone).date())
+                found = Range(*(_midnight(day, zone) for day in days))
+            except (ValueError, OverflowError):  # before the first year, or after the last
+                raise _invalid_started(self.started) from None
+            return _checked_length(found, self.started)
         return range_between(self.started, zone)
 
     def filters(self) -> list[tuple[str, str]]:
@@ -173,15 +180,19 @@ def range_between(started: object, zone: tzinfo, expected: str = _EXPECTED) -> R
         raise _invalid_started(started, expected)
     if start >= end:
         raise CallListError(
-            f"Invalid started {started!r}: the second must be later than the first, and is not "
-            "included: the day 1 March is ('2025-03-01', '2025-03-02')"
+            f"Invalid started {_shown(started)}: the second must be later than the first, and is "
+            "not included: the day 1 March is ('2025-03-01', '2025-03-02')"
         )
-    if end - start > _LONGEST:
+    return _checked_length(Range(start, end), started)
+
+
+def _checked_length(found: Range, started: object) -> Range:
+    if found.end - found.start > _LONGEST:
         raise CallListError(
-            f"Invalid started {started!r}: the range is longer than ten years; the list reaches "
-            "back 13 months"
+            f"Invalid started {_shown(started)}: the range is longer than ten years; the list "
+            "reaches back 13 months"
         )
-    return Range(start, end)
+    return found
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -193,7 +204,8 @@ def zone_named(tz: str) -> ZoneInfo:
         return ZoneInfo(tz)
     except (ValueError, OSError, TypeError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         raise CallListError(
-            f"Unknown time zone {tz!r}: expected an IANA name such as 'UTC' or 'Europe/Berlin'"
+            f"Unknown time zone {_shown(tz)}: expected an IANA name such as 'UTC' or "
+            "'Europe/Berlin'"
         ) from None
 
 
@@ -228,7 +240,7 @@ def _check_accounts(accounts: object) -> None:
     for account in named:
         if not is_account_sid(account):
             raise CallListError(
-                f"Invalid account_sid {account!r}: expected 'AC' followed by 32 hexadecimal "
+                f"Invalid account_sid {_shown(account)}: expected 'AC' followed by 32 hexadecimal "
                 "digits, a list of such, or 'all'"
             )
     if not named:
@@ -236,7 +248,12 @@ def _check_accounts(accounts: object) -> None:
 
 
 def _invalid_started(given: object, expected: str = _EXPECTED) -> CallListError:
-    return CallListError(f"Invalid started {given!r}: {expected}")
+    return CallListError(f"Invalid started {_shown(given)}: {expected}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_AT_MOST else f"{text[: _SHOWN_AT_MOST - 3]}..."
 
 
 def _instant(moment: object, zone: tzinfo, expected: str) -> datetime:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeAlias, TypeGuard, cast
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from callkit.errors import InvalidSidError, SidListError
 from callkit.pairs import why_not_whole
+from callkit.parquet_files import check_complete, opened
 
 SidSource: TypeAlias = str | PathLike[str] | pd.DataFrame | Iterable[object]
 
@@ -232,13 +232,17 @@ def _from_text(path: Path, date_column: str | None) -> _Entries:
 
 
 def _from_parquet(path: Path, date_column: str | None) -> _Entries:
-    # Opened here, since Arrow would take some names for addresses.
-    with path.open("rb") as raw, pq.ParquetFile(raw, page_checksum_verification=True) as file:
+    with opened(path) as file:
         names = file.schema_arrow.names
         _check_names(names, repr(str(path)), date_column)
         wanted = [name for name in _columns_read(date_column) if name in names]
-        # What pandas wrote beside it would make an index of a column, or may be damaged.
-        frame = _in_utc(file.read(columns=wanted)).replace_schema_metadata(None).to_pandas()
+        table = file.read(columns=wanted)
+        check_complete(table, file)
+        try:
+            # What pandas wrote beside it would make an index of a column, or may be damaged.
+            frame = _in_utc(table).replace_schema_metadata(None).to_pandas()
+        except (ValueError, OverflowError, MemoryError) as error:  # years, or sizes
+            raise pa.ArrowInvalid(_first_line(error)) from error
     return _from_columns(frame, repr(str(path)), date_column)
 
 

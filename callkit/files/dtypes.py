@@ -10,6 +10,7 @@ that Parquet lacks) is noted in the field of its column, and goes wherever that 
 import json
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import types
@@ -23,6 +24,12 @@ Values: TypeAlias = pa.Array | pa.ChunkedArray
 
 _CHUNK = 2**16  # rows; one chunk of text can hold two gigabytes, and a column may hold more
 _NOTE = b"dtype"
+_NUMPY_KINDS = "biufmM"  # others have a size of their own, or cannot be in a Parquet file
+_SHOWN_AT_MOST = 100  # letters of a note
+_UNFIT = (
+    *(TypeError, ValueError, KeyError, AttributeError, ArithmeticError, NotImplementedError),
+    *(AssertionError, RecursionError, MemoryError, OSError, pa.ArrowException),
+)
 _ARROW_BACKED = "pyarrow"
 _LISTED = {
     column.name: list(column.vocabulary) for column in ATTRIBUTES if column.kind is Kind.CATEGORY
@@ -96,6 +103,7 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
 def in_our_types(table: pa.Table) -> pa.Table:
     """Cast columns that another tool wrote in plainer types, for example durations as integers."""
     for place, field in enumerate(table.schema):
+        _check_zone(field)
         if field.name in SCHEMA.names:
             ours = SCHEMA.field(field.name)
             values = table.column(place)
@@ -104,6 +112,17 @@ def in_our_types(table: pa.Table) -> pa.Table:
             kept = ours.with_metadata({**ours.metadata, **(field.metadata or {})})
             table = table.set_column(place, kept, as_promised(field.name, values))
     return table
+
+
+def _check_zone(field: pa.Field) -> None:
+    if types.is_timestamp(field.type) and field.type.tz is not None:
+        try:
+            pa.scalar(0, field.type).as_py()
+        except (KeyError, ValueError, OSError) as error:
+            raise ParquetError(
+                f"Column {field.name!r} has an unknown time zone "
+                f"{field.type.tz[:_SHOWN_AT_MOST]!r}: expected UTC or an IANA name"
+            ) from error
 
 
 def noted(field: pa.Field, dtype: Any) -> pa.Field:
@@ -138,10 +157,11 @@ def restored(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
         if note is not None:
             try:
                 values = _as_noted(frame.iloc[:, place], table.column(place), json.loads(note))
-            except (TypeError, ValueError, KeyError, pa.ArrowException) as error:
+            except _UNFIT as error:
+                shown = note[:_SHOWN_AT_MOST].decode(errors="replace")
                 raise ParquetError(
-                    f"Cannot restore column {field.name!r} to {note.decode(errors='replace')}, "
-                    "the dtype recorded in the file"
+                    f"Cannot restore column {field.name!r} to {shown}, the dtype recorded in the "
+                    "file"
                 ) from error
             frame.isetitem(place, values)
     return frame
@@ -159,8 +179,16 @@ def _as_noted(series: "pd.Series[Any]", column: pa.ChunkedArray, note: Any) -> A
         kind = pa.string() if types.is_dictionary(column.type) else column.type
         series = categorical(column, note["categories"], kind).to_pandas()
         return (series.cat.as_ordered() if note["ordered"] else series).array
-    dtype: Any
-    dtype = pd.ArrowDtype(column.type) if note == _ARROW_BACKED else pd.api.types.pandas_dtype(note)
+    dtype: Any = pd.ArrowDtype(column.type) if note == _ARROW_BACKED else _dtype_named(note)
     if dtype != series.dtype and hasattr(dtype, "__from_arrow__"):
         return dtype.__from_arrow__(column)
     return series.astype(dtype).array
+
+
+def _dtype_named(note: Any) -> Any:
+    if not isinstance(note, str) or len(note) > _SHOWN_AT_MOST:
+        raise TypeError(note)
+    dtype = pd.api.types.pandas_dtype(note)
+    if isinstance(dtype, np.dtype) and dtype.kind not in _NUMPY_KINDS:
+        raise TypeError(note)
+    return dtype

@@ -9,6 +9,7 @@ from typing import Any
 from callkit.errors import ParquetError
 
 _COVERAGE = ("started", "accounts", "accounts_closed")
+_MOST_LEVELS = 20  # of objects and lists: Python cannot copy what is nested very deeply
 _LISTED = (*_COVERAGE, "tz", "filters")
 
 
@@ -118,6 +119,14 @@ def _united_ranges(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _decoded(written: bytes) -> Any:
     try:
-        return json.loads(written)
-    except ValueError:
+        decoded = json.loads(written)
+    except (ValueError, RecursionError):
         return None
+    return decoded if _is_shallow(decoded, _MOST_LEVELS) else None
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)

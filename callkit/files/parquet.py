@@ -1,5 +1,6 @@
 """A frame → Parquet, and back with the dtypes it had: one file, or a folder of them."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -7,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from callkit.breakdown.measures import KEYS, MEASURES
 from callkit.errors import ParquetError
@@ -18,12 +18,14 @@ from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors
 from callkit.files.replacing import writing
 from callkit.normaliser import table_to_frame
 from callkit.pairs import why_not_whole
+from callkit.parquet_files import check_complete, opened
 from callkit.pseudonyms import Pseudonyms, with_pseudonyms
 from callkit.schema import SCHEMA
 
 _DESCRIBED = {column.name: column.field.metadata for column in (*KEYS, *MEASURES)}
 _COUNTS = ("calls_asked", "calls_got", "calls_failed", "calls_from_pages")
 _UNREADABLE = (pa.ArrowException, UnicodeDecodeError)
+_BEYOND_PANDAS = (ValueError, OverflowError, MemoryError)  # years, or sizes
 
 
 def to_parquet(
@@ -142,7 +144,8 @@ def read_parquet(
         _check_alike(first, table.schema, other, more.schema, more_held if names is None else [])
         tables.append(more)
         said.append(attributes)
-    with file_errors(Path(path), "cannot be read", (ParquetError, *_UNREADABLE)):
+    unfit = (ParquetError, *_UNREADABLE, *_BEYOND_PANDAS)
+    with file_errors(Path(path), "cannot be read", unfit):
         table = pa.concat_tables(tables)
         frame = restored(table_to_frame(table), table)
     frame.attrs.update(_counted(_agreed(said, tables), len(table), held))
@@ -182,7 +185,7 @@ def _with_named_index(df: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_named_once(names: list[str], where: str, hint: str = "") -> None:
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise ParquetError(
             f"Duplicate column names in {where}: {', '.join(map(repr, twice))}{hint}"
@@ -262,8 +265,7 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
     with (
         file_errors(path, "cannot be read", (OSError,)),
         file_errors(path, "is not a Parquet file", _UNREADABLE),
-        path.open("rb") as raw,
-        pq.ParquetFile(raw, page_checksum_verification=True) as file,
+        opened(path) as file,
     ):
         held: list[str] = file.schema_arrow.names
         _check_named_once(held, repr(str(path)))
@@ -274,6 +276,7 @@ def _of_file(path: Path, names: Sequence[str] | None) -> tuple[pa.Table, list[st
                 f"{', '.join(held)}"
             )
         table = file.read(columns=names)
+        check_complete(table, file)
         written = (file.metadata.metadata or {}).get(b"callkit")
     with file_errors(path, "cannot be read", (ParquetError, *_UNREADABLE)):
         table.validate(full=True)  # finds invalid UTF-8 now rather than on first use

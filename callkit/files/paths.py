@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from callkit.errors import ParquetError
 from callkit.normaliser.casts import failures_frame
+from callkit.parquet_files import opened
 from callkit.regular_files import check_regular_or_absent
 
 KEY = "month"
@@ -162,11 +162,10 @@ def _foreign(folder: Path) -> Iterator[Path]:
 
 
 def _is_ours(file: Path) -> bool:
+    if file.name != PART or not file.is_file():
+        return False
     try:
-        return (
-            file.name == PART
-            and file.is_file()
-            and b"callkit" in (pq.read_metadata(file).metadata or {})
-        )
-    except pa.ArrowException:
+        with opened(file) as parquet:
+            return b"callkit" in (parquet.metadata.metadata or {})
+    except (OSError, pa.ArrowException):
         return False

@@ -15,6 +15,7 @@ from callkit.cache.store import final_rows
 from callkit.files.footers import attributes_in, outermost_as_of, sids_in
 from callkit.files.formats import NOT_FINAL
 from callkit.files.paths import file_errors
+from callkit.parquet_files import opened
 
 call_sid, account_sid, start_time = map(ds.field, ("sid", "account_sid", "start_time"))
 
@@ -63,9 +64,8 @@ def read_metadata(path: Path) -> Metadata:
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     with (
         file_errors(path, "cannot be read"),
-        path.open("rb") as raw,
         # Buffering ahead would hold all row groups of the file.
-        pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True) as file,
+        opened(path, pre_buffer=False) as file,
     ):
         yield file
 

@@ -11,8 +11,11 @@ from tests.fuzz.campaign import Report, run
 from tests.fuzz.worker import KINDS, input_of
 
 _SHARES = {
-    "bodies": 0.70,
-    "SID lists": 0.20,
+    "bodies": 0.45,
+    "list pages": 0.15,
+    "Bulk Export files": 0.10,
+    "dates": 0.10,
+    "SID lists": 0.10,
     "Parquet files": 0.03,
     "cache files": 0.03,
     "command lines": 0.04,
@@ -41,12 +44,12 @@ def main() -> int:
 
 def tell(reports: list[Report]) -> None:
     """Print a table of what came of each kind, and what was found."""
-    write(f"{'kind':<14}{'inputs':>10}{'results':>10}{'finds':>7}{'seconds':>9}{'MiB':>7}  errors")
+    write(f"{'kind':<18}{'inputs':>10}{'results':>10}{'finds':>7}{'seconds':>9}{'MiB':>7}  errors")
     for report in reports:
         results = report.outcomes.pop("result", 0)
         errors = ", ".join(f"{count:,} {name}" for name, count in report.outcomes.most_common())
         write(
-            f"{report.name:<14}{report.inputs:>10,}{results:>10,}{len(report.finds):>7,}"
+            f"{report.name:<18}{report.inputs:>10,}{results:>10,}{len(report.finds):>7,}"
             f"{report.seconds:>9,.0f}{report.peak:>7,}  {errors}"
         )
     for report in reports:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Bodies"]
+__all__ = ["WORDS", "Bodies", "check_row"]
 
 _ACCOUNT = "AC" + "a" * 32
 _CREDENTIALS = Credentials(_ACCOUNT, _ACCOUNT, Secret("5f" * 16))
 _NOW = datetime(2025, 4, 1, tzinfo=UTC)
-_WORDS = [
+WORDS = [
     *(
         b"null",
         b"true",
@@ -76,8 +76,8 @@ class Bodies:
 
     def make(self, rng: random.Random) -> tuple[str, bytes, bytes]:
         place = int(rng.random() * len(self._samples))
-        header = damaged(rng, rng.choice((b"1", b"0.5", b"Fri, 31 Dec 2027 23:59:59 GMT")), _WORDS)
-        return self._sids[place], damaged(rng, self._samples[place], _WORDS), header
+        header = damaged(rng, rng.choice((b"1", b"0.5", b"Fri, 31 Dec 2027 23:59:59 GMT")), WORDS)
+        return self._sids[place], damaged(rng, self._samples[place], WORDS), header
 
     def outcomes(self, inputs: Sequence[Any]) -> list[str]:
         outcomes = [self._judged(sid, body, header) for sid, body, header in inputs]

@@ -17,6 +17,7 @@ from callkit.sandbox.calls import body_of
 from callkit.sids import read_sids
 from tests.fuzz.damage import damaged
 from tests.fuzz.kinds import RESULT, check_sentence
+from tests.support.crafted import element, file_of, footer, page, plain_column
 
 if TYPE_CHECKING:
     import random
@@ -82,4 +83,6 @@ def _samples(folder: Path) -> list[bytes]:
     for options in ({"compression": "snappy"}, {"compression": "none", "use_dictionary": False}):
         pq.write_table(pa.Table.from_pandas(calls), path, row_group_size=15, **options)
         samples.append(path.read_bytes())
+    samples.append(plain_column(page(1, b"\x22\0\0\0" + calls["sid"][0].encode()), 1))
+    samples.append(file_of(footer([element("root", 1), element("sid")], said=b'{"a": [[1]]}')))
     return samples

@@ -22,6 +22,9 @@ _SEED = 1
     ("name", "inputs"),
     [
         ("bodies", 20_000),
+        ("list pages", 3_000),
+        ("Bulk Export files", 1_000),
+        ("dates", 3_000),
         ("SID lists", 3_000),
         ("Parquet files", 500),
         ("cache files", 500),

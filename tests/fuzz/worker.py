@@ -16,8 +16,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.fuzz.bodies import Bodies
+from tests.fuzz.bulk_lines import BulkLines
 from tests.fuzz.cache_files import CacheFiles
 from tests.fuzz.command_lines import CommandLines
+from tests.fuzz.dates import Dates
+from tests.fuzz.list_pages import ListPages
 from tests.fuzz.parquet_files import ParquetFiles
 from tests.fuzz.planted import Planted
 from tests.fuzz.sid_lists import SidLists
@@ -31,6 +34,9 @@ __all__ = ["KINDS", "input_of", "work"]
 
 KINDS: dict[str, Callable[[], Kind]] = {
     "bodies": Bodies,
+    "list pages": ListPages,
+    "Bulk Export files": BulkLines,
+    "dates": Dates,
     "SID lists": SidLists,
     "Parquet files": ParquetFiles,
     "cache files": CacheFiles,
