@@ -5,17 +5,21 @@ meaning         a response or its absence                 the call
 ==============  ========================================  ========================================
 FINAL           200 with that call, or with a page; 403,  is finished
                 404, any other status that a retry
-                cannot change
+                cannot change (see below)
 BUSY            429                                       is requested again; no attempt
 UNAUTHORIZED    401                                       an attempt; again after a pause
-TRANSIENT       5xx, redirect, reset, time-out, a 200     an attempt, unless nothing else succeeds
-                with anything but that call, or a page    either; again after a back-off, or after
-                                                          ``Retry-After``
+TRANSIENT       408, 421, 423, 425, most 5xx, redirect,   an attempt, unless nothing else succeeds
+                reset, time-out, a 200 with anything but  either; again after a back-off, or after
+                that call, or a page                      ``Retry-After``
 STALE           a used connection of a mounted adapter,   is requested again, once; no attempt
                 closed before any byte (callkit's own
                 send the request on a new one at once)
 LOCAL_FAULT     no file descriptor left                   is requested again; no attempt
 ==============  ========================================  ========================================
+
+Each status of the `registry <https://www.iana.org/assignments/http-status-codes>`_ means what
+RFC 9110, or the RFC that registered it, says about another attempt. A status that is not registered
+counts as the x00 of its class, and one outside of all classes as a 500.
 """
 
 import re
@@ -44,9 +48,22 @@ _REASONS: dict[int, Reason] = {
     404: "not_found",
     429: "rate_limited",
 }
-_OK = 200
-_SERVER_ERRORS = range(500, 600)
-_REDIRECTS = range(300, 400)  # the API has none, but the network of a hotel or an airport does
+# Successes without the content of a 200. (With a 203 a gateway says that it has changed something;
+# that body is checked as any other.)
+_WITHOUT_CALL = {201, 202, 204, 205, 206, 207, 208, 226}
+_PASSING = {
+    408,  # the server waited too long for this request, which may be repeated
+    421,  # this server is not responsible, and that of another connection may be
+    423,  # locked, as long as somebody else uses it
+    425,  # too early
+}
+_LASTING = {
+    501,  # the method is unknown
+    505,  # so is this version of HTTP
+    506,  # the server's configuration contradicts itself
+    510,  # the request lacks an extension
+}
+_INTERIM, _SUCCESSES, _REDIRECTS, _REFUSALS = (range(n, n + 100) for n in (100, 200, 300, 400))
 _WAIT_AT_MOST = 3600.0
 _MESSAGE_AT_MOST = 200
 _COUNT = re.compile(r"[0-9]{1,6}")
@@ -79,14 +96,6 @@ class Answer:
     counted: int | None = None
     retry_after: float | None = None
     no_use: bool = False
-
-
-_MEANINGS: dict[Reason, Meaning] = {
-    "rate_limited": Meaning.BUSY,
-    "unauthorized": Meaning.UNAUTHORIZED,
-    "server_error": Meaning.TRANSIENT,
-    "bad_response": Meaning.TRANSIENT,
-}
 
 
 class _Sid(msgspec.Struct):
@@ -126,7 +135,7 @@ def judge(
     request_id = headers.get("Twilio-Request-Id")
     if request_id is not None and credentials.stand_in(request_id):
         request_id = None
-    if response.status == _OK:
+    if response.status in _SUCCESSES and response.status not in _WITHOUT_CALL:
         received = (request_id, now, attempts)
         found = _read(response.body, key, account_sid, received, credentials)
     else:
@@ -137,9 +146,33 @@ def judge(
     how = {"http_status": response.status, "code": code, "request_id": request_id}
     shown = message[:_MESSAGE_AT_MOST]
     failure = failure_of(key, account_sid, reason, shown, attempts=attempts, **how)
-    is_redirect = response.status in _REDIRECTS
-    meaning = Meaning.TRANSIENT if is_redirect else _MEANINGS.get(reason, Meaning.FINAL)
-    return Answer(failure, meaning, in_flight, retry_after(headers.get("Retry-After"), now))
+    wait = retry_after(headers.get("Retry-After"), now)
+    return Answer(failure, _meaning_of(response.status, wait), in_flight, wait)
+
+
+def _meaning_of(status: int, wait: float | None) -> Meaning:
+    """Say what another attempt may change where there is no call."""
+    match status:
+        case 401:
+            return Meaning.UNAUTHORIZED
+        case 429:
+            return Meaning.BUSY
+        case 413:
+            is_final = wait is None  # the server is short of something for a moment
+        case _ if status in _REFUSALS:
+            is_final = status not in _PASSING
+        case _:
+            # What no API says (1xx, 3xx, a 2xx without the call) may be the network's of a hotel.
+            is_final = status in _LASTING
+    return Meaning.FINAL if is_final else Meaning.TRANSIENT
+
+
+def _reason_of(status: int) -> Reason:
+    if status in _INTERIM or status in _SUCCESSES:
+        return "bad_response"
+    if status in _REDIRECTS or status in _REFUSALS or status in _LASTING:
+        return _REASONS.get(status, "http_error")
+    return "server_error"
 
 
 def discreet(text: str, credentials: Credentials) -> str:
@@ -219,11 +252,11 @@ def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | Non
 
 
 def _error(response: Response, credentials: Credentials) -> _Fault:
-    status = response.status
-    reason: Reason = "server_error" if status in _SERVER_ERRORS else "http_error"
-    reason = _REASONS.get(status, reason)
+    status, reason = response.status, _reason_of(response.status)
     if status in _REDIRECTS:
         return reason, None, f"HTTP {status}: a redirect, which is not followed"
+    if reason == "bad_response":
+        return reason, None, f"HTTP {status} instead of 200"
     try:
         error = _error_of(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
