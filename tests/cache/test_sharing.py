@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
+    from tests.support.scripted import ScriptedServer
     from tests.support.special_files import Make
 
 _HOLD = """
@@ -58,6 +60,20 @@ with Cache(sys.argv[1]) as cache:
         if child == 0:
             sys.exit()
         os.waitpid(child, 0)
+"""
+_COLLECT = """
+import signal, sys
+import callkit
+from callkit.errors import FetchInterrupted
+from tests.support.scripted import ACCOUNT, TOKEN, sid
+
+signal.signal(signal.SIGTERM, lambda *args: signal.getsignal(signal.SIGINT)(*args))
+print("begins", flush=True)
+client = callkit.Client(account_sid=ACCOUNT, auth_token=TOKEN, base_url=sys.argv[2])
+try:
+    callkit.collect([sid(number) for number in range(50)], client=client, cache=sys.argv[1])
+except FetchInterrupted as stop:
+    print(f"{len(stop.frame)} calls: {stop}")
 """
 each_use = pytest.mark.parametrize(
     "use",
@@ -189,6 +205,27 @@ def test_a_noted_interrupt_ends_the_wait_and_what_is_not_stored_is_said(path: Pa
         with pytest.warns(callkit.errors.CacheWarning, match="in use by another process"):
             store(cache, call(2))
         assert not cache.writable
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_that_waits_for_the_cache_says_that_nothing_is_in_it(
+    path: Path, server: ScriptedServer, number: signal.Signals
+) -> None:
+    fill(path)
+    command = [sys.executable, "-c", _COLLECT, str(path), server.url]
+    with (
+        locked_by_another_process(path),
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run,
+    ):
+        assert run.stdout is not None
+        run.stdout.readline()
+        while sum(server.asked.values()) < 50:
+            assert run.poll() is None
+            threading.Event().wait(0.005)
+        run.send_signal(number)
+        said, _ = run.communicate(timeout=30)
+    assert said.startswith("50 calls: interrupted after 50 of 50 calls")
+    assert "none of them" in said
 
 
 def test_a_call_that_waits_for_another_process_is_stored(path: Path) -> None:
