@@ -75,7 +75,7 @@ def why_not_whole(path: Path) -> str | None:
         ValueError,
         RecursionError,
         csv.Error,
-    ):  # whoever reads `path` says what is wrong with it
+    ):  # reading `path` itself reports what is wrong
         return None
 
 

@@ -134,10 +134,12 @@ class Database:
         until = time.monotonic() + PATIENCE
         for pause in _pauses():
             busy, *_ = self.row("PRAGMA wal_checkpoint(TRUNCATE)")
-            if not busy or time.monotonic() >= until:
+            if not busy:
+                return True
+            if time.monotonic() >= until:
                 break
             time.sleep(pause)
-        return not busy
+        return False
 
     def close(self) -> None:
         if self._connection is not None:

@@ -56,8 +56,8 @@ def body_of(stored: object) -> bytes:
     """Decompress a body, but no further than a body can be long."""
     inflating = zlib.decompressobj()
     try:
-        body = inflating.decompress(stored, _LONGEST_BODY)  # type: ignore[arg-type]
-    except (TypeError, zlib.error):
+        body = inflating.decompress(stored, _LONGEST_BODY) if isinstance(stored, bytes) else b""
+    except zlib.error:
         body = b""
     if not inflating.eof:
         raise sqlite3.DataError("the body of a call is damaged")
@@ -79,6 +79,8 @@ def microseconds(moment: datetime) -> int:
 
 def moment_at(microseconds: object) -> datetime:
     try:
-        return datetime.fromtimestamp(microseconds / 1e6, UTC)  # type: ignore[operator]
-    except (TypeError, ValueError, OverflowError, OSError):
-        raise sqlite3.DataError(f"{microseconds!r:.40} is not a valid time") from None
+        if isinstance(microseconds, int):
+            return datetime.fromtimestamp(microseconds / 1e6, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise sqlite3.DataError(f"{microseconds!r:.40} is not a valid time")

@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
-        if file is sys.stderr:
+        if file is not None and file is sys.stderr:
             file.write(message)
         else:
             write_out(message)

@@ -42,7 +42,7 @@ class UnusableResponseError(http.client.HTTPException):
 
     def __init__(self, message: str, reason: Reason = "bad_response") -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason: Reason = reason
 
 
 class Head(NamedTuple):

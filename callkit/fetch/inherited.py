@@ -26,4 +26,4 @@ def renew_adapters(session: requests.Session) -> None:
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter):
             _kept.append((adapter.poolmanager, adapter.proxy_manager))
-            adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]
+            adapter.__setstate__(adapter.__getstate__())  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]

@@ -104,7 +104,7 @@ class Replacement:
         return self._made(CALLS, folder=self._is_folder)
 
     def failures(self) -> Path:
-        """Make the failures file; left empty, it says that there are none."""
+        """Make the failures file; left empty, it states that nothing failed."""
         return self._made(FAILURES, folder=False)
 
     def months(self) -> Path:
@@ -300,7 +300,7 @@ def _move_months(months: Path, target: Path) -> None:
 
 
 def _move_failures(new: Path, beside: Path) -> None:
-    """Put the failures into place; an empty file says that there are none."""
+    """Put the failures into place; an empty file states that nothing failed."""
     if not new.exists():
         return
     if new.stat().st_size:

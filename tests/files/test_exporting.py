@@ -240,8 +240,8 @@ def test_a_run_stopped_before_the_first_call_leaves_what_was_there(
         callkit.export([sid(1), sid(2)], path, client=scripted_client)
     before = path.read_bytes(), beside.read_bytes()
     server.always = Reply(404, b"{}")
-    with pytest.raises(WrongAccountError) as caught:
-        callkit.export([sid(number) for number in range(1000)], path, client=scripted_client)
+    with server.client() as another, pytest.raises(WrongAccountError) as caught:
+        callkit.export([sid(number) for number in range(1000)], path, client=another)
     assert (path.read_bytes(), beside.read_bytes()) == before
     assert left_in(path.parent) == ["calls.failures.csv", "calls.parquet"]
     assert caught.value.frame.empty
