@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import http.client
+import re
 import socket
 import ssl
 import time
@@ -32,6 +33,7 @@ from callkit.outcomes import Reason
 
 _CONNECT_WITHIN = 10.0  # seconds
 _READ_AT_ONCE = 1 << 16
+_TUNNEL_FAILED = re.compile(r"Tunnel connection failed: [0-9]+")
 _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 Connection: TypeAlias = "PlainConnection | AdapterConnection"
@@ -272,6 +274,8 @@ def _explained(error: BaseException) -> NoResponse:
 
 def describe(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+    if found := _TUNNEL_FAILED.match(str(text)):  # what follows are the proxy's own words
+        text = found[0]
     return f"{type(error).__name__}: {text}"
 
 

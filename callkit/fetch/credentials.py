@@ -5,11 +5,12 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 
 from callkit.errors import CredentialsError
+from callkit.fetch.echoes import echoes_of
 from callkit.sids import is_account_sid
 
 _LABEL = re.compile(r"[a-z0-9-]{1,63}")
@@ -17,7 +18,6 @@ _BASE_URL = re.compile(
     r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~/-]*)?",
     re.ASCII | re.IGNORECASE,
 )
-_SHORTEST_SOUGHT = 16  # bytes; Twilio's are 32
 
 
 class Secret:
@@ -26,12 +26,9 @@ class Secret:
     __slots__ = ("reveal", "stands_in")
 
     def __init__(self, text: str) -> None:
-        spellings = _spellings(text)
         # In closures, since whatever lists an object's attributes shows what they hold.
         self.reveal: Callable[[], str] = lambda: text
-        self.stands_in: Callable[[str], bool] = lambda other: any(
-            spelling in other for spelling in spellings
-        )
+        self.stands_in = echoes_of(text)
 
     def __reduce__(self) -> str:
         raise TypeError(
@@ -43,48 +40,29 @@ def hidden(text: str | None) -> Secret | None:
     return Secret(text) if text else None
 
 
-def _spellings(secret: str) -> frozenset[str]:
-    """List the forms in which an answer may repeat `secret`: as it is, and in base64.
-
-    In base64 it looks in three ways, depending on how many bytes stand before it. Each form may be
-    quoted for a URL, or have its slashes escaped, as some write JSON. A short secret has none,
-    since it may stand anywhere by chance.
-    """
-    octets = secret.encode(errors="surrogatepass")
-    if len(octets) < _SHORTEST_SOUGHT:
-        return frozenset()
-    forms = [secret]
-    for before in range(3):
-        encoded = base64.b64encode(bytes(before) + octets).decode()
-        forms.append(encoded[-(-8 * before // 6) : 8 * (before + len(octets)) // 6])
-    return frozenset(
-        spelling
-        for form in forms
-        for spelling in (
-            form,
-            form.replace("+", "-").replace("/", "_"),
-            form.replace("/", r"\/"),
-            quote(form, safe="", errors="surrogatepass"),
-        )
-    )
-
-
 class Credentials:
     """A sign-in by HTTP Basic auth. The secret shows in no repr and travels in no pickle.
 
-    ``stand_in`` says whether a text repeats the secret, as it is or in base64.
+    ``stand_in`` says whether a text repeats the secret, or one that ``conceal`` has named.
     """
 
-    __slots__ = ("_secret", "account_sid", "stand_in", "user")  # pickle asks the secret first
+    __slots__ = ("_concealed", "_secret", "account_sid", "user")
 
     def __init__(self, account_sid: str, user: str, secret: Secret) -> None:
         self.account_sid = account_sid
         self.user = user
-        self.stand_in = secret.stands_in
         self._secret = secret
+        self._concealed = [secret]
 
     def __repr__(self) -> str:
         return f"Credentials(account_sid={self.account_sid!r}, user={self.user!r})"
+
+    def conceal(self, secret: Secret) -> None:
+        """Have another secret kept out of messages: the password of a proxy."""
+        self._concealed.append(secret)
+
+    def stand_in(self, text: str) -> bool:
+        return any(secret.stands_in(text) for secret in self._concealed)
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Set the ``Authorization`` header, as the ``auth`` of a request."""

@@ -66,6 +66,8 @@ _LASTING = {
 _INTERIM, _SUCCESSES, _REDIRECTS, _REFUSALS = (range(n, n + 100) for n in (100, 200, 300, 400))
 _WAIT_AT_MOST = 3600.0
 _MESSAGE_AT_MOST = 200
+_LOOKED_AT = 400  # characters: as a secret of 32 may be written six times as long, and may be cut
+_REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _COUNT = re.compile(r"[0-9]{1,6}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 _IMF_FIXDATE = re.compile(
@@ -132,19 +134,17 @@ def judge(
     now = server_now(headers)
     counted = headers.get("Twilio-Concurrent-Requests", "")
     in_flight = int(counted) if _COUNT.fullmatch(counted) else None
-    request_id = headers.get("Twilio-Request-Id")
-    if request_id is not None and credentials.stand_in(request_id):
-        request_id = None
+    request_id = _request_id(headers, credentials)
     if response.status in _SUCCESSES and response.status not in _WITHOUT_CALL:
         received = (request_id, now, attempts)
-        found = _read(response.body, key, account_sid, received, credentials)
+        found, instead = _read(response.body, key, account_sid, received, credentials), _NOT_SHOWN
     else:
-        found = _error(response, credentials)
+        found, instead = _error(response), f"HTTP {response.status}"
     if isinstance(found, Fetched | Page):
         return Answer(found, Meaning.FINAL, in_flight)
     reason, code, message = found
     how = {"http_status": response.status, "code": code, "request_id": request_id}
-    shown = message[:_MESSAGE_AT_MOST]
+    shown = discreet(message, credentials, instead)
     failure = failure_of(key, account_sid, reason, shown, attempts=attempts, **how)
     wait = retry_after(headers.get("Retry-After"), now)
     return Answer(failure, _meaning_of(response.status, wait), in_flight, wait)
@@ -175,9 +175,14 @@ def _reason_of(status: int) -> Reason:
     return "server_error"
 
 
-def discreet(text: str, credentials: Credentials) -> str:
-    """Return `text`, unless it repeats the secret of the credentials."""
-    return _NOT_SHOWN if credentials.stand_in(text) else text
+def discreet(text: str, credentials: Credentials, instead: str = _NOT_SHOWN) -> str:
+    """Return the text of a message, which is not too long and repeats no secret."""
+    return instead if credentials.stand_in(text[:_LOOKED_AT]) else text[:_MESSAGE_AT_MOST]
+
+
+def _request_id(headers: HTTPMessage | Mapping[str, str], credentials: Credentials) -> str | None:
+    found = headers.get("Twilio-Request-Id", "")
+    return found if _REQUEST_ID.fullmatch(found) and not credentials.stand_in(found) else None
 
 
 def server_now(headers: HTTPMessage | Mapping[str, str]) -> datetime:
@@ -241,17 +246,18 @@ def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | Non
         is_json = body.lstrip()[:1] in {b"{", b"["}
         began = f"its {len(body):,} bytes begin like one" if is_json else f"it begins {body[:40]!r}"
         message = f"the body is not a JSON object with a SID; {began}"
-        quoted = body.decode(errors="replace")
+        quoted = body[:_LOOKED_AT].decode(errors="replace")
     except RecursionError:
         message, quoted = "the body is nested too deeply", ""
     else:
         if found == sid or canonical_call_sid(found) == sid:
             return None
-        message, quoted = f"the body is that of another call, {found[:40]!r}", found
+        message, quoted = f"the body is that of another call, {found[:40]!r}", found[:_LOOKED_AT]
+    # What is shown may be the beginning of a secret.
     return "bad_response", None, _NOT_SHOWN if credentials.stand_in(quoted) else message
 
 
-def _error(response: Response, credentials: Credentials) -> _Fault:
+def _error(response: Response) -> _Fault:
     status, reason = response.status, _reason_of(response.status)
     if status in _REDIRECTS:
         return reason, None, f"HTTP {status}: a redirect, which is not followed"
@@ -261,6 +267,4 @@ def _error(response: Response, credentials: Credentials) -> _Fault:
         error = _error_of(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _ErrorBody()
-    if not error.message or credentials.stand_in(error.message):
-        return reason, error.code, f"HTTP {status}"
-    return reason, error.code, error.message
+    return reason, error.code, error.message or f"HTTP {status}"

@@ -6,7 +6,7 @@ import ssl
 import threading
 import weakref
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -14,7 +14,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_pro
 
 from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.connection import AdapterConnection, Connection, PlainConnection, describe
-from callkit.fetch.credentials import Credentials, basic, is_loopback
+from callkit.fetch.credentials import Credentials, Secret, basic, is_loopback
+from callkit.fetch.responses import discreet
 
 _KEPT_ALIVE = 256  # connections through a proxy
 
@@ -43,12 +44,14 @@ class Transport:
             self._request.headers["Accept-Encoding"] = "gzip"
             self._settings = _settings_of(session, base_url)
             self._proxy = self._proxy_of()
+            for secret in _secrets_of(self._proxy):
+                credentials.conceal(secret)
             self._adapter = self._adapter_of(session)
             self._tls = None if self._adapter or base_url.startswith("http:") else self._context()
         except (requests.exceptions.RequestException, OSError) as error:
             raise RunStoppedError(
                 f"Cannot send requests to {credentials.account_sid} at {base_url}: "
-                f"{describe(error)}"
+                f"{discreet(describe(error), credentials)}"
             ) from None
 
     def connection(self) -> Connection:
@@ -88,8 +91,8 @@ class Transport:
         address = select_proxy(self.base_url, self._settings["proxies"])
         if address is None:
             return None
-        proxy = urlsplit(address if "://" in address else f"http://{address}")
         try:
+            proxy = urlsplit(address if "://" in address else f"http://{address}")
             is_address = bool(proxy.hostname) and proxy.port != 0
         except ValueError:
             is_address = False
@@ -141,6 +144,13 @@ class Transport:
             headers = {"Proxy-Authorization": basic(user, password)} if user else {}
             connection.set_tunnel(url.hostname, url.port or default, headers)
         return connection
+
+
+def _secrets_of(proxy: SplitResult | None) -> list[Secret]:
+    """Return the password in the address of a proxy, and what is sent there for it."""
+    user_and_password = unquote(proxy.netloc.rpartition("@")[0]) if proxy else ""
+    password = user_and_password.partition(":")[2]
+    return [Secret(text) for text in (user_and_password, password) if text]
 
 
 def _settings_of(session: requests.Session, base_url: str) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def reset(handler: Handler) -> None:
     handler.connection.close()
 
 
-def sending(*pieces: bytes, keeps_open: bool = False) -> Act:
+def sending(*pieces: bytes, keeps_open: bool = False) -> Callable[[Handler], None]:
     """Answer with these very bytes, whatever they mean."""
 
     def send(handler: Handler) -> None:
