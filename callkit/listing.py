@@ -10,6 +10,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date, datetime
 from operator import attrgetter
 from os import PathLike
@@ -321,7 +322,9 @@ class ListRun:
             for table in day.rows.in_order():
                 self.calls += len(table)
                 yield table
-            self.failures += day.failures
+            self.failures += [
+                replace(failure, message=pool.discreet(failure.message)) for failure in day.failures
+            ]
             day.close()
 
     def _forget_days(self) -> None:

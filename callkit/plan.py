@@ -66,5 +66,6 @@ class Inquiry:
 
     def _cannot_go_on(self, why: str) -> RunStoppedError:
         return RunStoppedError(
-            f"Cannot list the accounts or calls of {self._account_sid} at {self._origin}: {why}"
+            f"Cannot list the accounts or calls of {self._account_sid} at {self._origin}: "
+            f"{self._pool.discreet(why)}"
         )

@@ -183,7 +183,7 @@ class Pool:
             self._transport.release(connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
             connection.close()
-            self._break_off(job, describe(error))
+            self._break_off(job, self.discreet(describe(error)))
 
     def _next_job(
         self, connection: Connection, job: Job | None, answer: Answer | None
