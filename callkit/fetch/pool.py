@@ -10,6 +10,7 @@ from callkit.errors import RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.concurrency import Limiters, RetryPolicy
 from callkit.fetch.connection import Connection, describe
 from callkit.fetch.credentials import Credentials
+from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
@@ -50,6 +51,7 @@ class Pool:
         )
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
+        self._room = transport.room
         self._idle = 0
         self._closed = False
         self._is_inherited = False  # from the process that this one was forked from
@@ -94,18 +96,30 @@ class Pool:
         most = min(
             self._concurrency * len(self._queue.accounts), max(_MOST_WORKERS, self._concurrency)
         )
-        while len(self._workers) < min(most, self._queue.pending):
+        wanted = min(most, self._queue.pending)
+        if wanted > self._room:
+            self._queue.note_shortage(TOO_MANY_OPEN_FILES, self._room)
+        self._start_workers(min(wanted, self._room) - len(self._workers))
+
+    def _start_workers(self, number: int) -> None:
+        for _ in range(number):
             connection = self._transport.connection()
             name = f"callkit-fetch-{len(self._workers)}"
             worker = threading.Thread(target=self._work, args=(connection,), name=name, daemon=True)
             try:
                 worker.start()
-            except RuntimeError:  # this machine has no more threads
+            except (RuntimeError, MemoryError) as error:
                 self._transport.release(connection)
-                if self._workers:
-                    return
-                raise
+                self._do_with_fewer_threads(describe(error))
+                return
             self._workers.append((worker, connection))
+
+    def _do_with_fewer_threads(self, why: str) -> None:
+        self._room = len(self._workers)
+        if self._workers:
+            self._queue.note_shortage(why, self._room)
+        else:
+            self._break_off(None, why)
 
     def take(self, *, wait: bool) -> list[Outcome | Page]:
         """Return the recorded outcomes; `wait` a moment for them.
