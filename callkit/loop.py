@@ -135,7 +135,12 @@ class Run:
         return self._cache is not None and self.cached == self.calls
 
     def failures_frame(self) -> pd.DataFrame:
-        return failures_frame(self.failures)
+        """Make the frame of failures; its attrs say in which accounts calls were found."""
+        frame = failures_frame(self.failures)
+        found_in = self._found_in | (set() if self._pool is None else self._pool.stop.found_in)
+        if found_in:
+            frame.attrs["callkit"] = {"found_in": sorted(found_in)}
+        return frame
 
     def attributes(self) -> dict[str, Any]:
         said = attributes(self.calls, len(self.failures), self.as_of)

@@ -50,7 +50,13 @@ def run_over(
         dated = read_dated_sids(calls, options.date_column)
         keys, days = dated.keys, start_days(dated)
     hints = Hints(days, options.range)
-    return Run(keys, client, cache, refresh, progress, pages=options.pages, hints=hints)
+    said = calls.attrs.get("callkit", {}) if isinstance(calls, pd.DataFrame) else {}
+    return Run(
+        *(keys, client, cache, refresh, progress),
+        pages=options.pages,
+        hints=hints,
+        found_in=said.get("found_in", ()),
+    )
 
 
 def _refuse_for_range(options: PageOptions) -> None:

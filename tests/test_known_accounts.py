@@ -112,6 +112,16 @@ def test_failures_are_retried_with_the_client_that_had_them(final_calls: Scripte
     assert sorted(again.failures["sid"]) == DELETED
 
 
+def test_failures_are_retried_by_another_client_too(final_calls: ScriptedServer) -> None:
+    """Without `client`, every run has one of its own."""
+    with final_calls.client() as client:
+        failures = callkit.collect(FOUND[:10] + DELETED, client=client).failures
+    for _ in range(2):
+        with final_calls.client() as client:
+            failures = callkit.collect(failures, client=client).failures
+    assert sorted(failures["sid"]) == DELETED
+
+
 def test_a_cache_that_holds_another_call_of_the_account_proves_it(
     final_calls: ScriptedServer, tmp_path: Path
 ) -> None:

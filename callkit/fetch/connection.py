@@ -18,6 +18,7 @@ from requests.adapters import BaseAdapter
 from urllib3.util import wait_for_read
 
 from callkit.fetch.decompression import decompressed
+from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES, none_is_left
 from callkit.fetch.framing import (
     CLOSED,
     Head,
@@ -245,7 +246,7 @@ def _has_unread(sock: socket.socket) -> bool:
 
 
 _FAULTS = (
-    *(http.client.HTTPException, OSError, ValueError, zlib.error),
+    *(http.client.HTTPException, OSError, ValueError, zlib.error, MemoryError),
     *(requests.exceptions.RequestException, urllib3.exceptions.HTTPError),
 )
 _LATE = NoResponse("timeout", "no complete response in time")
@@ -267,9 +268,20 @@ def _explained(error: BaseException) -> NoResponse:
             return NoResponse("bad_response", f"the body cannot be decompressed: {error}")
         case ssl.SSLCertVerificationError() | UnicodeError() | requests.exceptions.InvalidSchema():
             return NoResponse("connection", describe(error), "settings")
+    shortage = _shortage(error)
+    return NoResponse("connection", shortage or describe(error), "local" if shortage else "network")
+
+
+def _shortage(error: BaseException) -> str | None:
+    """Name what this machine is short of, if that is why there is no response."""
+    match error:
         case OSError() if error.errno in _LOCAL_FAULTS:
-            return NoResponse("connection", describe(error), "local")
-    return NoResponse("connection", describe(error))
+            return describe(error)
+        case MemoryError():
+            return "MemoryError: Cannot allocate memory"
+        case socket.gaierror() if none_is_left():
+            return TOO_MANY_OPEN_FILES
+    return None
 
 
 def describe(error: BaseException) -> str:

@@ -3,16 +3,17 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from callkit.errors import RunStoppedError, SignInError, WrongAccountError
-from callkit.fetch.concurrency import Limiters, RetryPolicy
+from callkit.errors import RunStoppedError
+from callkit.fetch.concurrency import Limiters
 from callkit.fetch.connection import Connection, describe
 from callkit.fetch.credentials import Credentials
+from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
 from callkit.fetch.queue import Job, Queue
 from callkit.fetch.responses import Answer, Meaning, discreet, judge
+from callkit.fetch.stop import StopConditions
 from callkit.fetch.transport import Transport
 from callkit.forks import renewed_in_children
 from callkit.outcomes import Failure, Outcome
@@ -24,8 +25,6 @@ _TICK = 0.02  # seconds between two looks at what has arrived: batches disturb t
 _BATCH = 256
 _JOIN_WITHIN = 1.5  # seconds
 _MOST_WORKERS = 256
-_SAMPLE = 20  # calls further on in the list, tried before a run ends since none was found
-_LONGEST_BLINK = 1.0  # seconds between two looks at the clock; longer, and the machine was asleep
 
 
 class Pool:
@@ -50,6 +49,7 @@ class Pool:
         )
         self._changed = threading.Condition(limiters.lock)
         self._enough = threading.Event()
+        self._room = transport.room
         self._idle = 0
         self._closed = False
         self._is_inherited = False  # from the process that this one was forked from
@@ -94,18 +94,30 @@ class Pool:
         most = min(
             self._concurrency * len(self._queue.accounts), max(_MOST_WORKERS, self._concurrency)
         )
-        while len(self._workers) < min(most, self._queue.pending):
+        wanted = min(most, self._queue.pending)
+        if wanted > self._room:
+            self._queue.note_shortage(TOO_MANY_OPEN_FILES, self._room)
+        self._start_workers(min(wanted, self._room) - len(self._workers))
+
+    def _start_workers(self, number: int) -> None:
+        for _ in range(number):
             connection = self._transport.connection()
             name = f"callkit-fetch-{len(self._workers)}"
             worker = threading.Thread(target=self._work, args=(connection,), name=name, daemon=True)
             try:
                 worker.start()
-            except RuntimeError:  # this machine has no more threads
+            except (RuntimeError, MemoryError) as error:
                 self._transport.release(connection)
-                if self._workers:
-                    return
-                raise
+                self._do_with_fewer_threads(describe(error))
+                return
             self._workers.append((worker, connection))
+
+    def _do_with_fewer_threads(self, why: str) -> None:
+        self._room = len(self._workers)
+        if self._workers:
+            self._queue.note_shortage(why, self._room)
+        else:
+            self._break_off(None, why)
 
     def take(self, *, wait: bool) -> list[Outcome | Page]:
         """Return the recorded outcomes; `wait` a moment for them.
@@ -228,153 +240,3 @@ class Pool:
                 if not job.is_probe:
                     self._queue.record(failure_of(job.key, job.account.sid, "connection", why))
             self._queue.give_up(why)
-
-
-@dataclass(repr=False)
-class StopConditions:
-    """Watches the responses of a run for causes that would fail every call.
-
-    ``error`` is why the run must end, as soon as that is known. `give_up_after` is how many seconds
-    a run goes on without a success, not counting sleep, and `longest_wait` how many it waits
-    besides because the server asks for it. `bring_forward` is that of the
-    queue, and `found_in` has the accounts that calls were ever found in: a 404 for one of these is
-    that call's alone.
-    """
-
-    account_sid: str
-    base_url: str
-    give_up_after: float
-    policy: RetryPolicy
-    longest_wait: float
-    bring_forward: Callable[[str, int], set[str]]
-    found_in: set[str]
-    error: RunStoppedError | None = None
-    _awake: float = 0.0
-    _waited: float = 0.0  # since the last success, because the server asked for it
-    _last_success: float = 0.0
-    _looked_at: float = field(default_factory=time.monotonic)
-    _last_trouble: str = "no response"
-    _warned: bool = False
-    _refusals: dict[str, tuple[float, list[str | None]]] = field(default_factory=dict)
-    _some_answered: bool = False
-    _some_found: bool = False
-    _call_answered: bool = False
-    _unknown: int = 0
-    _sampled: int = 0
-    _sample: set[str] | None = None  # those of it that have not been answered with a 404
-
-    def saw(self, answer: Answer, account_sid: str, now: float) -> None:
-        """Take note of one answer, whether or not it is the outcome of its call."""
-        outcome = answer.outcome
-        if answer.meaning is Meaning.FINAL:
-            self._last_success = self._awake
-            self._waited = 0.0
-            self._warned = False
-            self._refusals.pop(account_sid, None)
-            self._call_answered |= not (isinstance(outcome, Page) or outcome.sid is None)
-            if not isinstance(outcome, Failure):
-                self._some_answered = True
-                if not isinstance(outcome, Page):
-                    self._some_found = True
-                    self.found_in.add(account_sid)
-            elif (
-                outcome.sid is not None
-                and outcome.reason == "not_found"
-                and account_sid == self.account_sid
-            ):
-                self._note_unknown(outcome)
-        elif isinstance(outcome, Failure):
-            self._last_trouble = f"{outcome.reason}: {printable(outcome.message)}"
-            if answer.meaning is Meaning.UNAUTHORIZED:
-                self._note_refusal(outcome, account_sid, now)
-            elif answer.no_use and not self._some_answered:
-                self.cannot_send(outcome.message)
-
-    def is_too_long(self, asked: float) -> bool:
-        """Say whether a run does not wait so many seconds more that the server asks for."""
-        return self._waited + asked > self.longest_wait
-
-    def look(self, now: float, asked: float | None) -> None:
-        """Look at the clock, several times a second, for a run that has waited for too long.
-
-        Time asleep does not count, nor a time that the server has asked all calls to wait, unless
-        it does so again and again: there are so many seconds `asked` left.
-        """
-        passed = min(now - self._looked_at, _LONGEST_BLINK)
-        self._looked_at = now
-        if asked is None or self.is_too_long(asked):
-            self._awake += passed
-        else:
-            self._waited += passed
-            self._say_that_it_waits(asked)
-        quiet_for = self._awake - self._last_success
-        if quiet_for > min(self.policy.quiet, self.give_up_after) and not self._warned:
-            self._warned = True
-            _log.warning(
-                "No successful response from %s in the last %g s (%s); retrying for up to %g s "
-                "(Ctrl-C stops)",
-                *(self._where, round(quiet_for, 1), self._last_trouble, self.give_up_after),
-            )
-        if quiet_for > self.give_up_after and self.error is None:
-            self.error = RunStoppedError(
-                f"No successful response from {self._where} for {self.give_up_after:g} s; the "
-                f"last attempt failed with {self._last_trouble}"
-            )
-
-    def _say_that_it_waits(self, asked: float) -> None:
-        if asked > self.policy.quiet and not self._warned:
-            self._warned = True
-            _log.warning(
-                "Waiting %.0f s for %s, as its responses ask (%s); Ctrl-C stops",
-                *(asked, self._where, self._last_trouble),
-            )
-
-    def note_found(self, accounts: Iterable[str]) -> None:
-        """Learn that calls of accounts exist: from a page or a cache, for example."""
-        self.found_in.update(accounts)
-
-    def cannot_send(self, why: str) -> None:
-        self.error = self.error or RunStoppedError(f"Cannot send requests to {self._where}: {why}")
-
-    def _note_refusal(self, failure: Failure, account_sid: str, now: float) -> None:
-        """Count a 401; if other calls were fetched, several of one call count once.
-
-        Where calls are answered, that of a page says only that calls may not be listed.
-        """
-        if failure.sid is None and self._call_answered:
-            return
-        since, refused = self._refusals.setdefault(account_sid, (now, []))
-        refused.append(failure.sid or failure.day)
-        times = len(set(refused) if self._some_answered else refused)
-        lasting = now - since >= self.policy.unauthorized_for
-        lasting = lasting and times >= self.policy.unauthorized_times
-        if lasting and account_sid == self.account_sid:
-            self.error = SignInError(f"Authentication failed for {self._where}: {failure.message}")
-
-    def _note_unknown(self, failure: Failure) -> None:
-        """Count a 404; a list in time order may begin with calls that are too old to be found."""
-        self._unknown += 1
-        is_proven = self._some_found or self.account_sid in self.found_in
-        if is_proven or self._unknown < self.policy.unknown_calls:
-            return
-        if self._sample is None:
-            self._sample = self.bring_forward(self.account_sid, _SAMPLE)
-            self._sampled = len(self._sample)
-        self._sample.discard(failure.sid or "")
-        if not self._sample:
-            self.error = self.error or self._nothing_found()
-
-    def _nothing_found(self) -> WrongAccountError:
-        first = self.policy.unknown_calls
-        tried, which = f"the first {first} calls", ""
-        if self._sampled:
-            tried = f"{first + self._sampled} calls"
-            which = f": the first {first}, and {self._sampled} spread over those read so far"
-        return WrongAccountError(
-            f"None of {tried} was found for {self._where}{which}. Check the account and the "
-            "region; calls older than 13 months are available only from Bulk Export"
-        )
-
-    @property
-    def _where(self) -> str:
-        return f"{self.account_sid} at {self.base_url}"

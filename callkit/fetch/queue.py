@@ -140,7 +140,8 @@ class Queue:
             return
         self._tell_limiter(limiter, job, answer, meaning, now)
         if not job.is_probe:
-            job.last = outcome
+            job.requests -= meaning is Meaning.LOCAL_FAULT  # none was made
+            job.last = replace(outcome, attempts=job.requests)
             self._request_again(job, answer, meaning, now)
 
     def _know(self, job: Job) -> None:
@@ -225,15 +226,21 @@ class Queue:
                 limiter.on_failure(job.sent, now)
             case Meaning.LOCAL_FAULT:
                 limiter.on_local_fault(job.sent, now)
-                if isinstance(answer.outcome, Failure) and not self._warned:
-                    self._warned = True
-                    _log.warning(
-                        "This machine cannot open more connections (%s); continuing with up to %d "
-                        "requests at once",
-                        *(answer.outcome.message, limiter.most),
+                if isinstance(answer.outcome, Failure):
+                    self.note_shortage(
+                        answer.outcome.message, limiter.most if limiter.in_flight else 1
                     )
             case _:
                 limiter.on_nothing()
+
+    def note_shortage(self, why: str, most: int) -> None:
+        """Say, once a run, that this machine has no room for more than `most` connections."""
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "This machine cannot open more connections (%s); continuing with up to %d %s",
+                *(why, most, "requests at once" if most > 1 else "request at a time"),
+            )
 
     def _request_again(self, job: Job, answer: Answer, meaning: Meaning, now: float) -> None:
         """Queue a call again, at once or after a pause, if it may have another attempt."""

@@ -15,6 +15,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_pro
 from callkit.errors import CredentialsError, RunStoppedError
 from callkit.fetch.connection import AdapterConnection, Connection, PlainConnection, describe
 from callkit.fetch.credentials import Credentials, Secret, basic, is_loopback
+from callkit.fetch.descriptors import room_for_connections
 from callkit.fetch.responses import discreet
 
 _KEPT_ALIVE = 256  # connections through a proxy
@@ -53,6 +54,11 @@ class Transport:
                 f"Cannot send requests to {credentials.account_sid} at {base_url}: "
                 f"{discreet(describe(error), credentials)}"
             ) from None
+
+    @property
+    def room(self) -> int:
+        """How many connections there may be, with those that no worker is using."""
+        return room_for_connections() + len(self._idle)
 
     def connection(self) -> Connection:
         """Give a worker a connection, one that was used before if there is any."""

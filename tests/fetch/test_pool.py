@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -17,7 +14,6 @@ import pytest
 from callkit import Client, Failure, Fetched
 from callkit.errors import InvalidSidError, RunStoppedError, SignInError, WrongAccountError
 from callkit.fetch.concurrency import RetryPolicy
-from callkit.sandbox import Sandbox
 from tests.support.scripted import (
     ACCOUNT,
     QUICK_RETRIES,
@@ -32,7 +28,6 @@ from tests.support.scripted import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from callkit.outcomes import Outcome
     from tests.support.scripted import Act, Handler
@@ -527,31 +522,3 @@ def test_an_answer_too_many_is_not_taken_for_that_of_the_next_call(
         outcomes = [next(client.fetch_many([sid(number)])) for number in (1, 2, 3)]
     assert [type(outcome) for outcome in outcomes] == [Fetched] * 3
     assert [outcome.attempts for outcome in outcomes] == [1, 1, 1]
-
-
-FEW_FILES = """
-import resource, callkit
-resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-with callkit.Client(concurrency=100) as client:
-    print(len(callkit.to_frame("sids.txt", client=client)))
-"""
-
-
-def test_a_machine_that_is_short_of_file_descriptors_loses_no_call(tmp_path: Path) -> None:
-    with Sandbox(calls=1_000, latency=0.02) as sandbox:
-        (tmp_path / "sids.txt").write_text("\n".join(sandbox.sids(600)))
-        done = subprocess.run(
-            [sys.executable, "-c", FEW_FILES],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "TWILIO_ACCOUNT_SID": sandbox.account_sid,
-                "TWILIO_AUTH_TOKEN": sandbox.auth_token,
-                "CALLKIT_BASE_URL": sandbox.url,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.stdout == "600\n", done.stderr
-    assert "This machine cannot open more connections (OSError: Too many open" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 import callkit
 from callkit import CallList, Failure, Fetched
 from callkit.fetch.concurrency import RetryPolicy
-from callkit.fetch.pool import StopConditions
+from callkit.fetch.stop import StopConditions
 from tests.support.scripted import ACCOUNT, QUICK_RETRIES, Reply, ScriptedServer, call_body, sid
 
 if TYPE_CHECKING:

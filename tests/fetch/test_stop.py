@@ -12,8 +12,8 @@ import callkit
 from callkit import Client, Failure, Fetched
 from callkit.errors import RunStoppedError, WrongAccountError
 from callkit.fetch.concurrency import RetryPolicy
-from callkit.fetch.pool import StopConditions
 from callkit.fetch.responses import Answer, Meaning
+from callkit.fetch.stop import StopConditions
 from tests.support.scripted import ACCOUNT, TOKEN, Reply, ScriptedServer, sid
 
 if TYPE_CHECKING:
