@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any, TypeAlias
+from io import BufferedRandom
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from callkit.forks import renewed_in_children
 from callkit.normaliser.casts import with_categories
 from callkit.schema import SCHEMA
 
@@ -43,8 +45,9 @@ class _TemporaryFile:
     """
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
+        self._file: BufferedRandom | None = None
         self._starts: list[int] = []
+        renewed_in_children(self)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -66,6 +69,12 @@ class _TemporaryFile:
         if self._file is not None:
             with suppress(OSError):  # of a full disk: what is still to be written is not needed
                 self._file.close()
+        self._file, self._starts = None, []
+
+    def renew_in_child(self) -> None:
+        """Let go of the file without writing or moving in it: the parent is where it was."""
+        if self._file is not None:
+            self._file.raw.close()
         self._file, self._starts = None, []
 
 
