@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedRandom
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from callkit.forks import renewed_in_children
+from callkit.forks import written_here_alone
 from callkit.normaliser.casts import with_categories
 from callkit.schema import SCHEMA
 
@@ -45,16 +44,16 @@ class _TemporaryFile:
     """
 
     def __init__(self) -> None:
-        self._file: BufferedRandom | None = None
+        self._file: IO[bytes] | None = None
         self._starts: list[int] = []
-        renewed_in_children(self)
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def append(self, calls: pa.Table) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="callkit-")  # noqa: SIM115  (until close)
+            file = tempfile.TemporaryFile(prefix="callkit-")  # noqa: SIM115  (until close)
+            self._file = written_here_alone(file)
         self._starts.append(self._file.seek(0, os.SEEK_END))
         with pa.ipc.new_stream(self._file, _AS_TEXT, options=_COMPRESSED) as stream:
             stream.write_table(calls.cast(_AS_TEXT).combine_chunks())
@@ -69,12 +68,6 @@ class _TemporaryFile:
         if self._file is not None:
             with suppress(OSError):  # of a full disk: what is still to be written is not needed
                 self._file.close()
-        self._file, self._starts = None, []
-
-    def renew_in_child(self) -> None:
-        """Let go of the file without writing or moving in it: the parent is where it was."""
-        if self._file is not None:
-            self._file.raw.close()
         self._file, self._starts = None, []
 
 
