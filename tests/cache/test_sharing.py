@@ -119,6 +119,20 @@ def test_what_is_no_regular_file_is_refused_and_not_touched(
     assert traces_of_use(path) == before
 
 
+@each_special_file
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_what_is_no_regular_file_beside_a_cache_is_refused_and_not_touched(
+    path: Path, make: Make, kind: str, end: str
+) -> None:
+    fill(path, call(1))
+    beside = path.with_name(path.name + end)
+    make(beside)
+    before = traces_of_use(path)
+    with pytest.raises(CacheError, match=f"Cannot use .*{end}', .* but it is {kind}"):
+        Cache(path)
+    assert traces_of_use(path) == before
+
+
 @pytest.mark.parametrize("name", [":memory:", "file:calls?mode=memory", "a%20b#c?d.sqlite"])
 def test_a_name_that_sqlite_takes_for_something_else_is_that_of_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
