@@ -5,8 +5,10 @@ neither knows of the other. Where processes are not forked (Windows), nothing he
 """
 
 import os
-from typing import Protocol
+from typing import IO, Any, Protocol, TypeVar
 from weakref import WeakSet
+
+File = TypeVar("File", bound=IO[Any])
 
 
 class Shared(Protocol):
@@ -18,6 +20,7 @@ class Shared(Protocol):
 
 
 _shared: WeakSet[Shared] = WeakSet()
+_files: WeakSet[IO[Any]] = WeakSet()
 
 
 def renewed_in_children(each: Shared) -> None:
@@ -25,9 +28,24 @@ def renewed_in_children(each: Shared) -> None:
     _shared.add(each)
 
 
+def written_here_alone(file: File) -> File:
+    """Have whatever a forked process does to an open file go nowhere.
+
+    It has the file's place in common with its parent, and a copy of what is not written yet, which
+    it would write when it ends.
+    """
+    _files.add(file)
+    return file
+
+
 def _renew_all() -> None:
     for each in list(_shared):
         each.renew_in_child()
+    for file in list(_files):
+        if not file.closed:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, file.fileno())
+            os.close(nowhere)
 
 
 if hasattr(os, "register_at_fork"):

@@ -12,6 +12,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from callkit.forks import written_here_alone
 from callkit.normaliser.casts import with_categories
 from callkit.schema import SCHEMA
 
@@ -51,7 +52,8 @@ class _TemporaryFile:
 
     def append(self, calls: pa.Table) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="callkit-")  # noqa: SIM115  (until close)
+            file = tempfile.TemporaryFile(prefix="callkit-")  # noqa: SIM115  (until close)
+            self._file = written_here_alone(file)
         self._starts.append(self._file.seek(0, os.SEEK_END))
         with pa.ipc.new_stream(self._file, _AS_TEXT, options=_COMPRESSED) as stream:
             stream.write_table(calls.cast(_AS_TEXT).combine_chunks())

@@ -14,6 +14,7 @@ from callkit.normaliser import to_table
 from callkit.schema import SCHEMA
 from callkit.waiting import Memory, WaitingRows
 from tests.normaliser.calls import body, numbered
+from tests.support.forked import can_fork, despite_threads, ends_well_in_a_child
 from tests.support.waiting import calls, numbers, on_linux, open_files, output_of
 
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ def test_rows_may_be_added_anew_after_closing(waiting: WaitingRows) -> None:
 FULL_DISK = """
 import resource
 from callkit.waiting import Memory, WaitingRows
+from tests.support.forked import can_fork, despite_threads, ends_well_in_a_child
 from tests.support.waiting import calls
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, 4_096))
@@ -241,3 +243,16 @@ waiting.close()
 @on_linux
 def test_a_full_disk_is_an_os_error_and_closing_none() -> None:
     assert output_of(FULL_DISK) == "File too large\n"
+
+
+@can_fork
+@despite_threads
+def test_a_forked_process_that_ends_leaves_the_rows_to_its_parent(waiting: WaitingRows) -> None:
+    waiting.add(calls(*((number, number) for number in range(5_000))))
+    waiting.add(calls((5_000, 5_000)))
+    assert ends_well_in_a_child(waiting.close)
+    waiting.add(calls((5_001, 5_001)))
+    leaves = waiting.in_order()
+    first = next(leaves)
+    assert ends_well_in_a_child(waiting.close)
+    assert numbers(pa.concat_tables([first, *leaves])) == list(range(5_002))

@@ -17,6 +17,7 @@ from callkit.forks import renewed_in_children
 from callkit.regular_files import check_regular_or_absent
 
 _APPLICATION_ID = 0x63616C6C  # "call"
+SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfiles.html
 _OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT 100"
 # What makes a file of each version one of the next; a new file is of version 0.
 _UPGRADES = (
@@ -81,6 +82,8 @@ def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bo
     A file of an older callkit is upgraded; one of another program, or of a newer callkit, is
     refused and left unchanged, and so is anything but a regular file.
     """
+    for end in SQLITES_OWN[1:]:
+        _check_beside(Path(f"{os.path.realpath(path)}{end}"))
     if not check_regular_or_absent(path):
         if not create:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -98,6 +101,16 @@ def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bo
         db.execute("PRAGMA synchronous = NORMAL")
         until_checked.pop_all()
     return db
+
+
+def _check_beside(file: Path) -> None:
+    """Refuse what SQLite would open beside a cache, and change the mode of, if it is no file."""
+    try:
+        check_regular_or_absent(file)
+    except OSError as error:
+        raise CacheError(
+            f"Cannot use {str(file)!r}, which belongs to a cache: {error.strerror}"
+        ) from error
 
 
 def connect_to_read(path: Path, is_interrupted: Callable[[], bool]) -> Database:

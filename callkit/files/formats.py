@@ -21,6 +21,7 @@ import callkit
 from callkit.errors import ParquetError
 from callkit.files.dtypes import in_our_types
 from callkit.files.paths import KEY, NEVER_STARTED, PART
+from callkit.forks import written_here_alone
 from callkit.normaliser import table_to_frame
 from callkit.schema import ARROW_TYPES, Kind
 
@@ -47,7 +48,7 @@ def parquet_file(
     `attributes`, and the SIDs of calls that are `not_final`, are asked for at the end.
     """
     with (
-        path.open("wb") as raw,  # Arrow refuses a name that is not UTF-8
+        written_here_alone(path.open("wb")) as raw,  # Arrow refuses a name that is not UTF-8
         pq.ParquetWriter(raw, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         gathered: list[pa.Table] = []
@@ -118,7 +119,7 @@ def months_of(table: pa.Table) -> pa.ChunkedArray:
 @contextmanager
 def csv_file(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
     """Give a function that writes tables of `schema` to a CSV file."""
-    with path.open("wb") as file, csv_rows(file, schema) as write:
+    with written_here_alone(path.open("wb")) as file, csv_rows(file, schema) as write:
         yield write
 
 
@@ -141,7 +142,7 @@ def csv_rows(file: IO[bytes], schema: pa.Schema) -> Iterator[Write]:
 @contextmanager
 def json_lines(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
     """Give a function that writes tables of `schema` to a file of JSON Lines."""
-    with path.open("wb") as file, json_rows(file, schema) as write:
+    with written_here_alone(path.open("wb")) as file, json_rows(file, schema) as write:
         yield write
 
 

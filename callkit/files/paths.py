@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from callkit.cache.file import SQLITES_OWN
 from callkit.errors import ParquetError
 from callkit.normaliser.casts import failures_frame
 from callkit.parquet_files import opened
@@ -22,7 +23,6 @@ RUN_ID = "run_id"  # the last column of a failures file
 _HEADER_AT_MOST = 1_000  # bytes
 _LINKS_AT_MOST = 40  # that one follows another: as Linux has it
 _OF_STREAMS = (Path("/dev"), Path("/dev/fd"))
-_SQLITES_OWN = ("", "-wal", "-shm", "-journal")  # https://www.sqlite.org/tempfiles.html
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def check_cache_apart(cache: Path, written: Iterable[Path]) -> None:
     """Refuse to write over a cache, or what SQLite keeps beside it."""
     if "\0" in str(cache):
         return  # opening it raises the error
-    files = [Path(f"{resolved(cache)}{end}") for end in _SQLITES_OWN]
+    files = [Path(f"{resolved(cache)}{end}") for end in SQLITES_OWN]
     for place in written:
         if any(holds(place, file) for file in files):
             raise ParquetError(

@@ -93,15 +93,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def locked_by_another_process(path: Path) -> Iterator[None]:
+def locked_by_another_process(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Have the lock for writing held until the standard input of the process is closed."""
     command = [sys.executable, "-c", _HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        try:
-            yield
-        finally:
-            other.communicate()
+        yield other
 
 
 def output_of_another_process(code: str, path: Path) -> str:
@@ -118,6 +116,20 @@ def test_what_is_no_regular_file_is_refused_and_not_touched(
     before = traces_of_use(path)
     with pytest.raises(CacheError, match=f"Cannot open the cache .*: .* but it is {kind}"):
         use(path)
+    assert traces_of_use(path) == before
+
+
+@each_special_file
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_what_is_no_regular_file_beside_a_cache_is_refused_and_not_touched(
+    path: Path, make: Make, kind: str, end: str
+) -> None:
+    fill(path, call(1))
+    beside = path.with_name(path.name + end)
+    make(beside)
+    before = traces_of_use(path)
+    with pytest.raises(CacheError, match=f"Cannot use .*{end}', .* but it is {kind}"):
+        Cache(path)
     assert traces_of_use(path) == before
 
 
@@ -230,10 +242,17 @@ def test_an_interrupted_run_that_waits_for_the_cache_says_that_nothing_is_in_it(
 
 def test_a_call_that_waits_for_another_process_is_stored(path: Path) -> None:
     fill(path, call(1))
-    with Cache(path) as cache:
-        with locked_by_another_process(path):
-            pass
-        store(cache, call(2))
+    with locked_by_another_process(path) as other:
+
+        def let_go() -> bool:
+            assert other.stdin is not None
+            other.stdin.close()
+            return False
+
+        with Cache(path, let_go) as cache:  # which asks, while it waits, whether to go on
+            store(cache, call(2))
+            assert other.stdin is not None
+            assert other.stdin.closed
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (2,)
 
@@ -276,3 +295,12 @@ class TestForkedProcess:
     ) -> None:
         assert output_of_another_process(_FORK_WHILE_WRITING, path) == ""
         assert callkit.cache.info(path).calls == 4_001
+
+
+def test_an_interrupt_ends_the_wait_for_a_cache_that_is_being_opened(path: Path) -> None:
+    fill(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(KeyboardInterrupt):
+            Cache(path, lambda: True)
