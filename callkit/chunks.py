@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from callkit.outcomes import Failure, PriceChange
+from callkit.places import RowsByPlace
 from callkit.sids import CallKey
-from callkit.waiting import RowsByPlace
 
 Remark: TypeAlias = Failure | PriceChange
 
@@ -95,8 +95,7 @@ class Chunks:
                     self.failures.append(remark)
                 else:
                     self.price_changes.append(remark)
-            calls = self._rows.take(first, first + self.size)
-            if len(calls):
+            for calls in self._rows.take(first, first + self.size):
                 self.calls += len(calls)
                 yield calls
 

@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 _TYPED_EVERY = 0.5  # seconds
 _TYPED_AT_ONCE = 1_000  # calls
+_LARGE = 1 << 24  # bytes of bodies: typed at once, however few they are
 _WORTH_A_BAR = 300  # calls
 
 
@@ -80,6 +81,7 @@ class Run:
         self._from_pages = 0
         self._unread: deque[Page] = deque()
         self._arrived: dict[str, Fetched] = {}
+        self._bytes_arrived = 0
         self._typed_at = time.monotonic()
 
     def tables(self) -> Generator[pa.Table, None, None]:
@@ -217,7 +219,11 @@ class Run:
         if bar is not None:
             bar.add(settled, pool, failed=failed)
         now = time.monotonic()
-        enough = len(self._arrived) >= _TYPED_AT_ONCE or now - self._typed_at >= _TYPED_EVERY
+        enough = (
+            len(self._arrived) >= _TYPED_AT_ONCE
+            or self._bytes_arrived >= _LARGE
+            or now - self._typed_at >= _TYPED_EVERY
+        )
         if self._arrived and (enough or len(self._arrived) == len(self._chunks.pending)):
             self._type_arrived()
             self._typed_at = now
@@ -226,6 +232,7 @@ class Run:
         """Take the outcome of a call; return whether it has failed."""
         if isinstance(outcome, Fetched):
             self._arrived[outcome.sid] = outcome
+            self._bytes_arrived += len(outcome.body)
             return False
         self._chunks.fail(outcome)
         return True
@@ -252,7 +259,7 @@ class Run:
 
     def _type_arrived(self) -> None:
         """Type calls, store those that are valid, and mark those that are final too."""
-        arrived, self._arrived = self._arrived, {}
+        arrived, self._arrived, self._bytes_arrived = self._arrived, {}, 0
         table, broken = to_table(map(attrgetter("body"), arrived.values()), list(arrived))
         self._store([arrived[sid] for sid in table["sid"].to_pylist()], table)
         self._add(table, arrived)

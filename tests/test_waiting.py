@@ -52,6 +52,14 @@ def test_rows_that_started_together_leave_by_sid(waiting: WaitingRows) -> None:
     assert numbers(leaving(waiting)) == [1, 2, 3]
 
 
+def test_large_rows_leave_a_few_at_a_time(waiting: WaitingRows) -> None:
+    for start in range(0, 40, 8):
+        waiting.add(calls(*((n, n) for n in range(start, start + 8)), caller_name="x" * 1_000_000))
+    tables = list(waiting.in_order())
+    assert max(table.nbytes for table in tables) < 10_000_000
+    assert numbers(pa.concat_tables(tables)) == list(range(40))
+
+
 def test_rows_leave_unchanged(waiting: WaitingRows) -> None:
     table = calls((1, 10), (2, 20), (3, 30))
     waiting.add(table)

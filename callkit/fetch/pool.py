@@ -140,7 +140,10 @@ class Pool:
             if self.stop.error is not None:
                 self._queue.give_up(self.stop.error)
             self._enough.clear()
-            done, self._queue.done = self._queue.done, []
+            was_full = self._queue.is_full
+            done = self._queue.take()
+            if was_full:
+                self._wake()
         return done
 
     def close(self) -> None:
@@ -214,7 +217,8 @@ class Pool:
                 if self._idle:
                     self._wake()
                 enough = 1 if isinstance(answer.outcome, Page) else _BATCH
-                if self._queue.pending == 0 or len(self._queue.done) >= enough:
+                is_full = len(self._queue.done) >= enough or self._queue.is_full
+                if is_full or self._queue.pending == 0:
                     self._enough.set()
             while not self._closed:
                 found = self._queue.next(time.monotonic())

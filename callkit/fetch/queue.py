@@ -31,13 +31,14 @@ from typing import TypeGuard
 from callkit.fetch.concurrency import Limiter, Limiters, Sent, State
 from callkit.fetch.pages import Key, Page, PageKey, failure_of
 from callkit.fetch.responses import Answer, Meaning
-from callkit.outcomes import Failure, Outcome
+from callkit.outcomes import Failure, Fetched, Outcome
 from callkit.sids import CallKey
 
 _log = logging.getLogger(__name__)
 
 _SMOOTHING = 0.05
 _LEAST_SECONDS = 0.001  # clocks of some systems move in larger steps
+_UNTAKEN_AT_MOST = 1 << 25  # bytes of bodies
 _LOOK_AGAIN = 0.25  # seconds: another run may share a limit, and wakes only its own workers
 
 
@@ -80,6 +81,7 @@ class Queue:
         self._longest_wait = longest_wait
         self._waiting_as_asked = 0  # of those that are to be sent later
         self.done: list[Outcome | Page] = []
+        self._bytes_done = 0
         self._account_sid = account_sid
         self._limiters = limiters
         self._policy = limiters.policy
@@ -107,6 +109,8 @@ class Queue:
         while self._later and self._later[0][0] <= now:
             self._requeue_due(heapq.heappop(self._later)[2])
         pause = min(self._later[0][0] - now, _LOOK_AGAIN) if self._later else _LOOK_AGAIN
+        if self.is_full:
+            return _LOOK_AGAIN
         for _ in range(len(self._turns)):
             account = self._turns.popleft()
             if account.waiting and account.waiting[0].doubts:
@@ -173,9 +177,22 @@ class Queue:
         keys = (jobs[place].key for place in places)
         return {key.sid for key in keys if isinstance(key, CallKey)}
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has been fetched and not taken that nothing else is requested."""
+        return self._bytes_done >= _UNTAKEN_AT_MOST
+
     def record(self, outcome: Outcome | Page) -> None:
         self.done.append(outcome)
         self.pending -= 1
+        if isinstance(outcome, Page):
+            self._bytes_done += sum(map(len, outcome.parts))
+        elif isinstance(outcome, Fetched):
+            self._bytes_done += len(outcome.body)
+
+    def take(self) -> list[Outcome | Page]:
+        done, self.done, self._bytes_done = self.done, [], 0
+        return done
 
     def give_up(self, why: object) -> None:
         """Record every waiting call as failed, with its last failure or as not attempted."""

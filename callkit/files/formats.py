@@ -30,6 +30,7 @@ Attributes: TypeAlias = Callable[[], Mapping[Any, Any]]
 
 NOT_FINAL = "callkit.not_final"  # in a file's footer: a JSON list of SIDs
 ROWS = 4_096  # are gathered, so that small tables do not make tiny row groups
+_LARGE = 1 << 25  # bytes that are not gathered any more
 _EXPLAINED = (b"description", b"unit", b"personal")
 _BLOCK = 1 << 24  # bytes that Arrow reads at a time: more than a row, of one answer, can have
 _PLAIN = {
@@ -55,7 +56,8 @@ def parquet_file(
 
         def write(table: pa.Table) -> None:
             gathered.append(table)
-            if sum(map(len, gathered)) >= ROWS:
+            size = sum(each.nbytes for each in gathered)
+            if sum(map(len, gathered)) >= ROWS or size >= _LARGE:
                 write_gathered()
 
         def write_gathered() -> None:

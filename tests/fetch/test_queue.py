@@ -361,3 +361,14 @@ def test_where_nothing_waits_there_is_no_sample() -> None:
     queue = queue_of(*keys(0))
     sent(queue, 0.0)
     assert queue.bring_forward(ACCOUNT, 20) == set()
+
+
+def test_nothing_more_is_requested_while_much_waits_to_be_taken() -> None:
+    queue = queue_of(*keys(*range(200)), concurrency=200)
+    body, at = bytes(1_000_000), datetime(2025, 4, 1, tzinfo=UTC)
+    prove(queue)
+    for number in range(100):
+        queue.record(Fetched(sid(number), ACCOUNT, body, None, at, 1))
+    assert isinstance(queue.next(1.0), float)
+    queue.take()
+    assert isinstance(queue.next(1.0), Job)
