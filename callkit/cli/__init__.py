@@ -13,7 +13,13 @@ from callkit.cli.arguments import Parser, days_back_joined
 from callkit.cli.commands import add_cache, add_demo, add_report, add_sandbox, add_summary
 from callkit.cli.export import add_export
 from callkit.cli.streams import complain, note, standard_streams
-from callkit.errors import CallkitError, CredentialsError, SignInError
+from callkit.errors import (
+    AgeWarning,
+    CacheWarning,
+    CallkitError,
+    CredentialsError,
+    SignInError,
+)
 from callkit.interrupts import EXIT_CODE, signals_interrupt
 from callkit.printable import printable
 
@@ -89,6 +95,8 @@ def run_as_a_command(run: Callable[[], int | None], *, verbose: bool) -> int:
     with ExitStack() as stack:  # which leaves all as it was
         stack.enter_context(signals_interrupt())
         stack.enter_context(warnings.catch_warnings())
+        for category in (AgeWarning, CacheWarning):
+            warnings.simplefilter("always", category)  # reports, whatever PYTHONWARNINGS says
         # Assigning to it is the documented way.
         warnings.showwarning = lambda message, *_, **__: note(f"callkit: {message}")
         handler = logging.StreamHandler(sys.stderr)

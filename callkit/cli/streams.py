@@ -4,6 +4,7 @@ Data goes to standard output, and a command fails if it cannot be written there.
 goes to standard error, which may be closed, full or broken: no message decides an outcome.
 """
 
+import errno
 import os
 import select
 import sys
@@ -74,10 +75,16 @@ def output_errors() -> Iterator[TextIO]:
     output = check_output()
     try:
         yield output
-    except BrokenPipeError:
+    except (OSError, ValueError) as error:
+        if not _says_that_the_reader_has_gone(error):
+            why = getattr(error, "strerror", None) or error
+            raise CommandError(f"cannot write to standard output: {why}") from error
         _silence(output)
-    except OSError as error:
-        raise CommandError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _says_that_the_reader_has_gone(error: Exception) -> bool:
+    on_windows = os.name == "nt" and getattr(error, "errno", None) == errno.EINVAL
+    return on_windows or isinstance(error, BrokenPipeError)
 
 
 def check_output() -> TextIO:

@@ -248,10 +248,12 @@ def test_characters_that_the_encoding_lacks_are_written_as_escapes(
         assert stream.read() == f"1 {shown} 2\n".encode(encoding).decode(encoding)
 
 
-def test_what_cannot_be_written_raises_but_for_reports() -> None:
-    failing = Failing(OSError(5, "Input/output error"))
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), ValueError("Input/output error")]
+)
+def test_standard_output_that_raises_is_an_error(error: Exception) -> None:
     with (
-        redirect_stdout(failing),
+        redirect_stdout(Failing(error)),
         standard_streams(),
         pytest.raises(CommandError, match="cannot write to standard output: Input/output error"),
     ):

@@ -5,7 +5,7 @@ import shlex
 import signal
 import subprocess
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -97,13 +97,16 @@ def test_signals_logs_and_warnings_are_as_they_were_afterwards() -> None:
     assert state() == before
 
 
-def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("action", ["default", "error", "ignore"])
+def test_a_warning_is_one_line_whatever_python_is_asked_to_do_with_it(
+    capsys: pytest.CaptureFixture[str], action: Literal["default", "error", "ignore"]
+) -> None:
     def warn() -> int:
-        warnings.simplefilter("default")
         warnings.warn("the cache is full", callkit.errors.CacheWarning, stacklevel=1)
         return 0
 
-    assert run_as_a_command(warn, verbose=False) == 0
+    with warnings.catch_warnings(action=action):
+        assert run_as_a_command(warn, verbose=False) == 0
     assert capsys.readouterr().err == "callkit: the cache is full\n"
 
 

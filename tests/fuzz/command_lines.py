@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import tempfile
@@ -17,6 +18,7 @@ from callkit.sandbox import Sandbox
 from callkit.sandbox.calls import body_of
 from tests.fuzz.damage import damaged
 from tests.fuzz.kinds import RESULT
+from tests.support.foreign_text import EVIL, obeyed
 from tests.support.scripted import ACCOUNT, TOKEN, Handler, Reply, ScriptedServer
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ _VALUES = [
         "out.parquet",
         "out.csv",
         "\udcff",
+        EVIL.replace("\0", ""),
     ),
     *(
         "x" * 300,
@@ -155,6 +158,7 @@ class CommandLines:
         assert code in _DOCUMENTED, code
         assert "Traceback" not in text, text
         assert TOKEN not in text, text
+        assert obeyed(text) == [], text
         if code:
             assert text.strip(), "it fails and does not say why"
         return RESULT if code == 0 else f"exit {code}"
@@ -204,7 +208,8 @@ class CommandLines:
 
 def _answer(handler: Handler) -> None:
     """Answer every call but the last of the list."""
-    handler.answer(Reply(404, b"{}") if handler.call_sid.endswith("2") else Reply())
+    missing = Reply(404, json.dumps({"message": f"gone, {EVIL}"}).encode())
+    handler.answer(missing if handler.call_sid.endswith("2") else Reply())
 
 
 def _help(command: str) -> str:
