@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from callkit.parquet_files import opened
 
 CALLS, MONTHS, FAILURES = "calls", "months", "failures.csv"  # what is to be moved into place
 
+_UNREADABLE = (OSError, ValueError, RecursionError, csv.Error)
 _ENDING = ".failures.csv"
 _OF_FOLDER, _OF_FILE = ".by-month", ".file"
 _WAITS, _WAIT = 20, 0.05  # seconds; moving a pair takes some milliseconds
@@ -70,12 +72,7 @@ def why_not_whole(path: Path) -> str | None:
                     "failures: export to it again, which completes that first"
                 )
         return _of_two_runs(path if calls is None else calls)
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-        csv.Error,
-    ):  # reading `path` itself reports what is wrong
+    except _UNREADABLE:  # reading `path` itself reports what is wrong
         return None
 
 
@@ -124,8 +121,8 @@ def _run_id_of_failures(path: Path) -> str | None:
 def _run_id_of_calls(path: Path) -> str | None:
     """Read the run id in the footer of a Parquet file; other formats have none."""
     try:
-        with path.open("rb") as raw:
-            written = (pq.read_metadata(raw).metadata or {}).get(b"callkit", b"{}")
+        with opened(path) as file:
+            written = (file.metadata.metadata or {}).get(b"callkit", b"{}")
     except pa.ArrowException:
         return None
     said: Any = json.loads(written)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import callkit
+from callkit.cli import main
 from callkit.errors import BulkExportError, InvalidSidError, ParquetError, SidListError
+from callkit.files.paths import months_in
 from callkit.files.replacing import replacing
 from callkit.pairs import calls_beside, name_beside
+from callkit.sandbox import Sandbox
 from callkit.sids import read_sids
 from tests.support.scripted import call_body, sid
 
@@ -214,6 +218,37 @@ def test_readers_refuse_a_pair_that_was_not_replaced_completely(
         read(tmp_path / name)
     with pytest.raises(SidListError, match=f"{name}' was interrupted"):
         read_sids(name_beside(tmp_path / name, by_month=by_month))
+
+
+def test_the_summary_of_a_pair_that_was_not_replaced_completely_is_refused_in_one_sentence(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(path, 1, failing=2)
+    interrupted(path, 3, failing=4)
+    assert main(["summary", str(path)]) == 2
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert errors.startswith("callkit: An export to ")
+    assert errors.count("\n") == 1
+
+
+def test_months_that_an_update_wrote_carry_its_run_id(tmp_path: Path) -> None:
+    sandbox, target = Sandbox(calls=1_000, now=datetime(2025, 3, 2, tzinfo=UTC)), tmp_path / "calls"
+    ids = []
+    for _ in range(2):
+        asked = callkit.CallList(started="-3d")
+        out = callkit.export(asked, target, by_month=True, client=sandbox.client())
+        ids.append({month: run_id_of(file) for month, file in months_in(target).items()})
+        sandbox.now += timedelta(days=10)
+    assert len({*ids[0].values()}) == 1
+    changed = {month for month in ids[1] if ids[1][month] != ids[0].get(month)}
+    assert "2025-03" in changed
+    assert "run_id" not in out.frame.attrs["callkit"]
+
+
+def run_id_of(file: Path) -> str:
+    run_id: str = json.loads(pq.read_metadata(file).metadata[b"callkit"])["run_id"]
+    return run_id
 
 
 def test_a_month_of_a_dataset_that_was_not_replaced_completely_is_refused(tmp_path: Path) -> None:

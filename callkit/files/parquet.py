@@ -122,10 +122,11 @@ def read_parquet(
     Raises
     ------
     ParquetError
-        The file does not exist, is not Parquet, lacks a column that was requested or that other
-        files in its folder have, or a column does not hold what its name promises; or a folder has
-        items that would be skipped but may hold calls: a folder, a ``.parq`` or ``.pq`` file, or in
-        a dataset by month anything but months.
+        The file may be of another export than the failures beside it, because an export was
+        interrupted; or it does not exist, is not Parquet, lacks a column that was requested or that
+        other files in its folder have, or a column does not hold what its name promises; or a
+        folder has items that would be skipped but may hold calls: a folder, a ``.parq`` or ``.pq``
+        file, or in a dataset by month anything but months.
 
     Examples
     --------

@@ -89,10 +89,12 @@ class Replacement:
         self._kept = False
 
     def open(self) -> None:
-        while self._lock is None or not self._lock.is_on(self._place):
+        while self._lock is None:
             self._place.mkdir(mode=0o700)  # after a kill it stays, and may name people
-            self._lock = FolderLock(self._place)
-            self._lock.acquire(blocking=True)
+            with suppress(FileNotFoundError):  # another export has just taken it for a dead part
+                lock = FolderLock(self._place)
+                lock.acquire(blocking=True)
+                self._lock = lock if lock.is_on(self._place) else None
         note = {"run_id": self.run_id, "failures": None}
         if self._beside is not None:
             is_beside = self._beside.parent == self._target.parent

@@ -32,7 +32,7 @@ CALLS, FAILURES, CACHE, LOG = map(
     Path, ("calls.parquet", "calls.failures.csv", "calls.sqlite", "log.txt")
 )
 WHOLE = {"a.txt", "b.txt", CALLS.name, FAILURES.name, CACHE.name, LOG.name}
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 
 Pair = tuple[pd.DataFrame, list[str]]
 

@@ -269,7 +269,7 @@ def test_a_stream_that_the_process_has_open_is_no_output(tmp_path: Path, direct:
         link = tmp_path / "link"
         link.symlink_to(f"/dev/fd/{out.fileno()}")
         path = Path(f"/dev/fd/{out.fileno()}") if direct else link
-        with pytest.raises(ParquetError, match="not of a device or of an open stream"):
+        with pytest.raises(ParquetError, match="not of a device or an open stream"):
             callkit.export(["CA" + "0" * 32], path)
     assert names(tmp_path) == ["link", "out"]
 
