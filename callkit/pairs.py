@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from callkit.parquet_files import opened
 
 CALLS, MONTHS, FAILURES = "calls", "months", "failures.csv"  # what is to be moved into place
 
@@ -116,18 +117,20 @@ def _of_two_runs(calls: Path) -> str | None:
 
 
 def _run_id_of_failures(path: Path) -> str | None:
-    with path.open(encoding="utf-8", newline="") as file:
-        first = next(csv.DictReader(io.StringIO(file.read(_READ_AT_MOST), newline="")), {})
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = next(csv.DictReader(io.StringIO(file.read(_READ_AT_MOST), newline="")), {})
+    except (UnicodeDecodeError, csv.Error):  # it is not callkit's
+        return None
     return first.get("run_id") or None
 
 
 def _run_id_of_calls(path: Path) -> str | None:
     """Read the run id in the footer of a Parquet file; other formats have none."""
     try:
-        with path.open("rb") as raw:
-            written = (pq.read_metadata(raw).metadata or {}).get(b"callkit", b"{}")
-    except pa.ArrowException:
+        with opened(path) as file:
+            said: Any = json.loads((file.metadata.metadata or {}).get(b"callkit", b"{}"))
+    except (OSError, pa.ArrowException, ValueError, RecursionError):  # reading it says why
         return None
-    said: Any = json.loads(written)
     found = said.get("run_id") if isinstance(said, dict) else None
     return found if isinstance(found, str) else None
