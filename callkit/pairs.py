@@ -113,8 +113,11 @@ def _of_two_runs(calls: Path) -> str | None:
 
 
 def _run_id_of_failures(path: Path) -> str | None:
-    with path.open(encoding="utf-8", newline="") as file:
-        first = next(csv.DictReader(io.StringIO(file.read(_READ_AT_MOST), newline="")), {})
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = next(csv.DictReader(io.StringIO(file.read(_READ_AT_MOST), newline="")), {})
+    except (UnicodeDecodeError, csv.Error):  # it is not callkit's
+        return None
     return first.get("run_id") or None
 
 
@@ -122,9 +125,8 @@ def _run_id_of_calls(path: Path) -> str | None:
     """Read the run id in the footer of a Parquet file; other formats have none."""
     try:
         with opened(path) as file:
-            written = (file.metadata.metadata or {}).get(b"callkit", b"{}")
-    except pa.ArrowException:
+            said: Any = json.loads((file.metadata.metadata or {}).get(b"callkit", b"{}"))
+    except (OSError, pa.ArrowException, ValueError, RecursionError):  # reading it says why
         return None
-    said: Any = json.loads(written)
     found = said.get("run_id") if isinstance(said, dict) else None
     return found if isinstance(found, str) else None

@@ -5,6 +5,7 @@ import os
 import ssl
 import threading
 import weakref
+from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -97,14 +98,11 @@ class Transport:
         address = select_proxy(self.base_url, self._settings["proxies"])
         if address is None:
             return None
-        try:
+        with suppress(ValueError):
             proxy = urlsplit(address if "://" in address else f"http://{address}")
-            is_address = bool(proxy.hostname) and proxy.port != 0
-        except ValueError:
-            is_address = False
-        if not is_address:
-            raise requests.exceptions.InvalidProxyURL("The address of the proxy is not a URL")
-        return proxy
+            if proxy.hostname and proxy.port != 0:
+                return proxy
+        raise requests.exceptions.InvalidProxyURL("The address of the proxy is not a URL")
 
     def _adapter_of(self, session: requests.Session) -> BaseAdapter | None:
         """Return what the user has mounted for the host, or what can use a proxy of that kind."""
