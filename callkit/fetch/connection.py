@@ -25,6 +25,7 @@ from callkit.fetch.framing import (
     UnusableResponseError,
     WireResponse,
     broken_off,
+    joined,
     read_body,
     read_head,
     within,
@@ -43,7 +44,7 @@ Connection: TypeAlias = "PlainConnection | AdapterConnection"
 @dataclass(frozen=True, slots=True)
 class Response:
     status: int
-    headers: http.client.HTTPMessage | Mapping[str, str]
+    headers: Mapping[str, str]
     body: bytes | memoryview
 
 
@@ -147,7 +148,8 @@ class PlainConnection:
             body = response.body(at_most)
         if self._cut and response.will_close:  # its end would look like that of the body
             raise TimeoutError
-        return Response(response.status, response.headers, _plain(body, response.headers, at_most))
+        head = response.head
+        return Response(head.status, head.headers, _plain(body, head.headers, at_most))
 
 
 class AdapterConnection:
@@ -212,7 +214,7 @@ class AdapterConnection:
             wire = getattr(answer.raw, "_original_response", None)  # as requests itself asks
             if type(wire) is not http.client.HTTPResponse:
                 return self._unless_cut(_read_otherwise(answer, at_most))
-            head = Head(wire.version % 10, wire.status, wire.headers)
+            head = Head(wire.version % 10, wire.status, joined(wire.headers.items()))
             if head.is_interim:
                 with broken_off():
                     head = read_head(wire.fp)
@@ -252,7 +254,7 @@ _FAULTS = (
 _LATE = NoResponse("timeout", "no complete response in time")
 
 
-def _plain(body: bytes, headers: http.client.HTTPMessage, at_most: int) -> bytes | memoryview:
+def _plain(body: bytes, headers: Mapping[str, str], at_most: int) -> bytes | memoryview:
     if headers.get("Content-Encoding", "identity").strip().lower() == "identity":
         return body
     return within(at_most, decompressed(body, at_most))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 _DECOMPRESSED_AT_ONCE = 1 << 12  # bytes of input, which can be a thousand times as many then
 _OWN_MEMORY_FROM = 1 << 18  # bytes
+_MEMBERS_AT_MOST = 1 << 12  # an empty one takes time, too
 _GZIP_OR_ZLIB = 47  # https://zlib.net/manual.html: 32 + the largest window
 
 
@@ -27,12 +28,15 @@ def decompressed(body: bytes, at_most: int) -> bytes | memoryview:
 
 
 def _pieces(body: bytes, at_most: int) -> Iterator[bytes]:
-    length = 0
+    length, members = 0, 1
     member = zlib.decompressobj(_GZIP_OR_ZLIB)
     for start in range(0, len(body), _DECOMPRESSED_AT_ONCE):
         piece = body[start : start + _DECOMPRESSED_AT_ONCE]
         while piece and length <= at_most:
             if member.eof:
+                members += 1
+                if members > _MEMBERS_AT_MOST:
+                    raise zlib.error(f"it has more than {_MEMBERS_AT_MOST:,} members")
                 member = zlib.decompressobj(_GZIP_OR_ZLIB)
             found = member.decompress(piece)
             length += len(found)

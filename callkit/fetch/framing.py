@@ -7,10 +7,8 @@ head that breaks off for a whole one, and skips no interim response but a 100.
 import http.client
 import re
 import ssl
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from email.errors import MissingHeaderBodySeparatorDefect
-from email.parser import HeaderParser
 from io import BufferedReader
 from typing import NamedTuple, TypeVar
 
@@ -30,7 +28,8 @@ _LONGEST_LENGTH = 16 + 2  # bytes: 16 digits and the end of the line
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9])[ \t]+([0-9]{3})([ \t].*)?\r?\n")
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,16})([ \t]*|[ \t]*;.*)\r\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_LINE_END = b"\r\n"
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_LINE_END, _BLANKS = b"\r\n", " \t\r\n"
 _SWITCHING_PROTOCOLS = 101
 _WITHOUT_BODY = {_SWITCHING_PROTOCOLS, 204, 304}
 # RFC 9110: the request may be repeated, on another connection.
@@ -46,9 +45,11 @@ class UnusableResponseError(http.client.HTTPException):
 
 
 class Head(NamedTuple):
+    """The status and headers of a response; their names are spelled ``Like-This``."""
+
     minor_version: int
     status: int
-    headers: http.client.HTTPMessage
+    headers: Mapping[str, str]
 
     @property
     def is_interim(self) -> bool:
@@ -62,7 +63,7 @@ class Head(NamedTuple):
         ends_by_itself = is_chunked != ("Content-Length" in self.headers)
         if not ends_by_itself and self.status not in _WITHOUT_BODY:
             return False
-        options = ",".join(self.headers.get_all("Connection", [])).lower()
+        options = self.headers.get("Connection", "").lower()
         wants_to = "close" not in options if self.minor_version else "keep-alive" in options
         return wants_to and self.status not in _LAST_ON_CONNECTION
 
@@ -72,7 +73,6 @@ class WireResponse(http.client.HTTPResponse):
 
     def begin(self) -> None:
         self.head = read_head(self.fp)
-        self.status, self.headers = self.head.status, self.head.headers
         self.will_close = not self.head.keeps_alive
 
     def body(self, at_most: int) -> bytes:
@@ -103,9 +103,8 @@ def read_body(file: BufferedReader, head: Head, at_most: int) -> bytes:
     if head.status in _WITHOUT_BODY:
         return b""
     with broken_off():
-        codings = head.headers.get_all("Transfer-Encoding", [])
-        if codings:
-            if [coding.strip().lower() for coding in codings] != ["chunked"]:
+        if "Transfer-Encoding" in head.headers:
+            if head.headers["Transfer-Encoding"].lower() != "chunked":
                 raise UnusableResponseError("Transfer-Encoding is not 'chunked'")
             return _chunked(file, at_most)
         length = _length(head)
@@ -144,21 +143,31 @@ def _parsed(lines: list[bytes]) -> Head:
     found = _STATUS_LINE.fullmatch(lines[0])
     if found is None:
         raise UnusableResponseError("the response does not begin with an HTTP status")
-    text = b"".join(lines[1:]).decode("iso-8859-1")
-    headers = HeaderParser(http.client.HTTPMessage).parsestr(text)
-    if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in headers.defects):
-        raise UnusableResponseError("a line of the headers has no colon")
-    return Head(int(found[1]), int(found[2]), headers)
+    fields: list[tuple[str, str]] = []
+    text = _FOLD.sub(" ", b"".join(lines[1:-1]).decode("iso-8859-1"))
+    for line in text.split("\n")[:-1]:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise UnusableResponseError("a line of the headers has no colon")
+        fields.append((name, value))
+    return Head(int(found[1]), int(found[2]), joined(fields))
+
+
+def joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values by name; those of one name are a list (RFC 9110 §5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key, text = name.strip(_BLANKS).title(), value.strip(_BLANKS)
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def _length(head: Head) -> int | None:
     """Return what Content-Length says; it may say the same several times (RFC 9110 §8.6)."""
-    values = head.headers.get_all("Content-Length", [])
-    lengths = {length.strip() for value in values for length in value.split(",")}
-    if not lengths:
+    if "Content-Length" not in head.headers:
         return None
-    length = lengths.pop()
-    if lengths or not _LENGTH.fullmatch(length):
+    length, *others = {each.strip() for each in head.headers["Content-Length"].split(",")}
+    if others or not _LENGTH.fullmatch(length):
         raise UnusableResponseError("Content-Length is not a number of bytes")
     return int(length)
 

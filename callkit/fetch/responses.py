@@ -29,7 +29,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from functools import lru_cache
-from http.client import HTTPMessage
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -180,12 +179,12 @@ def discreet(text: str, credentials: Credentials, instead: str = _NOT_SHOWN) -> 
     return instead if credentials.stand_in(text[:_LOOKED_AT]) else text[:_MESSAGE_AT_MOST]
 
 
-def _request_id(headers: HTTPMessage | Mapping[str, str], credentials: Credentials) -> str | None:
+def _request_id(headers: Mapping[str, str], credentials: Credentials) -> str | None:
     found = headers.get("Twilio-Request-Id", "")
     return found if _REQUEST_ID.fullmatch(found) and not credentials.stand_in(found) else None
 
 
-def server_now(headers: HTTPMessage | Mapping[str, str]) -> datetime:
+def server_now(headers: Mapping[str, str]) -> datetime:
     """Return the server's time by its ``Date`` header; without a valid one, this machine's."""
     return _imf_fixdate(headers.get("Date", "")) or datetime.now(UTC)
 

@@ -40,6 +40,11 @@ def test_a_body_that_is_too_long_is_recognisable_and_not_decompressed_to_its_end
     assert AT_MOST < len(found) < 1 << 23
 
 
+def test_a_body_of_countless_empty_members_is_refused() -> None:
+    with pytest.raises(zlib.error, match="more than 4,096 members"):
+        decompressed(gzip.compress(b"") * 5_000, AT_MOST)
+
+
 def test_what_is_not_compressed_is_refused() -> None:
     with pytest.raises(zlib.error):
         decompressed(SMALL, AT_MOST)

@@ -121,6 +121,7 @@ def test_a_transfer_coding_that_was_not_asked_for_is_a_bad_response(
         CHUNKED + chunk(BODY) + b"0\r\n",
         OK + b"Content-Length: %d, %d\r\n\r\n" % (len(BODY), len(BODY)) + BODY,
         OK + 2 * (b"Content-Length: %d\r\n" % len(BODY)) + b"\r\n" + BODY,
+        OK + b"content-length:\r\n\t%d\r\n\r\n" % len(BODY) + BODY,
         OK + b"\r\n" + BODY,
     ],
     ids=[
@@ -130,6 +131,7 @@ def test_a_transfer_coding_that_was_not_asked_for_is_a_bad_response(
         "chunks, and no trailers",
         "the same length twice",
         "the same header twice",
+        "a header over two lines",
         "no length",
     ],
 )
