@@ -92,9 +92,34 @@ class TemporaryTables:
 
 @dataclass
 class Memory:
-    """How many rows, of some kilobyte each, still fit; the days of a run share it."""
+    """How many rows, of some kilobyte each, still fit; the days of a run share it.
+
+    Beyond these, some days have a file each, which goes with them. The others share one, since a
+    range of years must not take a file descriptor for every day.
+    """
 
     room: int = 8_000
+    own_files: int = 8
+
+    def __post_init__(self) -> None:
+        self._shared = TemporaryTables()
+        self._sharing = 0
+
+    def take_file(self) -> TemporaryTables:
+        if self.own_files:
+            self.own_files -= 1
+            return TemporaryTables()
+        self._sharing += 1
+        return self._shared
+
+    def give_back(self, file: TemporaryTables) -> None:
+        if file is not self._shared:
+            self.own_files += 1
+            file.close()
+            return
+        self._sharing -= 1
+        if not self._sharing:
+            file.close()
 
 
 def by_start(keys: Places) -> Places:
@@ -134,7 +159,8 @@ class WaitingRows:
         self._memory = memory
         self._order = order
         self._tables: list[pa.Table] = []  # those in memory; tables in the file come after these
-        self._file = TemporaryTables()
+        self._file: TemporaryTables | None = None
+        self._numbers: list[int] = []  # of these tables in the file
         self._keys: list[Places] = []
         self._weights: list[Places] = []
         self._room_taken = 0
@@ -146,12 +172,18 @@ class WaitingRows:
         self._keys.append(_key(calls))
         weight = weights(calls)
         self._weights.append(np.minimum(weight, _MOST).astype(np.uint16))
-        if len(self._file) or weight.sum() > self._memory.room:
-            self._file.append(calls)
+        if self._numbers or weight.sum() > self._memory.room:
+            self._write(calls)
         else:
             self._memory.room -= int(weight.sum())
             self._room_taken += int(weight.sum())
             self._tables.append(calls)
+
+    def _write(self, calls: pa.Table) -> None:
+        if self._file is None:
+            self._file = self._memory.take_file()
+        self._numbers.append(len(self._file))
+        self._file.append(calls)
 
     @property
     def count(self) -> int:
@@ -182,7 +214,9 @@ class WaitingRows:
         self._memory.room += self._room_taken
         self._room_taken = 0
         self._tables, self._keys, self._weights, self._read = [], [], [], {}
-        self._file.close()
+        if self._file is not None:
+            self._memory.give_back(self._file)
+        self._file, self._numbers = None, []
 
     def _at(self, places: Places, bounds: Places) -> pa.Table:
         """Return the rows at `places`; tables begin at `bounds`."""
@@ -198,7 +232,9 @@ class WaitingRows:
         if number < len(self._tables):
             return self._tables[number].cast(AS_TEXT)
         if number not in self._read:  # the next rows in order need it again
-            self._read = {number: self._file.read(number - len(self._tables))}
+            assert self._file is not None  # noqa: S101  (it has that table)
+            where = self._numbers[number - len(self._tables)]
+            self._read = {number: self._file.read(where)}
         return self._read[number]
 
 

@@ -28,9 +28,11 @@ def leaving(waiting: WaitingRows) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *waiting.in_order()])
 
 
-@pytest.fixture(params=[10**9, FULL], ids=["in memory", "in a file"])
+@pytest.fixture(
+    params=[(10**9, 8), (FULL, 8), (FULL, 0)], ids=["in memory", "in a file", "in a shared file"]
+)
 def waiting(request: pytest.FixtureRequest) -> Iterator[WaitingRows]:
-    waiting = WaitingRows(Memory(request.param))
+    waiting = WaitingRows(Memory(*request.param))
     yield waiting
     waiting.close()
 
@@ -205,6 +207,20 @@ def test_the_file_has_no_name_that_a_killed_process_could_leave_behind(
     waiting.add(calls((1, 0)))
     assert list(temporary_folder.iterdir()) == []
     waiting.close()
+
+
+@on_linux
+def test_many_days_wait_in_few_files(temporary_folder: Path) -> None:
+    memory = Memory(FULL)
+    days = [WaitingRows(memory) for _ in range(40)]
+    for again in range(2):
+        for number, day in enumerate(days):
+            day.add(calls((number, again), (100 + number, again)))
+    assert open_files(temporary_folder) == 9
+    for number, day in enumerate(days):
+        assert numbers(leaving(day)) == [number, 100 + number]
+        day.close()
+    assert open_files(temporary_folder) == 0
 
 
 def test_rows_of_all_days_share_the_memory() -> None:
