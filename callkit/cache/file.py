@@ -105,7 +105,7 @@ def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bo
 
 
 def _check_beside(file: Path) -> None:
-    """Refuse what SQLite would open beside a cache, and change the mode of, if it is no file."""
+    """Refuse anything but a regular file that SQLite would open, and change, beside a cache."""
     try:
         check_regular_or_absent(file)
     except OSError as error:
