@@ -78,7 +78,9 @@ class Database:
         )
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)
-        connection.set_progress_handler(self._is_endless, _STEPS_AT_ONCE)
+        watch = self._watch()
+        next(watch)  # from now on it is within its block
+        connection.set_progress_handler(watch.__next__, _STEPS_AT_ONCE)
         for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
             connection.execute(f"PRAGMA {pragma}")
         # What is replaced or deleted becomes zeros.
@@ -183,13 +185,21 @@ class Database:
                 raise sqlite3.DataError(_ENDLESS) from None
             raise
 
-    def _is_endless(self) -> bool:
-        try:
-            self._steps += _STEPS_AT_ONCE
-            return self._steps > _STEPS_FOR_ANY_FILE + self._size()
-        except BaseException as error:  # noqa: BLE001  (SQLite would forget it)
-            self._raised = error
-            return True
+    def _watch(self) -> Iterator[bool]:
+        """Say after every so many steps whether a statement is endless.
+
+        A generator goes on within its block, so that what the handler of a signal raises is caught
+        here; from a function it would be raised before the first line, and SQLite would forget it.
+        """
+        while True:
+            try:
+                self._steps += _STEPS_AT_ONCE
+                yield self._steps > _STEPS_FOR_ANY_FILE + self._size()
+            except GeneratorExit:
+                return
+            except BaseException as error:  # noqa: BLE001  (it is raised once the statement ends)
+                self._raised = error
+                yield True
 
     def _size(self) -> int:
         size = 0

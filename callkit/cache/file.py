@@ -82,9 +82,10 @@ def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bo
     A file of an older callkit is upgraded; one of another program, or of a newer callkit, is
     refused and left unchanged, and so is anything but a regular file.
     """
+    is_there = check_regular_or_absent(path)
     for end in SQLITES_OWN[1:]:
         _check_beside(Path(f"{os.path.realpath(path)}{end}"))
-    if not check_regular_or_absent(path):
+    if not is_there:
         if not create:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         _create(path)
@@ -104,7 +105,7 @@ def connect(path: Path, *, create: bool, is_interrupted: Callable[[], bool] = bo
 
 
 def _check_beside(file: Path) -> None:
-    """Refuse what SQLite would open beside a cache, and change the mode of, if it is no file."""
+    """Refuse anything but a regular file that SQLite would open, and change, beside a cache."""
     try:
         check_regular_or_absent(file)
     except OSError as error:

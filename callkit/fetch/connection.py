@@ -122,7 +122,7 @@ class PlainConnection:
 
     def leave_to_parent(self) -> None:
         """Let go of it, in a forked process."""
-        leave_to_parent(self, self._sock)
+        leave_to_parent(self, self._http.sock, self._sock)
 
     def _connect(self) -> None:
         self._http.timeout = min(_CONNECT_WITHIN, self._timeout)

@@ -10,11 +10,12 @@ from requests.adapters import HTTPAdapter
 _kept: list[object] = []
 
 
-def leave_to_parent(connection: object, sock: socket.socket | None) -> None:
-    """Close this process's copy of a socket, without ending the connection."""
+def leave_to_parent(connection: object, *sockets: socket.socket | None) -> None:
+    """Close this process's copies of sockets, without ending the connection."""
     _kept.append(connection)
-    if sock is not None and (number := sock.detach()) >= 0:
-        os.close(number)
+    for sock in sockets:
+        if sock is not None and (number := sock.detach()) >= 0:
+            os.close(number)
 
 
 def renew_adapters(session: requests.Session) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import struct
+import threading
 import tracemalloc
 import zlib
 from contextlib import closing
@@ -199,6 +202,24 @@ def test_a_statement_that_would_run_for_ever_ends(path: Path) -> None:
     craft(path)
     with Cache(path) as cache, pytest.raises(sqlite3.DataError, match="reading it does not end"):
         cache._db.row(f"SELECT count(*) FROM ({ENDLESS})")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_heard_in_the_middle_of_a_statement(path: Path, number: signal.Signals) -> None:
+    class HeardError(BaseException):
+        """What a handler raises."""
+
+    def hear(*_: object) -> None:
+        raise HeardError
+
+    previous = signal.signal(number, hear)
+    try:
+        with Cache(path) as cache:
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+            with pytest.raises(HeardError):
+                cache._db.row(f"SELECT count(*) FROM ({ENDLESS})")
+    finally:
+        signal.signal(number, previous)
 
 
 def lead_astray(path: Path) -> None:
