@@ -53,7 +53,8 @@ def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (a
     """
     global _unwinds_until  # noqa: PLW0603  (a signal handler has no other state)
     now = time.monotonic()
-    if _deferring[-1].note() if _deferring else now >= _unwinds_until:
+    is_due = _deferring[-1].note() if _deferring else True
+    if is_due and now >= _unwinds_until:
         _unwinds_until = now + _WHILE_UNWINDING
         raise KeyboardInterrupt
 
@@ -78,14 +79,26 @@ def deferred_interrupts() -> Iterator[Interrupts]:
     if deferrable:
         signal.signal(signal.SIGINT, interrupt)
     _deferring.append(interrupts)
+    _unwinds_until = 0.0
     try:
         yield interrupts
+    except Exception as error:
+        # In the middle of threading's own code, an interrupt can come out as another exception.
+        if _is_of_an_interrupt(error):
+            raise KeyboardInterrupt from None
+        raise
     finally:
         _deferring.remove(interrupts)
         if interrupts.heard:
             _unwinds_until = time.monotonic() + _WHILE_UNWINDING
         if deferrable:
             signal.signal(signal.SIGINT, handler)
+
+
+def _is_of_an_interrupt(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _holds_up_an_event_loop() -> bool:

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar, cast
 
 from callkit.cli.streams import CommandError, write_out
 from callkit.paging import Pages
 from callkit.printable import printable
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from _typeshed import SupportsWrite
 
 _Number = TypeVar("_Number", int, float)
@@ -21,6 +23,7 @@ _Number = TypeVar("_Number", int, float)
 _AGE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _DAYS_BACK = re.compile(r"-[0-9]+[a-z]")
 PAGES: dict[str, Pages] = {"auto": "auto", "always": True, "never": False}
+_PIECE = 1 << 16  # bytes
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -101,7 +104,7 @@ def lines_of_standard_input(what: str) -> list[str]:
     if sys.stdin is None:
         raise CommandError("standard input is closed")
     try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
+        text = _read_all(cast("BufferedReader", sys.stdin.buffer)).decode("utf-8-sig")
     except OSError as error:
         raise CommandError(f"cannot read standard input: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -110,6 +113,14 @@ def lines_of_standard_input(what: str) -> list[str]:
     if not lines:
         raise CommandError(f"standard input is empty: expected {what}")
     return lines
+
+
+def _read_all(file: "BufferedReader") -> bytes:
+    """Read a file piece by piece: in one reading, an interrupt could wait for the next piece."""
+    pieces = []
+    while piece := file.read1(_PIECE):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def number(
