@@ -31,7 +31,7 @@ class Reports:
     def write(self, text: str) -> int:
         if self._stream is not None:
             with suppress(OSError, ValueError):
-                self._stream.write(encodable(text, self._stream))
+                self._stream.write(_encodable(text, self._stream))
                 self._stream.flush()
         return len(text)
 
@@ -48,7 +48,7 @@ class Reports:
         return getattr(self._stream, name)
 
 
-def encodable(text: str, stream: TextIO) -> str:
+def _encodable(text: str, stream: TextIO) -> str:
     """Write characters that the encoding of a stream lacks as escapes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

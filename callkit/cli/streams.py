@@ -10,14 +10,15 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import IO, TextIO, cast
 
 from callkit.errors import CallkitError
 from callkit.printable import printable, printable_lines
-from callkit.terminal import Reports, encodable
+from callkit.terminal import Reports
 
-_PIECE = 4_096  # characters or bytes: fits the buffer of a stream, so that no part of it is lost
+_PIECE = 4_096  # bytes: fits the buffer of a stream, so that no part of it is lost
 
 
 class CommandError(CallkitError):
@@ -41,15 +42,23 @@ def say(*data: object) -> None:
 
 
 def write_out(text: str) -> None:
+    """Write text to standard output; characters that its encoding lacks become escapes."""
     with output_errors() as output:
-        for line in encodable(text, output).splitlines(keepends=True):
-            for start in range(0, len(line), _PIECE):
-                _send(output, line[start : start + _PIECE])
+        if not hasattr(output, "buffer"):  # a stream of Python's own, such as io.StringIO
+            output.write(text)
+            return
+        data = text.replace("\n", os.linesep).encode(output.encoding, "backslashreplace")
+        _copy(BytesIO(data), output)
 
 
 def pour_out(file: IO[bytes]) -> None:
     """Copy a file to standard output, as it is."""
-    with output_errors() as output, _binary(output) as binary:
+    with output_errors() as output:
+        _copy(file, output)
+
+
+def _copy(file: IO[bytes], output: TextIO) -> None:
+    with _binary(output) as binary:
         while piece := file.read(_PIECE):
             _send(binary, piece)
 
@@ -59,7 +68,7 @@ def _binary(output: TextIO) -> Iterator[IO[bytes]]:
     """Give a buffered stream: with PYTHONUNBUFFERED, part of a write would be lost in silence."""
     try:
         number = output.fileno()
-    except OSError:  # a stream of Python's own
+    except OSError:  # of a stream of Python's own
         yield output.buffer
         return
     with open(number, "wb", closefd=False) as binary:
@@ -103,7 +112,7 @@ def complain(what: object, code: int) -> int:
     return code
 
 
-def _send(stream: IO[Any], piece: str | bytes) -> None:
+def _send(stream: IO[bytes], piece: bytes) -> None:
     """Write and flush; a slow reader is waited for, even if another program set O_NONBLOCK."""
     stream.write(piece)
     while True:
