@@ -95,9 +95,8 @@ def main(times: int) -> None:
         after = state(pairs)
         counts["refused" if after == "refused" else "new" if after == name else "old"] += 1
         assert number == signal.SIGKILL or after != "refused"
-        if CACHE.exists():
-            callkit.cache.info(CACHE)
         again = undisturbed(name)
+        callkit.cache.info(CACHE)
         assert again[0].equals(pairs[name][0])
         assert again[1] == pairs[name][1]
     json.dump(counts, sys.stdout)

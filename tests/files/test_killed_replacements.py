@@ -30,7 +30,7 @@ def run(folder: Path, *program: str, **environment: str) -> str:
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=600,
+        timeout=1_800,
     ).stdout
 
 
