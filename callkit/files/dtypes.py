@@ -36,14 +36,14 @@ _LISTED = {
 }
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 _FAMILIES = (
-    (_is_text, "expected text"),
+    (is_text, "expected text"),
     (
         lambda kind: types.is_timestamp(kind) and kind.tz is not None,
         "expected times with a time zone",
@@ -82,7 +82,7 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         if types.is_dictionary(array.type):
-            coded = _is_text(array.type) or types.is_null(array.type.value_type)
+            coded = is_text(array.type) or types.is_null(array.type.value_type)
             return array.cast(ARROW_TYPES[Kind.CATEGORY]) if coded else array.dictionary_decode()
         if types.is_large_string(array.type):
             array = _usual_text(array)
