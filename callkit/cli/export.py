@@ -19,6 +19,7 @@ from callkit.cli.calls import add_sids_or_range, calls_asked
 from callkit.cli.streams import CommandError, check_output, complain, note, pour_out
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.files import FormatName
+from callkit.files.formulas import escaped
 from callkit.files.paths import holds
 from callkit.files.streaming import Streamed, export_to_file
 from callkit.page_options import PageOptions
@@ -60,6 +61,12 @@ def add_export(commands: Commands) -> None:
         "--by-month",
         action="store_true",
         help="write a folder: a Parquet dataset with one file per month",
+    )
+    export.add_argument(
+        "--escape-formulas",
+        action="store_true",
+        help="put an apostrophe before text in CSV that a spreadsheet would take for a formula, "
+        "such as numbers that begin with +; in the file of failures, too",
     )
     export.add_argument(
         "--cache",
@@ -133,6 +140,7 @@ def _to_path(options: argparse.Namespace, path: Path, format_name: FormatName) -
             date_column=options.date_column,
             errors="warn",
             pseudonyms=pseudonyms,
+            escape_formulas=options.escape_formulas,
             progress=progress(options),
         )
 
@@ -158,6 +166,7 @@ def _to_standard_output(options: argparse.Namespace, format_name: FormatName) ->
                 refresh=options.refresh,
                 options=PageOptions(PAGES[options.pages], None, options.date_column),
                 pseudonyms=pseudonyms,
+                escape_formulas=options.escape_formulas,
                 progress=progress(options),
             )
         file.seek(0)
@@ -174,7 +183,7 @@ def _temporary_file() -> IO[bytes]:
 
 
 def _hand_over(exported: Streamed, file: IO[bytes], options: argparse.Namespace) -> int:
-    _show_failures(exported.failures)
+    _show_failures(exported.failures, escape_formulas=options.escape_formulas)
     try:
         pour_out(file)
     except CommandError as error:
@@ -239,8 +248,10 @@ def _report(
     return complain(f"{counts}{beside}", _SOME_FAILED if options.errors == "raise" else 0)
 
 
-def _show_failures(failures: pd.DataFrame) -> None:
+def _show_failures(failures: pd.DataFrame, *, escape_formulas: bool) -> None:
     """Write failures to standard error, as the CSV file of an export has them."""
     if not failures.empty:
+        if escape_formulas:
+            failures = failures.map(escaped)
         shown = failures.map(lambda value: printable(value) if isinstance(value, str) else value)
         sys.stderr.write(shown.to_csv(index=False, lineterminator="\n"))

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import types
 
 from callkit.errors import ParquetError
@@ -30,20 +31,22 @@ _UNFIT = (
     *(TypeError, ValueError, KeyError, AttributeError, ArithmeticError, NotImplementedError),
     *(AssertionError, RecursionError, MemoryError, OSError, pa.ArrowException),
 )
+_YEARS = (-62_135_596_800, 253_402_300_800)  # 0001-01-01 and 10000-01-01, in seconds since 1970
+_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _ARROW_BACKED = "pyarrow"
 _LISTED = {
     column.name: list(column.vocabulary) for column in ATTRIBUTES if column.kind is Kind.CATEGORY
 }
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 _FAMILIES = (
-    (_is_text, "expected text"),
+    (is_text, "expected text"),
     (
         lambda kind: types.is_timestamp(kind) and kind.tz is not None,
         "expected times with a time zone",
@@ -70,9 +73,11 @@ def as_promised(name: str, values: Values, held: object = None) -> Values:
     try:
         if types.is_string_view(values.type):
             values = values.cast(pa.string())
-        return values.cast(kind)
+        values = values.cast(kind)
     except pa.ArrowException as error:
         raise ParquetError(f"{misfit}: {first_line(error)}") from error
+    _check_years(name, values)
+    return values
 
 
 def plain_array(name: str, values: "pd.Series[Any]") -> Values:
@@ -82,7 +87,7 @@ def plain_array(name: str, values: "pd.Series[Any]") -> Values:
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         if types.is_dictionary(array.type):
-            coded = _is_text(array.type) or types.is_null(array.type.value_type)
+            coded = is_text(array.type) or types.is_null(array.type.value_type)
             return array.cast(ARROW_TYPES[Kind.CATEGORY]) if coded else array.dictionary_decode()
         if types.is_large_string(array.type):
             array = _usual_text(array)
@@ -111,6 +116,8 @@ def in_our_types(table: pa.Table) -> pa.Table:
                 values = values.cast(pa.int64()).cast(ours.type)
             kept = ours.with_metadata({**ours.metadata, **(field.metadata or {})})
             table = table.set_column(place, kept, as_promised(field.name, values))
+        else:
+            _check_years(field.name, table.column(place))
     return table
 
 
@@ -123,6 +130,16 @@ def _check_zone(field: pa.Field) -> None:
                 f"Column {field.name!r} has an unknown time zone "
                 f"{field.type.tz[:_SHOWN_AT_MOST]!r}: expected UTC or an IANA name"
             ) from error
+
+
+def _check_years(name: str, values: Values) -> None:
+    """See that pandas can show the times in a column; Python's calendar has these years alone."""
+    if not types.is_timestamp(values.type) or values.type.tz is None:
+        return
+    found = pc.min_max(values.cast(pa.int64())).as_py()
+    first, after = (seconds * _A_SECOND[values.type.unit] for seconds in _YEARS)
+    if found["min"] is not None and not first <= found["min"] <= found["max"] < after:
+        raise ParquetError(f"Column {name!r} has a time that is not in the years 1 to 9999")
 
 
 def noted(field: pa.Field, dtype: Any) -> pa.Field:

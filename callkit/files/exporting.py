@@ -28,6 +28,7 @@ from callkit.files.formats import (
     read_csv,
     read_json_lines,
 )
+from callkit.files.formulas import escaped
 from callkit.files.parquet import frame_to_table, read_parquet
 from callkit.files.paths import (
     RUN_ID,
@@ -69,6 +70,7 @@ def export(
     format: FormatName = "parquet",  # noqa: A002  (as Polars and DuckDB call it)
     by_month: bool = False,
     pseudonyms: Pseudonyms | None = None,
+    escape_formulas: bool = False,
     client: Client | None = None,
     cache: str | PathLike[str] | None = None,
     refresh: Refresh = None,
@@ -108,6 +110,11 @@ def export(
         since this one is replaced entirely (unless a date range updates a dataset).
     format : {"parquet", "csv", "jsonl"}, default "parquet"
         What to write.
+    escape_formulas : bool, default False
+        Whether to put an apostrophe before text in CSV files, that of failures included, that a
+        spreadsheet would take for a formula: text that begins with ``=``, ``+``, ``-``, ``@``, a
+        tab, a line break or an apostrophe. Numbers such as ``+442079460000`` begin so, too: they
+        then are ``'+442079460000`` for every program that reads the file.
     path, by_month, pseudonyms
         As for :func:`callkit.to_parquet`. The cache keeps calls as they arrived.
 
@@ -150,6 +157,8 @@ def export(
     updates = isinstance(sids, CallList) and bool(months_in(target))
     by_month = by_month or updates
     form = format_named(format, target, by_month=by_month)
+    if escape_formulas and format == "csv":
+        form = _WITHOUT_FORMULAS
     beside = name_beside(target, by_month=by_month)
     check_writable(target, folder=by_month)
     _check_places(sids, target, beside, cache)
@@ -171,7 +180,8 @@ def export(
                 finally:
                     del stop  # else its own traceback would keep it, and with it the files
         failures = run.failures_frame()
-        _write_failures(failures, new.failures(), new.run_id)
+        shown = failures.map(escaped) if escape_formulas else failures
+        _write_failures(shown, new.failures(), new.run_id)
     if stop is not None:
         stop.attach(partial(read, target), failures)
         raise stop
@@ -321,6 +331,9 @@ def _read_table(read: Callable[[], pd.DataFrame]) -> pa.Table:
     return frame_to_table(read())
 
 
+_WITHOUT_FORMULAS = Format(
+    partial(csv_file, escape_formulas=True), partial(read_csv, escaped_formulas=True)
+)
 _FILES: dict[str, Format] = {
     "parquet": Format(parquet_file, _read_parquet),
     "csv": Format(csv_file, read_csv),

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 import callkit
 from callkit.errors import ParquetError
-from callkit.files.dtypes import in_our_types
+from callkit.files.dtypes import in_our_types, is_text
+from callkit.files.formulas import escaped, restored
 from callkit.files.paths import KEY, NEVER_STARTED, PART
 from callkit.forks import written_here_alone
 from callkit.normaliser import table_to_frame
@@ -119,14 +120,21 @@ def months_of(table: pa.Table) -> pa.ChunkedArray:
 
 
 @contextmanager
-def csv_file(path: Path, schema: pa.Schema, _attributes: Attributes) -> Iterator[Write]:
+def csv_file(
+    path: Path, schema: pa.Schema, _attributes: Attributes, *, escape_formulas: bool = False
+) -> Iterator[Write]:
     """Give a function that writes tables of `schema` to a CSV file."""
-    with written_here_alone(path.open("wb")) as file, csv_rows(file, schema) as write:
+    with (
+        written_here_alone(path.open("wb")) as file,
+        csv_rows(file, schema, escape_formulas=escape_formulas) as write,
+    ):
         yield write
 
 
 @contextmanager
-def csv_rows(file: IO[bytes], schema: pa.Schema) -> Iterator[Write]:
+def csv_rows(
+    file: IO[bytes], schema: pa.Schema, *, escape_formulas: bool = False
+) -> Iterator[Write]:
     """Give a function that writes tables of `schema` as CSV.
 
     Lines end as RFC 4180 has it: the standard library quotes what its line ending holds, and a
@@ -136,7 +144,8 @@ def csv_rows(file: IO[bytes], schema: pa.Schema) -> Iterator[Write]:
     rows = csv.writer(text, lineterminator="\r\n")
     rows.writerow(schema.names)
     try:
-        yield lambda table: rows.writerows(_plain_rows(table))
+        plain = _plain_rows_without_formulas if escape_formulas else _plain_rows
+        yield lambda table: rows.writerows(plain(table))
     finally:
         text.detach()  # flushes, and leaves the file open
 
@@ -160,7 +169,7 @@ def json_rows(file: IO[bytes], schema: pa.Schema) -> Iterator[Write]:
     yield write
 
 
-def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
+def read_csv(path: Path, schema: pa.Schema, *, escaped_formulas: bool = False) -> pd.DataFrame:
     table = pyarrow.csv.read_csv(
         path,
         read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
@@ -169,7 +178,7 @@ def read_csv(path: Path, schema: pa.Schema) -> pd.DataFrame:
             column_types=_plain_schema(schema), strings_can_be_null=True, null_values=[""]
         ),
     )
-    return table_to_frame(in_our_types(table))
+    return table_to_frame(in_our_types(restored(table) if escaped_formulas else table))
 
 
 def read_json_lines(path: Path, schema: pa.Schema) -> pd.DataFrame:
@@ -220,6 +229,15 @@ def _check_columns(schema: pa.Schema) -> None:
 
 def _plain_rows(table: pa.Table) -> Iterator[tuple[str | int | None, ...]]:
     return zip(*map(_plain_values, table.columns), strict=True)
+
+
+def _plain_rows_without_formulas(table: pa.Table) -> Iterator[tuple[str | int | None, ...]]:
+    """Give plain rows in which no text is a formula; prices, which are numbers, keep their sign."""
+    columns = [
+        map(escaped, values) if is_text(column.type) else values
+        for column, values in zip(table.columns, map(_plain_values, table.columns), strict=True)
+    ]
+    return zip(*columns, strict=True)
 
 
 def _plain_values(column: pa.ChunkedArray) -> Any:

@@ -1,15 +1,12 @@
 """Calls exported to an open file instead of a path, for standard output."""
 
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import IO, Literal, TypeAlias
 
 import pandas as pd
-import pyarrow as pa
 
 from callkit.bulk import BulkExport
 from callkit.cache.store import Refresh
@@ -17,7 +14,7 @@ from callkit.call_list import CallList
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
 from callkit.files.exporting import write_tables
-from callkit.files.formats import Write, csv_rows, json_rows
+from callkit.files.formats import csv_rows, json_rows
 from callkit.files.paths import file_errors
 from callkit.normaliser.casts import price_changes_frame
 from callkit.page_options import PageOptions
@@ -27,11 +24,6 @@ from callkit.schema import SCHEMA
 from callkit.sids import SidSource
 
 TextFormat: TypeAlias = Literal["csv", "jsonl"]
-
-_WRITTEN: dict[TextFormat, Callable[[IO[bytes], pa.Schema], AbstractContextManager[Write]]] = {
-    "csv": csv_rows,
-    "jsonl": json_rows,
-}
 
 
 @dataclass(frozen=True)
@@ -54,13 +46,18 @@ def export_to_file(
     refresh: Refresh,
     options: PageOptions,
     pseudonyms: Pseudonyms | None,
+    escape_formulas: bool,
     progress: bool | None,
 ) -> Streamed:
     """Write calls to an open temporary file; a run that is interrupted, or has no calls, raises."""
     run = run_over(sids, client, cache, refresh, progress, options=options)
     schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
+    if format == "csv":
+        written = csv_rows(file, schema, escape_formulas=escape_formulas)
+    else:
+        written = json_rows(file, schema)
     with file_errors(Path(tempfile.gettempdir())):
-        stop = write_tables(run, pseudonyms, _WRITTEN[format](file, schema))
+        stop = write_tables(run, pseudonyms, written)
     if isinstance(stop, FetchInterrupted) or (stop is not None and run.calls == 0):
         raise stop
     return Streamed(run.calls, run.failures_frame(), price_changes_frame(run.price_changes), stop)

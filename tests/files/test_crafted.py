@@ -152,6 +152,20 @@ def test_a_year_beyond_pandas_is_named(path: Path) -> None:
     assert "year" in refusal(path)
 
 
+@pytest.mark.parametrize("name", ["start_time", "mine"])
+@pytest.mark.parametrize("seconds", [-62_135_596_801, 253_402_300_800, 2**42])
+def test_a_time_that_pandas_cannot_show_is_named(name: str, seconds: int, path: Path) -> None:
+    times = instant(pa.timestamp("us", "UTC"), seconds * 10**6).rename_columns([name])
+    path.write_bytes(table_file(times))
+    assert f"Column '{name}' has a time that is not in the years 1 to 9999" in refusal(path)
+
+
+@pytest.mark.parametrize("seconds", [-62_135_596_800, 253_402_300_799])
+def test_the_first_and_the_last_second_of_the_calendar_are_read(seconds: int, path: Path) -> None:
+    path.write_bytes(table_file(instant(pa.timestamp("us", "UTC"), seconds * 10**6)))
+    assert "mine" in repr(callkit.read_parquet(path))
+
+
 @pytest.mark.parametrize("kind", [pa.date32(), pa.date64()], ids=str)
 def test_a_year_beyond_pandas_in_a_list_of_sids_is_named(kind: pa.DataType, path: Path) -> None:
     days = instant(kind, 86_400_000 * 10**10 if kind.bit_width == 64 else 2**31 - 1)
