@@ -143,7 +143,7 @@ class CallList:
                 found = Range(*(_midnight(day, zone) for day in days))
             except (ValueError, OverflowError):  # before the first year, or after the last
                 raise _invalid_started(self.started) from None
-            return _checked_length(found, self.started)
+            return _checked(found, self.started, _EXPECTED)
         return range_between(self.started, zone)
 
     def filters(self) -> list[tuple[str, str]]:
@@ -176,17 +176,17 @@ def range_between(started: object, zone: tzinfo, expected: str = _EXPECTED) -> R
     if not (isinstance(started, tuple | list) and len(started) == _A_PAIR):
         raise _invalid_started(started, expected)
     start, end = (_instant(moment, zone, expected) for moment in started)
-    if end > _LAST_MIDNIGHT:
-        raise _invalid_started(started, expected)
     if start >= end:
         raise CallListError(
             f"Invalid started {_shown(started)}: the second must be later than the first, and is "
             "not included: the day 1 March is ('2025-03-01', '2025-03-02')"
         )
-    return _checked_length(Range(start, end), started)
+    return _checked(Range(start, end), started, expected)
 
 
-def _checked_length(found: Range, started: object) -> Range:
+def _checked(found: Range, started: object, expected: str) -> Range:
+    if found.end > _LAST_MIDNIGHT:
+        raise _invalid_started(started, expected)
     if found.end - found.start > _LONGEST:
         raise CallListError(
             f"Invalid started {_shown(started)}: the range is longer than ten years; the list "

@@ -33,6 +33,11 @@ def test_a_day_beyond_the_calendar_by_the_servers_clock_is_refused(
         CallList(started=started).between(clock)
 
 
+def test_a_range_that_ends_on_the_last_day_of_the_calendar_is_refused() -> None:
+    with pytest.raises(CallListError, match="Invalid started"):
+        CallList(started="-7d", tz="America/New_York").between(LAST_DAY.replace(hour=23))
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
