@@ -154,6 +154,8 @@ def _refuse_foreign(path: Path) -> None:
             (mark,) = db.execute("PRAGMA application_id").fetchone()
         except sqlite3.DatabaseError:
             mark = None
+    if path.stat().st_size == 0:  # as after a run that was killed before it stored anything
+        raise _unusable(path, "it is an empty file, without calls")
     if mark != _APPLICATION_ID:
         kind = "not a database" if mark is None else "a database of another program"
         raise _unusable(path, f"it is {kind}, or damaged")

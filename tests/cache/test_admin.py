@@ -102,6 +102,13 @@ def test_info_of_an_empty_cache(path: Path) -> None:
     assert "first fetched  -" in str(info)
 
 
+def test_info_says_that_a_file_is_empty_and_leaves_it_so(path: Path) -> None:
+    path.touch()
+    with pytest.raises(CacheError, match="it is an empty file, without calls"):
+        callkit.cache.info(path)
+    assert path.stat().st_size == 0
+
+
 def test_info_tells_nobodys_number(path: Path) -> None:
     fill(path, call_from(1, HERS))
     assert "5552671" not in repr(callkit.cache.info(path)) + str(callkit.cache.info(path))
