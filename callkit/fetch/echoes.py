@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
-_FRAGMENT = 12  # characters in a row that give a secret away; fewer may stand anywhere by chance
+_FRAGMENT = 16  # characters in a row that give a secret away; fewer may occur by chance
 _SHORTEST = 6  # characters of a secret that is sought as a whole
 _LAYERS = 4  # of escapes within escapes
 _ESCAPE = re.compile(

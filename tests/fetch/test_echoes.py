@@ -11,7 +11,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+import callkit
 from callkit.fetch.echoes import echoes_of
+from callkit.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +55,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "over two lines": lambda text: f"{text[:7]}\r\n {text[7:]}",
     "over two lines, in JSON": lambda text: json.dumps(f"{text[:7]}\n{text[7:]}"),
     "letter by letter": " ".join,
-    "cut": lambda text: text[:18],
-    "from its middle": lambda text: text[5:],
+    "cut": lambda text: text[:20],
+    "from its middle": lambda text: text[3:],
 }
 
 
@@ -80,6 +82,12 @@ def test_a_short_password_is_recognised_as_a_whole(form: str) -> None:
 )
 def test_other_text_is_shown(text: str) -> None:
     assert not echoes_of(TOKEN)(text)
+
+
+def test_the_sandboxs_own_messages_are_shown_although_its_secrets_begin_like_its_accounts() -> None:
+    sandbox = Sandbox(calls=10)
+    got = callkit.collect(sandbox.unknown_sids(1), client=sandbox.client())
+    assert got.failures["message"].str.contains(f"{sandbox.account_sid}.* was not found").all()
 
 
 def test_what_is_too_short_for_a_secret_is_not_sought() -> None:
