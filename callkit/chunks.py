@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from callkit.outcomes import Failure, PriceChange
-from callkit.places import RowsByPlace
+from callkit.rows_by_place import RowsByPlace
 from callkit.sids import CallKey
 
 Remark: TypeAlias = Failure | PriceChange

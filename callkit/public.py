@@ -1,4 +1,4 @@
-"""The public names of callkit, which loads them when the first of them is used."""
+"""The public names: `callkit` loads this module when the first of them is used."""
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING

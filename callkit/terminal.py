@@ -1,4 +1,4 @@
-"""The terminal or notebook that a fetch runs in: its progress bar."""
+"""The terminal or notebook that a run reports to: the progress bar, and a stream for messages."""
 
 import sys
 import warnings

@@ -34,6 +34,21 @@ PATHS = sorted(
         )
     }
 )
+# As in "`Day.read` in `callkit/day.py`".
+NAMES = sorted(
+    {
+        (page.name, name, path)
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for name, path in re.findall(
+            r"`([\w.]+)`,? in `(callkit/[\w/]+\.py)`", page.read_text(encoding="utf-8")
+        )
+    }
+)
+MODULES = sorted(
+    each.name
+    for each in (ROOT / "callkit").iterdir()
+    if each.name[0] != "_" and (each.suffix == ".py" or (each / "__init__.py").exists())
+)
 PUBLIC = {
     f"{module.__name__}.{name}"
     for module in (callkit, callkit.cache, callkit.charts, callkit.errors, callkit.sandbox)
@@ -92,6 +107,24 @@ def test_every_link_into_the_repository_leads_somewhere(page: Path, link: str) -
 @pytest.mark.parametrize(("page", "path"), PATHS)
 def test_every_file_that_is_named_exists(page: str, path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(("page", "name", "path"), NAMES)
+def test_every_name_that_is_said_to_be_in_a_module_is_there(
+    page: str, name: str, path: str
+) -> None:
+    source = (ROOT / path).read_text(encoding="utf-8")
+    for part in name.split("."):
+        assert re.search(
+            rf"^ *((async )?def|class) {part}\b|^ *{part}\b.* = ", source, re.MULTILINE
+        )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_maps_of_the_source_have_every_module(module: str) -> None:
+    folder = "" if module.endswith(".py") else "/"
+    assert f"\n  {module}{folder} " in README
+    assert f"`{module}{folder}`" in (ROOT / "docs" / "built.md").read_text(encoding="utf-8")
 
 
 def test_every_public_name_is_in_the_api_reference_once() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callkit.places import RowsByPlace
+from callkit.rows_by_place import RowsByPlace
 from callkit.schema import SCHEMA
 from tests.support.waiting import calls, numbers, on_linux, open_files, output_of
 
@@ -188,7 +188,7 @@ def test_closing_listed_rows_leaves_nothing_and_may_be_repeated(listed: RowsByPl
 
 PEAK = """
 import numpy as np, pyarrow as pa
-from callkit.places import RowsByPlace
+from callkit.rows_by_place import RowsByPlace
 from tests.support.waiting import calls
 
 page = calls(*((number, 0) for number in range(1_000)))
@@ -214,7 +214,7 @@ def test_most_of_a_shuffled_list_is_not_in_memory() -> None:
 
 FULL_DISK = """
 import resource
-from callkit.places import RowsByPlace
+from callkit.rows_by_place import RowsByPlace
 from tests.test_rows_by_place import add
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, 4_096))

@@ -15,14 +15,15 @@ TOO_MANY_OPEN_FILES = f"OSError: {os.strerror(errno.EMFILE)}"
 
 def room_for_connections() -> int:
     """Count the connections for which there are file descriptors; there is always one."""
-    if sys.platform == "win32":
-        return sys.maxsize
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        in_use = len(os.listdir("/dev/fd"))  # noqa: PTH208  (names suffice)
-    except OSError:
-        return 1 if none_is_left() else sys.maxsize  # there is no such folder
-    return sys.maxsize if limit == resource.RLIM_INFINITY else max(1, limit - in_use - _KEPT_FREE)
+    if sys.platform != "win32":
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            in_use = len(os.listdir("/dev/fd"))  # noqa: PTH208  (names suffice)
+        except OSError:
+            return 1 if none_is_left() else sys.maxsize  # there is no such folder
+        if limit != resource.RLIM_INFINITY:
+            return max(1, limit - in_use - _KEPT_FREE)
+    return sys.maxsize
 
 
 def none_is_left() -> bool:

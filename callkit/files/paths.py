@@ -1,4 +1,4 @@
-"""Where files go: replaced whole or not at all, and never over what an export reads or keeps."""
+"""Which files may be written: never over what an export reads or keeps, or another program's."""
 
 import errno
 import os

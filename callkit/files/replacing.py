@@ -17,7 +17,7 @@ import stat
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,15 @@ class Replacement:
     def open(self) -> None:
         while self._lock is None:
             self._place.mkdir(mode=0o700)  # after a kill it stays, and may name people
-            with suppress(FileNotFoundError):  # another export has just taken it for a dead part
-                lock = FolderLock(self._place)
+            with (
+                suppress(FileNotFoundError),  # another export has just taken it for a dead part
+                ExitStack() as unless_held,
+            ):
+                lock = unless_held.enter_context(closing(FolderLock(self._place)))
                 lock.acquire(blocking=True)
-                self._lock = lock if lock.is_on(self._place) else None
+                if lock.is_on(self._place):
+                    unless_held.pop_all()
+                    self._lock = lock
         note = {"run_id": self.run_id, "failures": None}
         if self._beside is not None:
             is_beside = self._beside.parent == self._target.parent
