@@ -16,7 +16,7 @@ from callkit.listing import Again, ListRun
 from callkit.loop import Run
 from callkit.page_options import PageOptions
 from callkit.paging import Hints
-from callkit.sids import CallKey, SidSource, read_dated_sids, read_sids
+from callkit.sids import CallKey, SidSource, accounts_found, read_dated_sids, read_sids
 from callkit.start_days import start_days
 
 
@@ -50,12 +50,11 @@ def run_over(
         dated = read_dated_sids(calls, options.date_column)
         keys, days = dated.keys, start_days(dated)
     hints = Hints(days, options.range)
-    said = calls.attrs.get("callkit", {}) if isinstance(calls, pd.DataFrame) else {}
     return Run(
         *(keys, client, cache, refresh, progress),
         pages=options.pages,
         hints=hints,
-        found_in=said.get("found_in", ()),
+        found_in=accounts_found(calls),
     )
 
 

@@ -71,6 +71,16 @@ def read_sids(source: SidSource) -> list[CallKey] | Iterator[CallKey]:
         raise error.with_traceback(None) from None
 
 
+def accounts_found(source: object) -> set[str]:
+    """Return the accounts in which calls were found, as the attrs of a run's failures say."""
+    if not isinstance(source, pd.DataFrame | pd.Series):
+        return set()
+    match source.attrs:
+        case {"callkit": {"found_in": [*accounts]}}:
+            return set(filter(is_account_sid, accounts))
+    return set()
+
+
 class DatedSids(NamedTuple):
     """A SID list, and what its date column holds for each row."""
 

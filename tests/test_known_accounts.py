@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import callkit
@@ -120,6 +121,26 @@ def test_failures_are_retried_by_another_client_too(final_calls: ScriptedServer)
         with final_calls.client() as client:
             failures = callkit.collect(failures, client=client).failures
     assert sorted(failures["sid"]) == DELETED
+
+
+@pytest.mark.parametrize("column", [None, "sid"])
+def test_another_client_may_fetch_each_failure_again(
+    final_calls: ScriptedServer, column: str | None
+) -> None:
+    with final_calls.client() as client:
+        failures = callkit.collect(FOUND[:10] + DELETED, client=client).failures
+    with final_calls.client() as client:
+        outcomes = list(client.fetch_many(failures if column is None else failures[column]))
+    reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
+    assert reasons == ["not_found"] * 300
+
+
+def test_attrs_of_other_programs_prove_nothing(final_calls: ScriptedServer) -> None:
+    asked = pd.DataFrame({"sid": DELETED})
+    for said in (None, "found_in", {"found_in": "AC"}, {"found_in": [None, OTHER]}):
+        asked.attrs = {"callkit": said}
+        with final_calls.client() as client, pytest.raises(WrongAccountError):
+            callkit.to_frame(asked, client=client)
 
 
 def test_a_cache_that_holds_another_call_of_the_account_proves_it(

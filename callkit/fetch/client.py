@@ -19,7 +19,7 @@ from callkit.interrupts import Interrupts
 from callkit.outcomes import Failure, Outcome
 from callkit.renamed import renamed_attributes, signature_of_init
 from callkit.sid_list import SidList
-from callkit.sids import CallKey, SidSource, is_account_sid, read_sids
+from callkit.sids import CallKey, SidSource, accounts_found, is_account_sid, read_sids
 
 _LONGEST_TIMEOUT = 3_600
 _LOOK_AHEAD = 2_048  # calls taken from a list and not yet handed over
@@ -237,7 +237,9 @@ class Client:
         >>> [outcome.reason for outcome in outcomes if isinstance(outcome, callkit.Failure)]
         ['not_found']
         """
-        return _each(self.pool(), read_sids(sids))
+        pool = self.pool()
+        pool.stop.note_found(accounts_found(sids))
+        return _each(pool, read_sids(sids))
 
     def pool(self) -> Pool:
         """Make the workers for one run; raise RunStoppedError if no request can be made at all."""

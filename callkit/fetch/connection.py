@@ -21,6 +21,7 @@ from callkit.fetch.decompression import decompressed
 from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES, none_is_left
 from callkit.fetch.framing import (
     CLOSED,
+    NO_STATUS,
     Head,
     UnusableResponseError,
     WireResponse,
@@ -101,7 +102,7 @@ class PlainConnection:
                 return self._ask(path, at_most)
         except _FAULTS as error:
             self._http.close()
-            return _LATE if self._cut else _explained(error)
+            return LATE if self._cut else _explained(error)
         finally:
             self.busy_since = None
 
@@ -181,7 +182,7 @@ class AdapterConnection:
             return self._ask(path, at_most)
         except _FAULTS as error:
             if self._cut:
-                return _LATE
+                return LATE
             cause = _innermost(error)
             # Which of its connections an adapter takes is not known; this may be a used one.
             if self._has_answered and isinstance(cause, CLOSED):
@@ -251,7 +252,7 @@ _FAULTS = (
     *(http.client.HTTPException, OSError, ValueError, zlib.error, MemoryError),
     *(requests.exceptions.RequestException, urllib3.exceptions.HTTPError),
 )
-_LATE = NoResponse("timeout", "no complete response in time")
+LATE = NoResponse("timeout", "no complete response in time")
 
 
 def _plain(body: bytes, headers: Mapping[str, str], at_most: int) -> bytes | memoryview:
@@ -264,6 +265,9 @@ def _explained(error: BaseException) -> NoResponse:
     match error:
         case UnusableResponseError():
             return NoResponse(error.reason, str(error))
+        case http.client.BadStatusLine() if not isinstance(error, http.client.RemoteDisconnected):
+            # Without what the standard library quotes, which may be a call.
+            return NoResponse("bad_response", NO_STATUS)
         case TimeoutError() | requests.exceptions.Timeout():
             return NoResponse("timeout", "no response in time")
         case zlib.error() | requests.exceptions.ContentDecodingError():

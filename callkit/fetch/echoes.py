@@ -4,14 +4,17 @@ import base64
 import html
 import re
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 
 _FRAGMENT = 16  # characters in a row that give a secret away; fewer may occur by chance
 _SHORTEST = 6  # characters of a secret that is sought as a whole
 _LAYERS = 4  # of escapes within escapes
 _ESCAPE = re.compile(
-    r"(?:\\+u|%u)([0-9a-fA-F]{4})|\\+u\{0*([0-9a-fA-F]{1,6})\}|(?:\\+x|%|=)([0-9a-fA-F]{2})"
+    r"(?:\\+u|%u)([0-9a-fA-F]{4})|\\+[ux]\{0*([0-9a-fA-F]{1,6})\}|\\+U00([0-9a-fA-F]{6})"
+    r"|(?:\\+x|0x|%|=)([0-9a-fA-F]{2})"
 )
+_OCTAL = re.compile(r"\\+([0-3][0-7]{2})")
 _BLANK = re.compile(r"\\+[abfnrtv]")  # a line break, say, as JSON or Python writes it
 
 
@@ -40,7 +43,7 @@ def echoes_of(secret: str) -> Callable[[str], bool]:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """List the forms of a secret that are not escapes: hex, and base64 after 0 to 2 other bytes."""
+    """List the forms of a secret that are not escapes: hex, and base64 and base32 after others."""
     octets = secret.encode(errors="surrogatepass")
     yield secret
     yield octets.decode("latin-1")
@@ -48,6 +51,9 @@ def _forms(secret: str) -> Iterator[str]:
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + octets).decode()
         yield encoded[-(-8 * before // 6) : 8 * (before + len(octets)) // 6]
+    for before in range(5):
+        encoded = base64.b32encode(bytes(before) + octets).decode()
+        yield encoded[-(-8 * before // 5) : 8 * (before + len(octets)) // 5]
 
 
 def _fragments(text: str) -> Iterator[str]:
@@ -55,14 +61,14 @@ def _fragments(text: str) -> Iterator[str]:
 
 
 def _squeezed(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _resolved(text: str) -> Iterator[str]:
     """Give a text as it is, and with its escapes resolved: of JSON, URLs, mail, HTML and Python."""
     for _ in range(_LAYERS):
         yield text
-        resolved = html.unescape(_BLANK.sub(" ", _ESCAPE.sub(_letter, text)))
+        resolved = html.unescape(_BLANK.sub(" ", _OCTAL.sub(_octet, _ESCAPE.sub(_letter, text))))
         if resolved == text:
             return
         text = resolved
@@ -71,3 +77,7 @@ def _resolved(text: str) -> Iterator[str]:
 def _letter(escape: re.Match[str]) -> str:
     code = int(escape[escape.lastindex or 0], 16)
     return chr(code) if code <= sys.maxunicode else ""
+
+
+def _octet(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 8))

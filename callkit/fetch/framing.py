@@ -21,6 +21,8 @@ CLOSED = (
     *(ssl.SSLEOFError, ssl.SSLZeroReturnError),
 )
 
+NO_STATUS = "the response does not begin with an HTTP status"
+
 _HEAD_AT_MOST = 1 << 17  # bytes, with the interim responses before it
 _TRAILERS_AT_MOST = 1 << 16
 _EXTENSIONS_AT_MOST = 1 << 16  # of all chunks
@@ -142,7 +144,7 @@ def _ended_early() -> UnusableResponseError:
 def _parsed(lines: list[bytes]) -> Head:
     found = _STATUS_LINE.fullmatch(lines[0])
     if found is None:
-        raise UnusableResponseError("the response does not begin with an HTTP status")
+        raise UnusableResponseError(NO_STATUS)
     fields: list[tuple[str, str]] = []
     text = _FOLD.sub(" ", b"".join(lines[1:-1]).decode("iso-8859-1"))
     for line in text.split("\n")[:-1]:

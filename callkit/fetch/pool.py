@@ -4,10 +4,11 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from callkit.errors import RunStoppedError
 from callkit.fetch.concurrency import Limiters
-from callkit.fetch.connection import Connection, describe
+from callkit.fetch.connection import LATE, Connection, describe
 from callkit.fetch.credentials import Credentials
 from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
@@ -24,7 +25,18 @@ _log = logging.getLogger(__name__)
 _TICK = 0.02  # seconds between two looks at what has arrived: batches disturb the workers less
 _BATCH = 256
 _JOIN_WITHIN = 1.5  # seconds
+_CUT_WITHIN = 1.0  # seconds: longer than a worker takes to notice; at least a time-out
 _MOST_WORKERS = 256
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A thread that fetches, and what it is fetching."""
+
+    connection: Connection
+    thread: threading.Thread = field(init=False)
+    job: Job | None = None
+    is_given_up: bool = False  # it hangs, and whatever it still brings comes too late
 
 
 class Pool:
@@ -53,7 +65,8 @@ class Pool:
         self._idle = 0
         self._closed = False
         self._is_inherited = False  # from the process that this one was forked from
-        self._workers: list[tuple[threading.Thread, Connection]] = []
+        self._workers: list[_Worker] = []
+        self._hanging: list[_Worker] = []
         renewed_in_children(self)
 
     @property
@@ -101,16 +114,18 @@ class Pool:
 
     def _start_workers(self, number: int) -> None:
         for _ in range(number):
-            connection = self._transport.connection()
+            worker = _Worker(self._transport.connection())
             name = f"callkit-fetch-{len(self._workers)}"
-            worker = threading.Thread(target=self._work, args=(connection,), name=name, daemon=True)
+            worker.thread = threading.Thread(
+                target=self._work, args=(worker,), name=name, daemon=True
+            )
             try:
-                worker.start()
+                worker.thread.start()
             except (RuntimeError, MemoryError) as error:
-                self._transport.release(connection)
+                self._transport.release(worker.connection)
                 self._do_with_fewer_threads(describe(error))
                 return
-            self._workers.append((worker, connection))
+            self._workers.append(worker)
 
     def _do_with_fewer_threads(self, why: str) -> None:
         self._room = len(self._workers)
@@ -127,11 +142,7 @@ class Pool:
         self._check_process()
         if wait and self._queue.pending:
             self._enough.wait(_TICK)
-        latest = time.monotonic() - self._transport.timeout
-        for _, connection in self._workers:
-            # Cut off a response that takes too long: a socket time-out only notices silence.
-            if connection.busy_since is not None and connection.busy_since < latest:
-                connection.cut()
+        self._cut_off_late()
         with self._changed:
             asked = self._queue.asked_to_wait(now := time.monotonic())
             self.stop.look(now, asked)
@@ -146,26 +157,56 @@ class Pool:
                 self._wake()
         return done
 
+    def _cut_off_late(self) -> None:
+        """Cut off each response that takes too long: a socket time-out only notices silence.
+
+        There may be nothing to cut: a user's adapter reads interim responses for ever, say. Such a
+        worker is given up, and another takes its place.
+        """
+        now = time.monotonic()
+        timeout = self._transport.timeout
+        for worker in self._workers[:]:
+            since = worker.connection.busy_since
+            if since is not None and since < now - timeout:
+                worker.connection.cut()
+                if since < now - timeout - max(timeout, _CUT_WITHIN):
+                    self._give_up_worker(worker, since)
+
+    def _give_up_worker(self, worker: _Worker, since: float) -> None:
+        """Do without a worker that has been busy `since` then, and record its call as too late."""
+        with self._changed:
+            job = worker.job
+            if job is None or worker.connection.busy_since != since:  # it has just come back
+                return
+            worker.is_given_up = True
+            self._workers.remove(worker)
+            self._hanging.append(worker)
+            self._file(job, judge(LATE, job.key, job.account.sid, job.requests, self._credentials))
+        if len(self._hanging) <= _MOST_WORKERS:
+            self._start_workers(1)
+        elif not self._workers:
+            self._break_off(None, f"{len(self._hanging)} requests do not end")
+
     def close(self) -> None:
         """Leave no worker behind: those that wait are woken, those that listen are cut off."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         give_up_at = time.monotonic() + _JOIN_WITHIN
-        for worker, _ in self._workers:
-            while worker.is_alive() and time.monotonic() < give_up_at:
-                for _, connection in self._workers:
-                    if connection.busy_since is not None:
-                        connection.cut()
-                worker.join(_TICK)
+        for worker in self._workers:
+            while worker.thread.is_alive() and time.monotonic() < give_up_at:
+                for each in self._workers:
+                    if each.connection.busy_since is not None:
+                        each.connection.cut()
+                worker.thread.join(_TICK)
 
     def renew_in_child(self) -> None:
         """Leave the workers to the parent: here are neither their threads nor their connections."""
         self._is_inherited = True
         self._changed, self._enough = threading.Condition(), threading.Event()
-        for _, connection in self._workers:
-            connection.leave_to_parent()
-        self._workers = []
+        for worker in self._workers + self._hanging:
+            worker.connection.leave_to_parent()
+        self._workers, self._hanging = [], []
 
     def _check_process(self) -> None:
         if self._is_inherited:
@@ -177,15 +218,14 @@ class Pool:
     def discreet(self, text: str) -> str:
         return discreet(text, self._credentials)
 
-    def _work(self, connection: Connection) -> None:
+    def _work(self, worker: _Worker) -> None:
         """Fetch calls one after the other; each result is recorded when the next call is chosen."""
-        job: Job | None = None
         answer: Answer | None = None
         try:
-            while (job := self._next_job(connection, job, answer)) is not None:
+            while (job := self._next_job(worker, answer)) is not None:
                 job.requests += 1
                 path = job.key.path(job.account.sid)
-                response = connection.get(path, longest_body(job.key))
+                response = worker.connection.get(path, longest_body(job.key))
                 answer = judge(response, job.key, job.account.sid, job.requests, self._credentials)
                 if answer.meaning is Meaning.LOCAL_FAULT:
                     self._transport.keeps_alive = False
@@ -195,50 +235,59 @@ class Pool:
                     _log.debug(
                         "GET %s: %s", shown(job.key, job.account.sid), printable(f"{status}")
                     )
-            self._transport.release(connection)
+            self._transport.release(worker.connection)
         except Exception as error:  # noqa: BLE001  (else the call would stay pending)
-            connection.close()
-            self._break_off(job, self.discreet(describe(error)))
+            worker.connection.close()
+            self._break_off(worker, self.discreet(describe(error)))
 
-    def _next_job(
-        self, connection: Connection, job: Job | None, answer: Answer | None
-    ) -> Job | None:
+    def _next_job(self, worker: _Worker, answer: Answer | None) -> Job | None:
         """Record an answer, and wait until there is something to send; None once it is all over."""
         with self._changed:
+            if worker.is_given_up:
+                return None
+            job, worker.job = worker.job, None
             is_cut_off = self._closed and answer is not None and isinstance(answer.outcome, Failure)
             if job is not None and is_cut_off:
                 job.account.limiter.on_nothing()
             elif job is not None and answer is not None:
-                now = time.monotonic()
-                self.stop.saw(answer, job.account.sid, now)
-                self._queue.receive(job, answer, now)
-                if self.stop.error is not None:
-                    self._queue.give_up(self.stop.error)
-                if self._idle:
-                    self._wake()
-                enough = 1 if isinstance(answer.outcome, Page) else _BATCH
-                is_full = len(self._queue.done) >= enough or self._queue.is_full
-                if is_full or self._queue.pending == 0:
-                    self._enough.set()
+                self._file(job, answer)
             while not self._closed:
                 found = self._queue.next(time.monotonic())
                 if isinstance(found, Job):
+                    worker.job = found
                     return found
                 if not self._transport.keeps_alive:
-                    connection.close()
+                    worker.connection.close()
                 self._idle += 1
                 # One at a time goes over a connection that was used before, where there is one.
                 self._changed.wait(found if job is not None else found + _TICK)
                 self._idle -= 1
         return None
 
+    def _file(self, job: Job, answer: Answer) -> None:
+        """Record what an answer means for its call and for the run."""
+        now = time.monotonic()
+        self.stop.saw(answer, job.account.sid, now)
+        self._queue.receive(job, answer, now)
+        if self.stop.error is not None:
+            self._queue.give_up(self.stop.error)
+        if self._idle:
+            self._wake()
+        enough = 1 if isinstance(answer.outcome, Page) else _BATCH
+        is_full = len(self._queue.done) >= enough or self._queue.is_full
+        if is_full or self._queue.pending == 0:
+            self._enough.set()
+
     def _wake(self) -> None:
         """Wake as many idle workers as have something to send."""
         self._changed.notify(min(self._queue.sendable, self._idle))
 
-    def _break_off(self, job: Job | None, why: str) -> None:
+    def _break_off(self, worker: _Worker | None, why: str) -> None:
         with self._changed:
+            if worker is not None and worker.is_given_up:
+                return
             self.stop.cannot_send(why)
+            job = None if worker is None else worker.job
             if job is not None:
                 job.account.limiter.on_nothing()
                 if not job.is_probe:

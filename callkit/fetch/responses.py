@@ -68,7 +68,7 @@ _MESSAGE_AT_MOST = 200
 _LOOKED_AT = 400  # characters: as a secret of 32 may be written six times as long, and may be cut
 _REQUEST_ID = re.compile(r"[!-~]{1,100}")
 _COUNT = re.compile(r"[0-9]{1,6}")
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+_SECONDS = re.compile(r"[0-9]{1,99}(\.[0-9]{1,99})?")
 _IMF_FIXDATE = re.compile(
     r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [1-9][0-9]{3} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 )
@@ -242,7 +242,7 @@ def _wrong_body(body: bytes, sid: str, credentials: Credentials) -> _Fault | Non
         found = _sid_of(body).sid
     except (msgspec.DecodeError, UnicodeDecodeError):
         # A call is never quoted, since it contains personal data.
-        is_json = body.lstrip()[:1] in {b"{", b"["}
+        is_json = not set(b"{[").isdisjoint(body.lstrip()[:4])  # a mark of its encoding is before
         began = f"its {len(body):,} bytes begin like one" if is_json else f"it begins {body[:40]!r}"
         message = f"the body is not a JSON object with a SID; {began}"
         quoted = body[:_LOOKED_AT].decode(errors="replace")

@@ -36,6 +36,15 @@ FORMS: dict[str, Callable[[str], str]] = {
     "in JSON within JSON": lambda text: json.dumps(json.dumps(every("\\u", "04x")(text))),
     "with escaped slashes": lambda text: text.replace("/", "\\/"),
     "in Python escapes": every("\\x", "02x"),
+    "in long Python escapes": every("\\U", "08x"),
+    "in octal escapes": lambda text: "".join(f"\\{octet:03o}" for octet in text.encode("latin-1")),
+    "in braces": lambda text: "".join(f"\\x{{{ord(letter):x}}}" for letter in text),
+    "in a dump of bytes": lambda text: " ".join(f"0x{octet:02x}" for octet in text.encode()),
+    "in wide letters": lambda text: "".join(
+        chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text
+    ),
+    "in base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "in base32 after three bytes": lambda text: base64.b32encode(b"xyz" + text.encode()).decode(),
     "in a repr": repr,
     "for a URL": lambda text: quote(text, safe=""),
     "for a form": quote_plus,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import resource
 import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from callkit import Client, Failure, Fetched
+from callkit.errors import RunStoppedError
 from tests.support.scripted import (
     ACCOUNT,
     QUICK_RETRIES,
@@ -169,6 +172,53 @@ def test_what_never_ends_is_left_soon(
     assert failure.reason in {"bad_response", "connection"}
     assert len(failure.message) < 200
     assert max(sent) < 1 << 24  # the buffers between two sockets hold some megabytes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.0 200 OK\r\n\r\n"])
+def test_a_body_in_the_wrong_place_or_encoding_is_not_quoted(
+    server: ScriptedServer, client: Client, start: bytes, encoding: str
+) -> None:
+    body = '{"from": "+14155552671"}\n'.encode(encoding)
+    failure = failure_of(client, server, sending(start + body))
+    assert failure.reason in {"bad_response", "connection"}
+    assert "4" not in failure.message.replace(f"{len(body)} bytes", "")
+
+
+def test_a_request_that_an_adapter_never_ends_holds_up_no_other(server: ScriptedServer) -> None:
+    """The standard library skips a 100 and reads on, before callkit has anything to cut off."""
+    server.script[sid(1)] = [sending_without_end(*ENDLESS["continues"], [])] * 9
+    two_attempts = replace(QUICK_RETRIES, attempts=2)
+    with requests.Session() as session:
+        session.mount("http://", type("Adapter", (requests.adapters.HTTPAdapter,), {})())
+        with server.client(
+            timeout=0.3, concurrency=2, retry_policy=two_attempts, session=session
+        ) as client:
+            outcomes = {each.sid: each for each in client.fetch_many(map(sid, range(40)))}
+    failure = outcomes.pop(sid(1))
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.attempts) == ("timeout", 2)
+    assert all(isinstance(each, Fetched) for each in outcomes.values())
+    assert len(outcomes) == 39
+
+
+def test_a_run_whose_every_request_hangs_in_an_adapter_ends(server: ScriptedServer) -> None:
+    class Adapter(requests.adapters.HTTPAdapter):
+        def send(self, *_: object, **options: object) -> requests.Response:
+            released.wait(20)
+            raise requests.ConnectionError
+
+    released = threading.Event()
+    with requests.Session() as session:
+        session.mount("http://", Adapter())
+        with server.client(
+            timeout=0.2, give_up_after=2, retry_policy=QUICK_RETRIES, session=session
+        ) as client:
+            before = time.monotonic()
+            with pytest.raises(RunStoppedError, match="No successful response"):
+                list(client.fetch_many(map(sid, range(40))))
+            assert time.monotonic() - before < 6
+            released.set()
 
 
 def test_what_never_ends_takes_little_memory(server: ScriptedServer, client: Client) -> None:

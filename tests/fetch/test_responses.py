@@ -62,6 +62,10 @@ def test_a_date_to_wait_for_that_has_passed_asks_for_no_wait() -> None:
     assert retry_after("Mon, 31 Mar 2025 23:59:59 GMT", APRIL) == 0.0
 
 
+def test_a_wait_of_any_length_is_read_and_cut() -> None:
+    assert [retry_after(digit * 40, APRIL) for digit in "90"] == [3600.0, 0.0]
+
+
 def test_as_of_times_are_the_servers(server: ScriptedServer, scripted_client: Client) -> None:
     server.script[sid(1)] = [Reply(headers={"Date": APRIL_DATE})]
     server.script[sid(2)] = [Reply(headers={"Date": "Tue, 01 Apr 2025 00:00:07 GMT"})]
