@@ -57,8 +57,8 @@ class Client:
         Your own session, if proxies, certificates or adapters need more than the settings of the
         environment; its settings are read when the first call is fetched. A custom adapter should
         keep `concurrency` connections alive. callkit does not control what it logs, and after an
-        interrupt its requests run on until they end or time out. In a forked process its
-        ``HTTPAdapter``s get new connections; an adapter of another kind has to see to that itself.
+        interrupt its requests run on until they end or time out. In a forked process each
+        ``HTTPAdapter`` gets new connections; an adapter of another kind has to see to that itself.
 
     Raises
     ------
