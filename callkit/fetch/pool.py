@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from callkit.errors import RunStoppedError
 from callkit.fetch.concurrency import Limiters
-from callkit.fetch.connection import LATE, Connection, describe
+from callkit.fetch.connection import LATE, Connection, Response, describe
 from callkit.fetch.credentials import Credentials
 from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
@@ -227,6 +227,8 @@ class Pool:
                 path = job.key.path(job.account.sid)
                 response = worker.connection.get(path, longest_body(job.key))
                 answer = judge(response, job.key, job.account.sid, job.requests, self._credentials)
+                if isinstance(response, Response) and _is_of_another(answer):
+                    worker.connection.close()  # what comes next may be another's, too
                 if answer.meaning is Meaning.LOCAL_FAULT:
                     self._transport.keeps_alive = False
                 if _log.isEnabledFor(logging.DEBUG):
@@ -293,3 +295,7 @@ class Pool:
                 if not job.is_probe:
                     self._queue.record(failure_of(job.key, job.account.sid, "connection", why))
             self._queue.give_up(why)
+
+
+def _is_of_another(answer: Answer) -> bool:
+    return isinstance(answer.outcome, Failure) and answer.outcome.reason == "bad_response"
