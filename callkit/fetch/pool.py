@@ -36,6 +36,7 @@ class _Worker:
     connection: Connection
     thread: threading.Thread = field(init=False)
     job: Job | None = None
+    cut: tuple[float, float] | None = None  # the request that began then was cut off first then
     is_given_up: bool = False  # it hangs, and whatever it still brings comes too late
 
 
@@ -169,7 +170,9 @@ class Pool:
             since = worker.connection.busy_since
             if since is not None and since < now - timeout:
                 worker.connection.cut()
-                if since < now - timeout - max(timeout, _CUT_WITHIN):
+                if worker.cut is None or worker.cut[0] != since:
+                    worker.cut = since, now
+                elif now - worker.cut[1] > max(timeout, _CUT_WITHIN):
                     self._give_up_worker(worker, since)
 
     def _give_up_worker(self, worker: _Worker, since: float) -> None:
