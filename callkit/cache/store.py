@@ -41,7 +41,7 @@ SELECT EXISTS (SELECT 1 FROM calls WHERE account_sid = :account_sid AND started_
     OR :account_sid IN (SELECT account_sid FROM calls LIMIT 10000)
 """
 _STORED = """
-SELECT calls.sid, price, started_at IS NOT NULL
+SELECT calls.sid, price, started_at IS NOT NULL, fetched_at
 FROM json_each(?) AS asked JOIN calls ON calls.sid = asked.value
 """
 _WRITE = """
@@ -188,12 +188,18 @@ class Cache:
                 stored = list(self._db.rows(_STORED, [json.dumps([call.sid for call in calls])]))
                 until = latest()
                 self._db.executemany(_WRITE, [(*row, until) for row in rows])
-                self._fill_in_starts({sid for sid, _, has_start in stored if not has_start}, rows)
+                self._fill_in_starts(
+                    {sid for sid, _, has_start, _ in stored if not has_start}, rows
+                )
         except sqlite3.Error as error:
             self.not_stored += len(calls)
             self._stop_writing(error)
             return []
-        return _changes({sid: price for sid, price, _ in stored}, calls, prices) if stored else []
+        at = {call.sid: microseconds(call.fetched_at) for call in calls}
+        replaced = {
+            sid: price for sid, price, _, before in stored if before <= at[sid] or before > until
+        }
+        return _changes(replaced, calls, prices) if replaced else []
 
     def _fill_in_starts(self, sids: set[str], rows: Sequence[_Row]) -> None:
         """Place calls in their day though a newer record, of an old callkit, is left as it is."""

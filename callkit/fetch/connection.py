@@ -36,6 +36,7 @@ from callkit.outcomes import Reason
 
 _CONNECT_WITHIN = 10.0  # seconds
 _READ_AT_ONCE = 1 << 16
+_WAITED_TOO_LONG = 408
 _TUNNEL_FAILED = re.compile(r"Tunnel connection failed: [0-9]+")
 _LOCAL_FAULTS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
@@ -85,7 +86,8 @@ class PlainConnection:
     def get(self, path: str, at_most: int) -> Response | NoResponse:
         """Send one request; the body has `at_most` so many bytes.
 
-        It is sent once more, on a new connection, if the server has closed the old one unread.
+        It is sent once more, on a new connection, if the server has closed the old one unread, or
+        has said on it that it waits no longer for a request.
         """
         self._cut = False
         self.busy_since = time.monotonic()
@@ -94,12 +96,14 @@ class PlainConnection:
         is_reused = self._http.sock is not None
         try:
             try:
-                return self._ask(path, at_most)
+                response = self._ask(path, at_most)
+                if not (is_reused and _was_waited_for(response)):
+                    return response
             except CLOSED:  # before any byte
                 if not is_reused or self._cut:
                     raise
-                self._http.close()
-                return self._ask(path, at_most)
+            self._http.close()
+            return self._ask(path, at_most)
         except _FAULTS as error:
             self._http.close()
             return LATE if self._cut else _explained(error)
@@ -134,7 +138,7 @@ class PlainConnection:
             raise TimeoutError
         self._sock.settimeout(self._timeout)
 
-    def _ask(self, path: str, at_most: int) -> Response | NoResponse:
+    def _ask(self, path: str, at_most: int) -> Response:
         if self._http.sock is None:
             self._connect()
         self._http.putrequest(
@@ -241,6 +245,12 @@ def _read_otherwise(answer: requests.Response, at_most: int) -> Response:
         body += piece
         within(at_most, body)
     return Response(answer.status_code, answer.headers, bytes(body))
+
+
+def _was_waited_for(response: Response) -> bool:
+    """Whether a server may have said this, and closed, before it was asked (RFC 9110 §15.5.9)."""
+    options = response.headers.get("Connection", "").lower()
+    return response.status == _WAITED_TOO_LONG and "close" in options
 
 
 def _has_unread(sock: socket.socket) -> bool:

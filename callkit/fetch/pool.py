@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from callkit.errors import RunStoppedError
 from callkit.fetch.concurrency import Limiters
-from callkit.fetch.connection import LATE, Connection, describe
+from callkit.fetch.connection import LATE, Connection, Response, describe
 from callkit.fetch.credentials import Credentials
 from callkit.fetch.descriptors import TOO_MANY_OPEN_FILES
 from callkit.fetch.pages import Key, Page, failure_of, longest_body, shown
@@ -36,6 +36,7 @@ class _Worker:
     connection: Connection
     thread: threading.Thread = field(init=False)
     job: Job | None = None
+    cut: tuple[float, float] | None = None  # the request that began then was cut off first then
     is_given_up: bool = False  # it hangs, and whatever it still brings comes too late
 
 
@@ -169,7 +170,9 @@ class Pool:
             since = worker.connection.busy_since
             if since is not None and since < now - timeout:
                 worker.connection.cut()
-                if since < now - timeout - max(timeout, _CUT_WITHIN):
+                if worker.cut is None or worker.cut[0] != since:
+                    worker.cut = since, now
+                elif now - worker.cut[1] > max(timeout, _CUT_WITHIN):
                     self._give_up_worker(worker, since)
 
     def _give_up_worker(self, worker: _Worker, since: float) -> None:
@@ -227,6 +230,8 @@ class Pool:
                 path = job.key.path(job.account.sid)
                 response = worker.connection.get(path, longest_body(job.key))
                 answer = judge(response, job.key, job.account.sid, job.requests, self._credentials)
+                if isinstance(response, Response) and _is_of_another(answer):
+                    worker.connection.close()  # what comes next may be another's, too
                 if answer.meaning is Meaning.LOCAL_FAULT:
                     self._transport.keeps_alive = False
                 if _log.isEnabledFor(logging.DEBUG):
@@ -293,3 +298,7 @@ class Pool:
                 if not job.is_probe:
                     self._queue.record(failure_of(job.key, job.account.sid, "connection", why))
             self._queue.give_up(why)
+
+
+def _is_of_another(answer: Answer) -> bool:
+    return isinstance(answer.outcome, Failure) and answer.outcome.reason == "bad_response"

@@ -141,7 +141,7 @@ class TestClockThatWasAYearAhead:
 
     def test_a_record_of_the_next_hours_is_newer_all_the_same(self, path: Path) -> None:
         fill(path, call(1, "-0.02", self.now + timedelta(hours=3)))
-        fill(path, call(1, "-0.01", self.now))
+        assert fill(path, call(1, "-0.01", self.now)) == []  # its price has not changed to this
         with Cache(path) as cache:
             [kept] = looked_up(cache, keys(1))
         assert b"-0.02" in kept.body

@@ -97,6 +97,40 @@ def test_a_reused_connection_that_is_closed_after_a_byte_is_an_attempt(
     assert (outcome.reason, server.asked[sid(1)]) == ("connection", 1)
 
 
+def test_a_server_that_waits_no_longer_for_a_request_costs_no_attempt(
+    server: ScriptedServer,
+) -> None:
+    """It says so just before it closes, perhaps as the next request is on its way."""
+    bye = Reply(408, b"{}", {"Connection": "close"})
+    with server.client(concurrency=1, timeout=5, retry_policy=ONE_ATTEMPT) as client:
+        client.fetch(sid(0))
+        server.script[sid(1)] = [bye]
+        server.script[sid(2)] = [bye, bye]
+        found, failed = client.fetch_many([sid(1), sid(2)])
+    assert isinstance(found, Fetched)
+    assert isinstance(failed, Failure)
+    assert (failed.http_status, server.asked[sid(2)], server.connections) == (408, 2, 3)
+
+
+def test_a_response_that_was_not_asked_for_is_taken_for_one_other_at_most(
+    server: ScriptedServer,
+) -> None:
+    """The next one on that connection would be taken for that of the call after it, and so on."""
+
+    def twice(handler: Handler) -> None:
+        threading.Event().wait(0.05)  # the second arrives together with what it is taken for
+        handler.connection.sendall(_whole(0) + _whole(int(handler.call_sid.removeprefix("CA"), 16)))
+
+    policy = RetryPolicy(attempts=2, first_back_off=0.002)
+    with server.client(concurrency=1, timeout=5, retry_policy=policy) as client:
+        client.fetch(sid(0))
+        server.script[sid(1)] = [twice]
+        outcomes = list(client.fetch_many(map(sid, range(1, 20))))
+    attempts = [each.attempts for each in outcomes if isinstance(each, Fetched)]
+    assert sorted(attempts) == [1] * 18 + [2]
+    assert server.connections == 2
+
+
 def test_a_connection_that_was_closed_while_idle_is_not_used(
     server: ScriptedServer, client: Client
 ) -> None:
