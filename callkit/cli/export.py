@@ -16,7 +16,7 @@ import callkit
 from callkit.calls import FetchResult, describe_failures
 from callkit.cli.arguments import PAGES, Commands, add_fetching, calls_counted, progress
 from callkit.cli.calls import add_sids_or_range, calls_asked
-from callkit.cli.streams import CommandError, check_output, complain, note, pour_out
+from callkit.cli.streams import CommandError, check_output, complain, copy_out, note
 from callkit.errors import IncompleteWarning, PriceChangeWarning
 from callkit.files import FormatName
 from callkit.files.formulas import escaped
@@ -185,7 +185,7 @@ def _temporary_file() -> IO[bytes]:
 def _hand_over(exported: Streamed, file: IO[bytes], options: argparse.Namespace) -> int:
     _show_failures(exported.failures, escape_formulas=options.escape_formulas)
     try:
-        pour_out(file)
+        copy_out(file)
     except CommandError as error:
         if exported.stop is None:
             raise

@@ -51,7 +51,7 @@ def write_out(text: str) -> None:
         _copy(BytesIO(data), output)
 
 
-def pour_out(file: IO[bytes]) -> None:
+def copy_out(file: IO[bytes]) -> None:
     """Copy a file to standard output, as it is."""
     with output_errors() as output:
         _copy(file, output)

@@ -163,7 +163,7 @@ def export(
     check_writable(target, folder=by_month)
     _check_places(sids, target, beside, cache)
     run = run_over(sids, client, cache, refresh, progress, options=options)
-    schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
+    schema = written_schema(pseudonyms)
     if isinstance(run, ListRun) and by_month:
         form = form._replace(written=partial(month_files, are_final=run.are_final))
         if months_in(target):
@@ -295,6 +295,10 @@ def format_named(name: FormatName, path: Path, *, by_month: bool) -> Format:
             "file extension"
         )
     return Format(month_files, _read_parquet) if by_month else _FILES[name]
+
+
+def written_schema(pseudonyms: Pseudonyms | None) -> pa.Schema:
+    return SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
 
 
 def write_tables(

@@ -13,14 +13,13 @@ from callkit.cache.store import Refresh
 from callkit.call_list import CallList
 from callkit.errors import FetchInterrupted, IncompleteError
 from callkit.fetch import Client
-from callkit.files.exporting import write_tables
+from callkit.files.exporting import write_tables, written_schema
 from callkit.files.formats import csv_rows, json_rows
 from callkit.files.paths import file_errors
 from callkit.normaliser.casts import price_changes_frame
 from callkit.page_options import PageOptions
 from callkit.pseudonyms import Pseudonyms
 from callkit.runs import run_over
-from callkit.schema import SCHEMA
 from callkit.sids import SidSource
 
 TextFormat: TypeAlias = Literal["csv", "jsonl"]
@@ -51,7 +50,7 @@ def export_to_file(
 ) -> Streamed:
     """Write calls to an open temporary file; a run that is interrupted, or has no calls, raises."""
     run = run_over(sids, client, cache, refresh, progress, options=options)
-    schema = SCHEMA if pseudonyms is None else pseudonyms.of_table(SCHEMA.empty_table()).schema
+    schema = written_schema(pseudonyms)
     if format == "csv":
         written = csv_rows(file, schema, escape_formulas=escape_formulas)
     else:
