@@ -185,14 +185,33 @@ def test_a_body_in_the_wrong_place_or_encoding_is_not_quoted(
     assert "4" not in failure.message.replace(f"{len(body)} bytes", "")
 
 
+@contextlib.contextmanager
+def ended_in_the_end() -> Iterator[threading.Event]:
+    """Give an event that ends what hangs, and wait until the threads that hung are gone."""
+    ends = threading.Event()
+    try:
+        yield ends
+    finally:
+        ends.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("callkit-fetch"):
+                thread.join(10)
+
+
 def test_a_request_that_an_adapter_never_ends_holds_up_no_other(server: ScriptedServer) -> None:
     """The standard library skips a 100 and reads on, before callkit has anything to cut off."""
-    server.script[sid(1)] = [sending_without_end(*ENDLESS["continues"], [])] * 9
-    two_attempts = replace(QUICK_RETRIES, attempts=2)
-    with requests.Session() as session:
+
+    def go_on(handler: Handler) -> None:
+        handler.close_connection = True
+        while not ends.wait(0.01):
+            handler.connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    server.script[sid(1)] = [go_on] * 9
+    policy = replace(QUICK_RETRIES, attempts=2)
+    with requests.Session() as session, ended_in_the_end() as ends:
         session.mount("http://", type("Adapter", (requests.adapters.HTTPAdapter,), {})())
         with server.client(
-            timeout=0.3, concurrency=2, retry_policy=two_attempts, session=session
+            timeout=0.3, concurrency=2, retry_policy=policy, session=session
         ) as client:
             outcomes = {each.sid: each for each in client.fetch_many(map(sid, range(40)))}
     failure = outcomes.pop(sid(1))
@@ -205,11 +224,10 @@ def test_a_request_that_an_adapter_never_ends_holds_up_no_other(server: Scripted
 def test_a_run_whose_every_request_hangs_in_an_adapter_ends(server: ScriptedServer) -> None:
     class Adapter(requests.adapters.HTTPAdapter):
         def send(self, *_: object, **options: object) -> requests.Response:
-            released.wait(20)
+            ends.wait(20)
             raise requests.ConnectionError
 
-    released = threading.Event()
-    with requests.Session() as session:
+    with requests.Session() as session, ended_in_the_end() as ends:
         session.mount("http://", Adapter())
         with server.client(
             timeout=0.2, give_up_after=2, retry_policy=QUICK_RETRIES, session=session
@@ -217,8 +235,7 @@ def test_a_run_whose_every_request_hangs_in_an_adapter_ends(server: ScriptedServ
             before = time.monotonic()
             with pytest.raises(RunStoppedError, match="No successful response"):
                 list(client.fetch_many(map(sid, range(40))))
-            assert time.monotonic() - before < 6
-            released.set()
+            assert time.monotonic() - before < 15  # bounded; not a speed
 
 
 def test_what_never_ends_takes_little_memory(server: ScriptedServer, client: Client) -> None:
