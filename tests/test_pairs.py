@@ -133,6 +133,23 @@ def test_an_export_leaves_the_failures_of_other_outputs(tmp_path: Path) -> None:
     assert {*left_in(tmp_path)} == expected
 
 
+def test_an_export_never_replaces_what_lists_the_failures_of_another(path: Path) -> None:
+    export(path, 1, failing=2)
+    with pytest.raises(ParquetError, match="Refusing to replace .*: it lists the failures"):
+        export(path.with_suffix(".failures.csv"), 3)
+    assert sids_in(path.with_suffix(".failures.csv")) == [sid(2)]
+
+
+def test_the_root_of_a_file_system_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(ParquetError, match="'/' cannot be written: .* the root of a file system"):
+        callkit.export([sid(1)], tmp_path.anchor)
+
+
+def test_a_spreadsheet_takes_no_run_id_for_a_number(path: Path) -> None:
+    export(path, 1, failing=2)
+    assert run_id_of(path)[0] == "a"
+
+
 def test_calls_and_failures_carry_the_same_run_id(path: Path) -> None:
     export(path, 1, failing=2)
     run_id = pd.read_csv(path.with_suffix(".failures.csv"), dtype="str")["run_id"].item()

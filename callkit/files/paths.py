@@ -142,6 +142,15 @@ def check_beside(beside: Path) -> None:
         )
 
 
+def check_no_failures(target: Path) -> None:
+    """Refuse to replace what lists the failures of another output."""
+    if is_failures_file(target):
+        raise ParquetError(
+            f"Refusing to replace {str(target)!r}: it lists the failures of an export. Export to "
+            "another file"
+        )
+
+
 def is_failures_file(path: Path) -> bool:
     """Whether there is a CSV of failures, of this version or an earlier one."""
     if not path.is_file():
