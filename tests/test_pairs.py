@@ -7,7 +7,7 @@ import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -186,6 +186,29 @@ def test_calls_beside_the_failures_of_another_export_are_refused(path: Path) -> 
     for each in (path, beside):
         with pytest.raises(SidListError, match=sentence):
             callkit.to_frame(each)
+
+
+def test_calls_that_a_frame_replaces_are_of_no_export(path: Path, tmp_path: Path) -> None:
+    export(path, 1, failing=2)
+    export(tmp_path / "other.parquet", 3)
+    callkit.to_parquet(callkit.read_parquet(tmp_path / "other.parquet"), path)
+    assert callkit.read_parquet(path)["sid"].tolist() == [sid(3)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "quoting"),
+    [("utf-8-sig", ",", 0), ("utf-8", ";", 0), ("utf-8", "\t", 0), ("utf-8", ",", 1)],
+)
+def test_failures_that_a_spreadsheet_saved_are_replaced(
+    path: Path, encoding: str, separator: str, quoting: Literal[0, 1]
+) -> None:
+    beside = path.with_suffix(".failures.csv")
+    export(path, 1, failing=2)
+    saved = pd.read_csv(beside, dtype="str")
+    saved.to_csv(beside, index=False, encoding=encoding, sep=separator, quoting=quoting)
+    assert callkit.read_parquet(path)["sid"].tolist() == [sid(1)]
+    export(path, 3, failing=4)
+    assert sids_in(beside) == [sid(4)]
 
 
 def test_a_pair_that_was_copied_is_read(path: Path, tmp_path: Path) -> None:
