@@ -6,6 +6,7 @@ because the export was killed, the files at the output may be of two exports.
 """
 
 import csv
+import errno
 import io
 import json
 import os
@@ -58,6 +59,10 @@ def calls_beside(failures: Path) -> Path | None:
 
 
 def folder_of_replacement(target: Path) -> Path:
+    if not target.name:
+        raise OSError(
+            errno.EISDIR, "Expected a file or folder, but it is the root of a file system"
+        )
     return target.with_name(f".{target.name}.replacing")
 
 

@@ -7,7 +7,7 @@ import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -133,6 +133,23 @@ def test_an_export_leaves_the_failures_of_other_outputs(tmp_path: Path) -> None:
     assert {*left_in(tmp_path)} == expected
 
 
+def test_an_export_never_replaces_what_lists_the_failures_of_another(path: Path) -> None:
+    export(path, 1, failing=2)
+    with pytest.raises(ParquetError, match="Refusing to replace .*: it lists the failures"):
+        export(path.with_suffix(".failures.csv"), 3)
+    assert sids_in(path.with_suffix(".failures.csv")) == [sid(2)]
+
+
+def test_the_root_of_a_file_system_is_no_output(tmp_path: Path) -> None:
+    with pytest.raises(ParquetError, match="'/' cannot be written: .* the root of a file system"):
+        callkit.export([sid(1)], tmp_path.anchor)
+
+
+def test_a_spreadsheet_takes_no_run_id_for_a_number(path: Path) -> None:
+    export(path, 1, failing=2)
+    assert run_id_of(path)[0] == "a"
+
+
 def test_calls_and_failures_carry_the_same_run_id(path: Path) -> None:
     export(path, 1, failing=2)
     run_id = pd.read_csv(path.with_suffix(".failures.csv"), dtype="str")["run_id"].item()
@@ -169,6 +186,29 @@ def test_calls_beside_the_failures_of_another_export_are_refused(path: Path) -> 
     for each in (path, beside):
         with pytest.raises(SidListError, match=sentence):
             callkit.to_frame(each)
+
+
+def test_calls_that_a_frame_replaces_are_of_no_export(path: Path, tmp_path: Path) -> None:
+    export(path, 1, failing=2)
+    export(tmp_path / "other.parquet", 3)
+    callkit.to_parquet(callkit.read_parquet(tmp_path / "other.parquet"), path)
+    assert callkit.read_parquet(path)["sid"].tolist() == [sid(3)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "quoting"),
+    [("utf-8-sig", ",", 0), ("utf-8", ";", 0), ("utf-8", "\t", 0), ("utf-8", ",", 1)],
+)
+def test_failures_that_a_spreadsheet_saved_are_replaced(
+    path: Path, encoding: str, separator: str, quoting: Literal[0, 1]
+) -> None:
+    beside = path.with_suffix(".failures.csv")
+    export(path, 1, failing=2)
+    saved = pd.read_csv(beside, dtype="str")
+    saved.to_csv(beside, index=False, encoding=encoding, sep=separator, quoting=quoting)
+    assert callkit.read_parquet(path)["sid"].tolist() == [sid(1)]
+    export(path, 3, failing=4)
+    assert sids_in(beside) == [sid(4)]
 
 
 def test_a_pair_that_was_copied_is_read(path: Path, tmp_path: Path) -> None:

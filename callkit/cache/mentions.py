@@ -20,7 +20,11 @@ _MOST_OUTSIDE = 2  # digits for an outside line
 _TIMES_QUOTED = 2  # how often a text may be percent-encoded
 # What stands after +CC of some spellings of a number and not of others: a prefix for calls within
 # the country, and the mark of a mobile that other countries dial.
-_INSERTED = {"7": "8", "36": "06", "52": "1", "54": "9"}
+_INSERTED = {
+    **{"1": "1", "7": "8", "36": "06", "52": "1", "54": "9"},
+    **{"370": "8", "375": "8", "992": "8", "993": "8", "998": "8"},
+}
+_SUBSCRIBER = (6, 7, 8)  # digits of a number in Argentina, after those of its area
 
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\[\"\\/bfnrt]")
@@ -61,8 +65,8 @@ class Mentions:
         self._addresses: list[_Address] = []
         for place, party in enumerate(parties, start=1):
             if channel_of(party) == "pstn":
-                number = _number(party, place)
-                self._numbers.append((number.ending.encode(), number))
+                for number in _equivalents(_number(party, place)):
+                    self._numbers.append((number.ending.encode(), number))
             else:
                 self._addresses.append(_address(party))
 
@@ -86,7 +90,7 @@ class Mentions:
     def _has_address(self, text: str) -> bool:
         if not self._addresses:
             return False
-        folded = text.casefold()
+        folded = _folded(text)
         return any(
             address.name in folded and address.pattern.search(folded) is not None
             for address in self._addresses
@@ -168,7 +172,7 @@ class _Number(NamedTuple):
         inserted = _INSERTED.get(self.country, "0")
         return own != digits and (
             own.lstrip("0") == self.national.lstrip("0")
-            or own == inserted + self.national
+            or own in (inserted + self.national, f"{inserted}0{self.national}")
             or inserted + own == self.national
         )
 
@@ -181,6 +185,11 @@ class _Address(NamedTuple):
 def _ascii(char: str) -> str:
     """Turn a digit or plus sign of any script to that of ASCII, and anything else to space."""
     return "+" if char in _PLUS else str(unicodedata.digit(char, " "))
+
+
+def _folded(text: str) -> str:
+    """Write letters the one way, whatever their case and however accents are put on them."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def _readings(text: str) -> Iterator[str]:
@@ -235,13 +244,27 @@ def _number(party: str, place: int) -> _Number:
     return number
 
 
+def _equivalents(number: _Number) -> Iterator[_Number]:
+    """Give a number, and other numbers that reach the same mobile."""
+    yield number
+    country, national = number
+    if country == "54" and national.startswith("9"):  # +54 9 11 2345 6789 is 011 15 2345 6789
+        yield _Number(country, national[1:])
+        for length in _SUBSCRIBER:
+            yield _Number(country, f"{national[1:-length]}15{national[-length:]}")
+    if country == "55" and len(national) == 11 and national[2] == "9":  # it was added in 2016
+        yield _Number(country, national[:2] + national[3:])
+    if country == "55" and len(national) == 10 and national[2] in "6789":
+        yield _Number(country, f"{national[:2]}9{national[2:]}")
+
+
 def _address(party: str) -> _Address:
     """Find what an address always contains, and the pattern of its spellings without escapes."""
-    scheme, _, name = unquote(canonical(party)).casefold().partition(":")
+    scheme, _, name = _folded(unquote(canonical(party))).partition(":")
     user, _, host = name.rpartition("@")
     if scheme == "sip":
         host = _PORT.sub("", host)
-        before = rf"(?<![\w.+~-]){re.escape(user)}(?::[^@\s\"]{{0,100}})?@" if user else "sips?:"
+        before = rf"(?<![\w.+~-]){re.escape(user)}(?:[:;][^@\s\"]{{0,100}})?@" if user else "sips?:"
         return _Address(user or host, re.compile(before + re.escape(host) + _END_OF_HOST))
     pattern = re.escape(name)
     if _E164.fullmatch(name):

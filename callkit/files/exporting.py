@@ -36,6 +36,7 @@ from callkit.files.paths import (
     check_cache_apart,
     check_files_apart,
     check_list_apart,
+    check_no_failures,
     check_writable,
     months_in,
 )
@@ -258,6 +259,7 @@ def _check_places(
         check_list_apart(Path(sids), target, beside)
     if isinstance(sids, BulkExport):
         check_files_apart(sids.files, target, beside)
+    check_no_failures(target)
 
 
 def _check_update(

@@ -14,7 +14,7 @@ from callkit.errors import ParquetError
 from callkit.files.dtypes import as_promised, in_our_types, noted, plain_array, restored
 from callkit.files.footers import attributes_in, in_all, outermost_as_of, with_coverage
 from callkit.files.formats import month_files, parquet_file
-from callkit.files.paths import KEY, MONTH, NEVER_STARTED, file_errors
+from callkit.files.paths import KEY, MONTH, NEVER_STARTED, RUN_ID, file_errors
 from callkit.files.replacing import writing
 from callkit.normaliser import table_to_frame
 from callkit.pairs import why_not_whole
@@ -82,13 +82,20 @@ def to_parquet(
     if not isinstance(df, pd.DataFrame):
         raise ParquetError(f"Expected a pandas DataFrame, not {type(df).__name__}")
     table = frame_to_table(df if pseudonyms is None else with_pseudonyms(df, pseudonyms))
-    said = _counted(df.attrs, len(table), table.schema.names)
+    said = _of_no_export(_counted(df.attrs, len(table), table.schema.names))
     written = month_files if by_month else parquet_file
     with (
         writing(Path(path), folder=by_month) as part,
         written(part, table.schema, lambda: said) as write,
     ):
         write(table)
+
+
+def _of_no_export(said: dict[Any, Any]) -> dict[Any, Any]:
+    """Leave out the run id: the failures beside this file need not be of that export."""
+    if not isinstance(of_calls := said.get("callkit"), dict):
+        return said
+    return said | {"callkit": {key: of_calls[key] for key in of_calls if key != RUN_ID}}
 
 
 def read_parquet(

@@ -142,14 +142,27 @@ def check_beside(beside: Path) -> None:
         )
 
 
+def check_no_failures(target: Path) -> None:
+    """Refuse to replace what lists the failures of another output."""
+    if is_failures_file(target):
+        raise ParquetError(
+            f"Refusing to replace {str(target)!r}: it lists the failures of an export. Export to "
+            "another file"
+        )
+
+
 def is_failures_file(path: Path) -> bool:
-    """Whether there is a CSV of failures, of this version or an earlier one."""
+    """Whether there is a CSV of failures, of this version or an earlier one.
+
+    A spreadsheet may have saved it, with a byte order mark, quotes or another separator.
+    """
     if not path.is_file():
         return False
     header = [*failures_frame([]).columns, RUN_ID]
     of_0_1 = header[: header.index("day")]
     with file_errors(path, "cannot be read"), path.open("rb") as file:
-        found = file.readline(_HEADER_AT_MOST).rstrip(b"\r\n").decode(errors="replace").split(",")
+        line = file.readline(_HEADER_AT_MOST).rstrip(b"\r\n").decode("utf-8-sig", "replace")
+    found = re.split("[,;\t]", line.replace('"', ""))
     return found in (header, header[:-1], of_0_1)
 
 

@@ -79,7 +79,8 @@ class Replacement:
     """A folder for what is to replace an output, which its process holds a lock on."""
 
     def __init__(self, target: Path, failures: Path | None, *, folder: bool) -> None:
-        self.run_id = secrets.token_hex(8)
+        # A letter first: a spreadsheet takes 12345678 or 1234e567 for numbers, and rounds them.
+        self.run_id = f"a{secrets.token_hex(8)[1:]}"
         self._target, self._is_folder = target, folder
         self._beside = None if failures is None else resolved(failures)
         self._place = target.with_name(f".{target.name}.{self.run_id}.part")
