@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -76,15 +76,18 @@ class Database:
         connection = sqlite3.connect(
             self._address, uri=True, timeout=0, isolation_level=None, check_same_thread=False
         )
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)
-        watch = self._watch()
-        next(watch)  # from now on it is within its block
-        connection.set_progress_handler(watch.__next__, _STEPS_AT_ONCE)
-        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
-            connection.execute(f"PRAGMA {pragma}")
-        # What is replaced or deleted becomes zeros.
-        connection.execute("PRAGMA secure_delete = ON")
+        with ExitStack() as until_set_up:
+            until_set_up.callback(connection.close)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)
+            watch = self._watch()
+            next(watch)  # from now on it is within its block
+            connection.set_progress_handler(watch.__next__, _STEPS_AT_ONCE)
+            for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
+                connection.execute(f"PRAGMA {pragma}")
+            # What is replaced or deleted becomes zeros.
+            connection.execute("PRAGMA secure_delete = ON")
+            until_set_up.pop_all()
         return connection
 
     @property
