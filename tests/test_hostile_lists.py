@@ -58,6 +58,7 @@ FAULTS = {
     "never ends": (hostile.never_ends, "no new calls"),
     "leads to another list": (hostile.leads_to("/2010-04-01/Accounts.json?{query}"), "other list"),
     "leads to no URI": (hostile.leads_to("{path}?{query} HTTP/1.1"), "not a URI"),
+    "leads to no host": (hostile.leads_to("https://[[[v1.x]/{path}?{query}"), "not a URI"),
     "has a call without a SID": (hostile.has_a_call_without_a_sid, "cannot be identified"),
     "has rows that are no calls": (hostile.has_rows_that_are_no_calls, "cannot be identified"),
     "does not name the next page": (hostile.does_not_name_the_next_page, "not a page"),

@@ -19,6 +19,7 @@ _CALL_AT_MOST = 1 << 20  # bytes; a call is some 2 kB
 _PAGE_AT_MOST = 1 << 25
 PAGE_SIZE = 1_000  # the most that the API gives
 _SMALLEST = "PageSize=1"
+_NO_URI = "the address of the next page is not a URI"
 
 
 class PageKey(NamedTuple):
@@ -38,14 +39,17 @@ class PageKey(NamedTuple):
 
     def next(self, uri: str, origin: str) -> "PageKey":
         """Return the page that a page names; a ValueError says why it must not be followed."""
-        place = urlsplit(uri)
+        try:
+            place = urlsplit(uri)
+        except ValueError:  # what it says quotes the whole address
+            raise ValueError(_NO_URI) from None
         elsewhere = f"{place.scheme}://{place.netloc}" not in (origin, "://")
         if elsewhere:
             raise ValueError(f"the next page is on another host, {place.netloc[:60]!r}")
         if not place.path.endswith(self._list(self.account_sid)):
             raise ValueError(f"the next page is of another list, {place.path[:100]!r}")
         if not (place.query.isascii() and place.query.isprintable()) or " " in place.query:
-            raise ValueError("the address of the next page is not a URI")
+            raise ValueError(_NO_URI)
         return self._replace(query=place.query)
 
     def _list(self, account_sid: str) -> str:
