@@ -21,10 +21,16 @@ _TIMES_QUOTED = 2  # how often a text may be percent-encoded
 # What stands after +CC of some spellings of a number and not of others: a prefix for calls within
 # the country, and the mark of a mobile that other countries dial.
 _INSERTED = {
-    **{"1": "1", "7": "8", "36": "06", "52": "1", "54": "9"},
-    **{"370": "8", "375": "8", "992": "8", "993": "8", "998": "8"},
+    "1": "1",
+    "7": "8",
+    "36": "06",
+    "52": "1",
+    "54": "9",
+    **dict.fromkeys(["370", "375", "992", "993", "998"], "8"),
 }
 _SUBSCRIBER = (6, 7, 8)  # digits of a number in Argentina, after those of its area
+# Brazil's mobiles were given a 9 after their area, until 2016.
+_BRAZIL_NEW, _BRAZIL_OLD = re.compile(r"(..)9(.{8})"), re.compile(r"(..)([6-9].{7})")
 
 _NOT_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 _ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\[\"\\/bfnrt]")
@@ -252,10 +258,10 @@ def _equivalents(number: _Number) -> Iterator[_Number]:
         yield _Number(country, national[1:])
         for length in _SUBSCRIBER:
             yield _Number(country, f"{national[1:-length]}15{national[-length:]}")
-    if country == "55" and len(national) == 11 and national[2] == "9":  # it was added in 2016
-        yield _Number(country, national[:2] + national[3:])
-    if country == "55" and len(national) == 10 and national[2] in "6789":
-        yield _Number(country, f"{national[:2]}9{national[2:]}")
+    if country == "55" and (new := _BRAZIL_NEW.fullmatch(national)):
+        yield _Number(country, new[1] + new[2])
+    if country == "55" and (old := _BRAZIL_OLD.fullmatch(national)):
+        yield _Number(country, f"{old[1]}9{old[2]}")
 
 
 def _address(party: str) -> _Address:
