@@ -37,7 +37,8 @@ class Failure:
     """A call that could not be fetched, or a day that could not be listed completely, and why.
 
     ``http_status``, ``code`` and ``request_id`` are those of the response, if there was one.
-    ``attempts`` counts the requests that were sent for this call, or for the page that failed.
+    ``attempts`` counts the requests that were sent for this call, or for the page that failed; one
+    that was repeated at once, since a connection used before was closed, counts once.
     ``day`` is the UTC day of a date range (``2025-03-01``); such a failure without a ``sid`` is
     that of the whole day.
     """

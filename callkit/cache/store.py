@@ -197,7 +197,7 @@ class Cache:
             return []
         at = {call.sid: microseconds(call.fetched_at) for call in calls}
         replaced = {
-            sid: price for sid, price, _, before in stored if before <= at[sid] or before > until
+            sid: price for sid, price, _, before in stored if _gives_way(before, at[sid], until)
         }
         return _changes(replaced, calls, prices) if replaced else []
 
@@ -224,6 +224,11 @@ class Cache:
             CacheWarning,
             stacklevel=3,
         )
+
+
+def _gives_way(before: object, at: int, until: int) -> bool:
+    """Whether a record fetched `before` has given way to one fetched `at` a time, as in _WRITE."""
+    return not isinstance(before, int) or before <= at or before > until  # text is after any number
 
 
 def _rows(

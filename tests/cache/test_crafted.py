@@ -123,6 +123,13 @@ def test_values_of_the_wrong_type_are_no_calls(path: Path, column: str) -> None:
         look_up(path)
 
 
+def test_a_record_whose_time_is_text_gives_way(path: Path) -> None:
+    craft(path, "UPDATE calls SET fetched_at = 'soon'")
+    fill(path, call(1, at=NOON))
+    with Cache(path) as cache:
+        assert len(looked_up(cache, keys(1))) == 1
+
+
 @pytest.mark.parametrize("text", ["\udcff", "x\udc80y"])
 def test_text_that_is_not_utf_8_is_refused(path: Path, text: str) -> None:
     raw = text.encode("utf-8", "surrogateescape").hex()
