@@ -197,7 +197,9 @@ class Cache:
             return []
         at = {call.sid: microseconds(call.fetched_at) for call in calls}
         replaced = {
-            sid: price for sid, price, _, before in stored if _gives_way(before, at[sid], until)
+            sid: price
+            for sid, price, _, before in stored
+            if sid in at and _gives_way(before, at[sid], until)  # an index may be damaged
         }
         return _changes(replaced, calls, prices) if replaced else []
 
