@@ -27,6 +27,7 @@ _CHUNK = 2**16  # rows; one chunk of text can hold two gigabytes, and a column m
 _NOTE = b"dtype"
 _NUMPY_KINDS = "biufmM"  # others have a size of their own, or cannot be in a Parquet file
 _SHOWN_AT_MOST = 100  # letters of a note
+# What pandas and Arrow raise for a type that a note names and they cannot make: nothing in common.
 _UNFIT = (
     *(TypeError, ValueError, KeyError, AttributeError, ArithmeticError, NotImplementedError),
     *(AssertionError, RecursionError, MemoryError, OSError, pa.ArrowException),

@@ -162,7 +162,10 @@ def _open_new_ones(folder: Path, together: Barrier) -> None:
             store(cache, call(os.getpid()))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forked processes start at the same moment")
+@pytest.mark.skipif(
+    not hasattr(os, "fork"),
+    reason="needs processes that start at the same moment, which only fork gives",
+)
 def test_several_processes_may_create_a_cache_at_once(tmp_path: Path) -> None:
     fork = multiprocessing.get_context("fork")
     together = fork.Barrier(4)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from callkit.sandbox import Sandbox
     from tests.support.scripted import Handler, ScriptedServer
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="other signals, no /dev")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has neither these signals nor /dev/stdout"
+)
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Typed
     from tests.support.streams import Kind
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no /dev/full, no sh")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has neither /dev/full nor sh"
+)
 
 KINDS: list[Kind] = ["closed", "full", "broken", "stuck"]
 _LARGEST_FILE = 1 << 16

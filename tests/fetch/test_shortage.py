@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tests.support.scripted import ScriptedServer
 
 resource = pytest.importorskip("resource", reason="Windows has no such limits")
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux lists threads and open files in /proc"
+)
 TOLD = "This machine cannot open more connections"
 
 FEW_FILES = """

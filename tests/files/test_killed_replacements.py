@@ -19,7 +19,9 @@ from tests.files.killing import TARGETS
 if TYPE_CHECKING:
     from pathlib import Path
 
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="strace is for Linux")
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="strace, which kills at a system call, exists for Linux only"
+)
 
 
 def run(folder: Path, *program: str, **environment: str) -> str:
@@ -53,7 +55,10 @@ def test_a_kill_at_any_system_call_leaves_a_pair_or_what_the_next_export_complet
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the processes that it ends")
+@pytest.mark.skipif(
+    not hasattr(os, "fork"),
+    reason="forks the exports that it kills, since starting 200 anew takes long",
+)
 def test_a_signal_at_any_moment_of_an_export_leaves_a_pair_and_the_next_one_is_undisturbed(
     tmp_path: Path,
 ) -> None:

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "calls.parquet"
-
-
-@pytest.fixture
 def beside(tmp_path: Path) -> Path:
     return tmp_path / "calls.failures.csv"
 
